@@ -1,0 +1,297 @@
+/**
+ * The admin API, version 1, under /api/v1: what the CLI (and later the web) asks of the daemon. Errors are `{ error: ErrorBody }`.
+ *
+ * | call | body → answer |
+ * |---|---|
+ * | GET    /status | → DaemonStatus |
+ * | GET    /hosts · /hosts/HOST | → HostView[] · HostView. HOST is a name or an id |
+ * | POST   /hosts | NewHost → HostView |
+ * | POST   /hosts/import | { csv } → ImportAnswer |
+ * | POST   /hosts/HOST/approve · /hosts/HOST/rename | – · { name } → HostView |
+ * | DELETE /hosts/HOST | → 204 |
+ * | GET    /groups | → GroupView[] |
+ * | POST   /groups | { name } → GroupView |
+ * | POST   /groups/GROUP/rename · /add · /remove | { name } · { hosts } · { hosts } → GroupView |
+ * | DELETE /groups/GROUP | → 204 |
+ * | GET    /images · /images/IMAGE | → ImageView[] · ImageView. IMAGE is NAME or NAME@VERSION |
+ * | POST   /images/IMAGE/rename | { name } → ImageView |
+ * | DELETE /images/IMAGE | → 204. NAME@VERSION removes one version |
+ * | POST   /images/IMAGE/verify · /store/verify | → lines of JSON: VerifyLine. Reads every chunk |
+ * | POST   /store/prune | { dryRun } → PruneAnswer |
+ * | POST   /plans/deploy | DeployRequest → DeployPlan. Changes nothing |
+ * | POST   /sessions/deploy | DeployRequest + planId → SessionView |
+ * | POST   /sessions/capture | CaptureRequest → SessionView |
+ * | GET    /sessions?limit= · /sessions/ID | → SessionView[] · SessionView |
+ * | POST   /sessions/ID/start-now · /sessions/ID/cancel | → SessionView |
+ * | GET    /events?session=&host=&after=&follow= | → EventView[]; with follow=1 an SSE stream |
+ *
+ * The SSE stream sends `event: audit` (data EventView, id = event id; `Last-Event-ID` resumes) and, for a stream of one
+ * session, `event: session` (data SessionView) at most twice a second while something changes.
+ */
+import { type Static, Type } from 'typebox';
+import {
+  captureResultSchema,
+  deployResultSchema,
+  errorBodySchema,
+  inventorySchema,
+  progressSchema,
+} from './agent-api.ts';
+import { diskIdentitySchema } from './disk.ts';
+import { layoutSchema } from './layout.ts';
+import { volumeHeadSchema } from './manifest.ts';
+import { sessionStates, taskStates } from './states.ts';
+
+/** A name of a host, group or image. */
+export const NAME_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$';
+const name = Type.String({ pattern: NAME_PATTERN });
+/** Milliseconds since 1970. */
+const timeMs = Type.Integer();
+
+export const statusSchema = Type.Object({
+  version: Type.String(),
+  pid: Type.Integer(),
+  startedAtMs: timeMs,
+  interface: Type.String(),
+  address: Type.String(),
+  agentUrl: Type.String(),
+  dataDir: Type.String(),
+  hosts: Type.Integer(),
+  images: Type.Integer(),
+  runningSessions: Type.Integer(),
+  rssBytes: Type.Integer(),
+});
+export type DaemonStatus = Static<typeof statusSchema>;
+
+export const hostViewSchema = Type.Object({
+  hostId: Type.Integer(),
+  name,
+  /** pending: seen, not approved; it boots its local disk. */
+  approval: Type.Union([Type.Literal('pending'), Type.Literal('approved')]),
+  macs: Type.Array(Type.String()),
+  systemUuid: Type.Optional(Type.String()),
+  groups: Type.Array(Type.String()),
+  /** agent: its agent speaks to the server now. */
+  presence: Type.Union([Type.Literal('agent'), Type.Literal('away')]),
+  lastSeenMs: Type.Optional(timeMs),
+  session: Type.Optional(Type.Integer()),
+  inventory: Type.Optional(inventorySchema),
+});
+export type HostView = Static<typeof hostViewSchema>;
+
+export const newHostSchema = Type.Object({
+  name,
+  macs: Type.Array(Type.String(), { minItems: 1 }),
+  groups: Type.Optional(Type.Array(name)),
+});
+export type NewHost = Static<typeof newHostSchema>;
+
+export const importAnswerSchema = Type.Object({
+  added: Type.Integer(),
+  unchanged: Type.Integer(),
+  hosts: Type.Array(Type.String()),
+});
+export type ImportAnswer = Static<typeof importAnswerSchema>;
+
+export const groupViewSchema = Type.Object({ name, hosts: Type.Array(Type.String()) });
+export type GroupView = Static<typeof groupViewSchema>;
+
+export const versionViewSchema = Type.Object({
+  version: Type.Integer(),
+  manifestId: Type.String(),
+  parent: Type.Optional(Type.Integer()),
+  createdAtMs: timeMs,
+  sourceHost: Type.String(),
+  diskBytes: Type.Integer(),
+  usedBytes: Type.Integer(),
+  chunks: Type.Integer(),
+  /** Stored bytes of all its chunks. */
+  storedBytes: Type.Integer(),
+  /** Stored bytes that this capture added to the store. */
+  addedBytes: Type.Integer(),
+  warnings: Type.Array(Type.String()),
+});
+export type VersionView = Static<typeof versionViewSchema>;
+
+export const imageViewSchema = Type.Object({
+  name,
+  /** Newest first. */
+  versions: Type.Array(versionViewSchema),
+  /** Of the newest (or the named) version; only in the view of one image. */
+  layout: Type.Optional(layoutSchema),
+  volumes: Type.Optional(
+    Type.Array(Type.Object({ ...volumeHeadSchema.properties, usedBytes: Type.Integer(), chunks: Type.Integer() })),
+  ),
+});
+export type ImageView = Static<typeof imageViewSchema>;
+
+export const verifyLineSchema = Type.Object({
+  checkedChunks: Type.Integer(),
+  totalChunks: Type.Integer(),
+  checkedBytes: Type.Integer(),
+  /** Damaged or missing chunks found so far: at most the first 100, as `ID: problem`. */
+  bad: Type.Array(Type.String()),
+  badCount: Type.Integer(),
+  done: Type.Boolean(),
+});
+export type VerifyLine = Static<typeof verifyLineSchema>;
+
+export const pruneAnswerSchema = Type.Object({
+  dryRun: Type.Boolean(),
+  removedChunks: Type.Integer(),
+  removedPacks: Type.Integer(),
+  rewrittenPacks: Type.Integer(),
+  freedBytes: Type.Integer(),
+});
+export type PruneAnswer = Static<typeof pruneAnswerSchema>;
+
+export const startPolicySchema = Type.Object({
+  /** all ready · N ready · now (whoever is ready; late ones are repaired). The deadline may join any of them. */
+  when: Type.Union([Type.Literal('all'), Type.Literal('count'), Type.Literal('now')]),
+  count: Type.Optional(Type.Integer({ minimum: 1 })),
+  /** Seconds after which the cast starts with whoever is ready, if at least `atLeast` (default 1) are. */
+  deadlineS: Type.Optional(Type.Integer({ minimum: 1 })),
+  atLeast: Type.Optional(Type.Integer({ minimum: 1 })),
+});
+export type StartPolicy = Static<typeof startPolicySchema>;
+
+export const castModeSchema = Type.Union([
+  Type.Literal('multicast'),
+  Type.Literal('broadcast'),
+  Type.Literal('unicast'),
+]);
+export type CastMode = Static<typeof castModeSchema>;
+
+export const deployRequestSchema = Type.Object({
+  /** NAME or NAME@VERSION. */
+  image: Type.String(),
+  hosts: Type.Array(Type.String()),
+  groups: Type.Array(Type.String()),
+  /** Disk rule for every host (disk-rule.ts); absent: the only disk that qualifies. */
+  disk: Type.Optional(Type.String()),
+  start: startPolicySchema,
+  mode: castModeSchema,
+  /** Cap of the cast in Mbit/s. */
+  maxMbit: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
+  verify: Type.Union([Type.Literal('full'), Type.Literal('none')]),
+  /** What a host does when its task has succeeded. */
+  onDone: Type.Union([Type.Literal('reboot'), Type.Literal('poweroff'), Type.Literal('stay')]),
+  /** Leave out the hosts that the plan refuses instead of refusing the session. */
+  skipRefused: Type.Boolean(),
+  /** Required to start a session: the plan that the admin saw. */
+  planId: Type.Optional(Type.String()),
+});
+export type DeployRequest = Static<typeof deployRequestSchema>;
+
+export const planHostSchema = Type.Object({
+  hostId: Type.Integer(),
+  host: Type.String(),
+  presence: hostViewSchema.properties.presence,
+  disk: Type.Optional(diskIdentitySchema),
+  diskPath: Type.Optional(Type.String()),
+  /** What is on the disk now and will be lost. */
+  lost: Type.Optional(Type.String()),
+  /** exact · larger (space at the end stays free). */
+  fit: Type.Optional(Type.Union([Type.Literal('exact'), Type.Literal('larger')])),
+  refused: Type.Optional(errorBodySchema),
+});
+export type PlanHost = Static<typeof planHostSchema>;
+
+export const deployPlanSchema = Type.Object({
+  /** Hash of the plan: image version, hosts, disks. */
+  planId: Type.String(),
+  image: Type.String(),
+  version: Type.Integer(),
+  manifestId: Type.String(),
+  diskBytes: Type.Integer(),
+  usedBytes: Type.Integer(),
+  /** Bytes on the wire of one full pass. */
+  storedBytes: Type.Integer(),
+  hosts: Type.Array(planHostSchema),
+  /** Estimate from start of the cast to the last verified host, in seconds; says what it assumes. */
+  expectedSeconds: Type.Integer(),
+  expectedBecause: Type.String(),
+});
+export type DeployPlan = Static<typeof deployPlanSchema>;
+
+export const captureRequestSchema = Type.Object({
+  host: Type.String(),
+  image: name,
+  disk: Type.Optional(Type.String()),
+  chunkBytes: Type.Optional(Type.Integer()),
+  zstdLevel: Type.Optional(Type.Integer({ minimum: 1, maximum: 19 })),
+  onDone: Type.Union([Type.Literal('reboot'), Type.Literal('poweroff'), Type.Literal('stay')]),
+});
+export type CaptureRequest = Static<typeof captureRequestSchema>;
+
+export const taskViewSchema = Type.Object({
+  taskId: Type.Integer(),
+  hostId: Type.Integer(),
+  host: Type.String(),
+  state: Type.Enum([...taskStates]),
+  disk: diskIdentitySchema,
+  /** No report for a while. */
+  isLost: Type.Boolean(),
+  progress: Type.Optional(progressSchema),
+  holes: Type.Optional(Type.Integer()),
+  error: Type.Optional(errorBodySchema),
+  deployResult: Type.Optional(deployResultSchema),
+  captureResult: Type.Optional(captureResultSchema),
+  startedAtMs: Type.Optional(timeMs),
+  endedAtMs: Type.Optional(timeMs),
+});
+export type TaskView = Static<typeof taskViewSchema>;
+
+/** One pass, running or ended. */
+export const castViewSchema = Type.Object({
+  castId: Type.String(),
+  pass: Type.Integer(),
+  receivers: Type.Integer(),
+  frames: Type.Integer(),
+  /** Bytes of the whole stream, frame headers included. */
+  bytes: Type.Integer(),
+  sentBytes: Type.Integer(),
+  startedAtMs: timeMs,
+  /** First and last byte taken by udp-sender; their difference is the time of the cast. */
+  firstByteAtMs: Type.Optional(timeMs),
+  endedAtMs: Type.Optional(timeMs),
+  retransmits: Type.Optional(Type.Integer()),
+  outcome: Type.Optional(Type.String()),
+});
+export type CastView = Static<typeof castViewSchema>;
+
+export const sessionViewSchema = Type.Object({
+  sessionId: Type.Integer(),
+  kind: Type.Union([Type.Literal('deploy'), Type.Literal('capture')]),
+  state: Type.Enum([...sessionStates]),
+  image: Type.String(),
+  version: Type.Optional(Type.Integer()),
+  manifestId: Type.Optional(Type.String()),
+  createdAtMs: timeMs,
+  endedAtMs: Type.Optional(timeMs),
+  start: Type.Optional(startPolicySchema),
+  mode: Type.Optional(castModeSchema),
+  maxMbit: Type.Optional(Type.Number()),
+  verify: Type.Optional(deployRequestSchema.properties.verify),
+  succeeded: Type.Integer(),
+  failed: Type.Integer(),
+  casts: Type.Array(castViewSchema),
+  tasks: Type.Array(taskViewSchema),
+  error: Type.Optional(errorBodySchema),
+});
+export type SessionView = Static<typeof sessionViewSchema>;
+
+export const eventViewSchema = Type.Object({
+  eventId: Type.Integer(),
+  atMs: timeMs,
+  /** host, group, image, session, task, cast, daemon */
+  subject: Type.String(),
+  /** A word for programs: state, created, approved, woken, dropped … */
+  action: Type.String(),
+  sessionId: Type.Optional(Type.Integer()),
+  hostId: Type.Optional(Type.Integer()),
+  host: Type.Optional(Type.String()),
+  /** One sentence for people. */
+  text: Type.String(),
+  error: Type.Optional(errorBodySchema),
+});
+export type EventView = Static<typeof eventViewSchema>;

@@ -1,0 +1,197 @@
+/**
+ * What server and agent say to each other over HTTP on the deployment network. docs/protocols/agent.md tells it as a story.
+ *
+ * | call | body → answer |
+ * |---|---|
+ * | GET  /boot/v1/next?mac=&uuid= | → BootTarget. What firmware (or a light host) boots next |
+ * | POST /agent/v1/hello | Hello → Welcome. Spends the boot token; every other call needs `Authorization: Bearer agentToken` |
+ * | GET  /agent/v1/order?after=REV | → Order. Answers at once when the order's rev differs from `after`, else within 20 s |
+ * | POST /agent/v1/report | Report → ReportAnswer. Also the heartbeat |
+ * | GET  /agent/v1/manifests/ID | → manifest bytes. Only of the task's own image |
+ * | PUT  /agent/v1/tasks/ID/holes | holes wire form (holes.ts) → 204. Sent before a `done` report of prepare, receive, repair, verify |
+ * | POST /agent/v1/tasks/ID/frames?nonce=HEX | holes wire form: the chunks wanted → announce, chunk frames, trailer (frame.ts) |
+ * | POST /agent/v1/tasks/ID/lacking | n × 32 bytes of chunk ids → ceil(n/8) bytes, bit i set: the store lacks id i |
+ * | POST /agent/v1/tasks/ID/chunks | stored chunks one after another (stored-chunk.ts) → ChunksAnswer |
+ * | PUT  /agent/v1/tasks/ID/manifest | manifest bytes → ManifestAnswer. Makes the version; all its chunks must be in the store |
+ */
+import { type Static, Type } from 'typebox';
+import { diskIdentitySchema, diskSchema } from './disk.ts';
+import { type ErrorBody, type ErrorCode, errorTable } from './errors.ts';
+
+/** Raised with every incompatible change of this page. */
+export const AGENT_PROTOCOL = 1;
+/** Time between reports while nothing happens, in ms. */
+export const HEARTBEAT_MS = 2000;
+/** An order call is answered after this long at the latest, in ms. */
+export const ORDER_WAIT_MS = 20_000;
+/** Most chunk ids in one `lacking` call. */
+export const MAX_LACKING_IDS = 4096;
+
+export const errorBodySchema = Type.Object({
+  code: Type.Unsafe<ErrorCode>(Type.String({ enum: Object.keys(errorTable) })),
+  message: Type.String(),
+  next: Type.String(),
+});
+const _sameShape: ErrorBody | undefined = undefined as Static<typeof errorBodySchema> | undefined;
+void _sameShape;
+
+export const bootTargetSchema = Type.Union([
+  Type.Object({ target: Type.Literal('local'), reason: Type.String() }),
+  /** `server` is the base URL of the agent API; `bootToken` is good for one hello. */
+  Type.Object({ target: Type.Literal('agent'), server: Type.String(), bootToken: Type.String() }),
+]);
+export type BootTarget = Static<typeof bootTargetSchema>;
+
+export const inventorySchema = Type.Object({
+  systemUuid: Type.String(),
+  /** Of the interface that reaches the server; lower case with colons. */
+  mac: Type.String(),
+  macs: Type.Array(Type.String()),
+  manufacturer: Type.String(),
+  product: Type.String(),
+  serial: Type.String(),
+  firmware: Type.Union([Type.Literal('bios'), Type.Literal('uefi'), Type.Literal('light')]),
+  cpus: Type.Integer(),
+  memoryBytes: Type.Integer(),
+  address: Type.String(),
+  interface: Type.String(),
+  /** Link speed in Mbit/s; absent when the driver does not say. */
+  linkMbit: Type.Optional(Type.Integer()),
+  disks: Type.Array(diskSchema),
+});
+export type Inventory = Static<typeof inventorySchema>;
+
+export const helloSchema = Type.Object({
+  protocol: Type.Integer(),
+  agentVersion: Type.String(),
+  bootToken: Type.String(),
+  inventory: inventorySchema,
+});
+export type Hello = Static<typeof helloSchema>;
+
+export const welcomeSchema = Type.Object({
+  agentToken: Type.String(),
+  hostId: Type.Integer(),
+  hostName: Type.String(),
+});
+export type Welcome = Static<typeof welcomeSchema>;
+
+/** How to hear one cast. */
+export const castOrderSchema = Type.Object({
+  castId: Type.String(),
+  /** 8 bytes in hex; frames with another nonce are ignored. */
+  nonce: Type.String(),
+  portBase: Type.Integer(),
+  /** Rendezvous multicast group; absent: broadcast. */
+  rdvAddress: Type.Optional(Type.String()),
+  startTimeoutS: Type.Integer(),
+  receiveTimeoutS: Type.Integer(),
+  /** Chunk frames and their bytes in this pass, for progress. */
+  frames: Type.Integer(),
+  bytes: Type.Integer(),
+});
+export type CastOrder = Static<typeof castOrderSchema>;
+
+/** prepare: check the disk, find the holes · hold: wait · receive: hear the cast · repair: fetch the holes · verify: read back · finish: layout, swap, flush. */
+export const deploySteps = ['prepare', 'hold', 'receive', 'repair', 'verify', 'finish'] as const;
+export type DeployStep = (typeof deploySteps)[number];
+
+const rev = Type.String();
+/** What the host should be doing now. The same rev means the same order: asking again is harmless. */
+export const orderSchema = Type.Union([
+  Type.Object({ kind: Type.Literal('wait'), rev }),
+  Type.Object({
+    kind: Type.Literal('capture'),
+    rev,
+    taskId: Type.Integer(),
+    sessionId: Type.Integer(),
+    disk: diskIdentitySchema,
+    chunkBytes: Type.Integer(),
+    zstdLevel: Type.Integer(),
+  }),
+  Type.Object({
+    kind: Type.Literal('deploy'),
+    rev,
+    taskId: Type.Integer(),
+    sessionId: Type.Integer(),
+    manifestId: Type.String(),
+    disk: diskIdentitySchema,
+    step: Type.Enum([...deploySteps]),
+    /** Counts how often the task was told this step; a step done in an earlier round is done again. */
+    round: Type.Integer(),
+    cast: Type.Optional(castOrderSchema),
+  }),
+  /** The host has no more to do here. */
+  Type.Object({
+    kind: Type.Literal('release'),
+    rev,
+    action: Type.Union([Type.Literal('reboot'), Type.Literal('poweroff'), Type.Literal('stay')]),
+  }),
+]);
+export type Order = Static<typeof orderSchema>;
+export type CaptureOrder = Extract<Order, { kind: 'capture' }>;
+export type DeployOrder = Extract<Order, { kind: 'deploy' }>;
+
+export const progressSchema = Type.Object({
+  /** What the agent is doing, a word: map, hash, upload, prepare, receive, repair, verify, finish. */
+  phase: Type.String(),
+  doneBytes: Type.Integer(),
+  totalBytes: Type.Integer(),
+  bytesPerSecond: Type.Integer(),
+  /** Chunks still lacking (deploy only). */
+  holes: Type.Optional(Type.Integer()),
+});
+export type Progress = Static<typeof progressSchema>;
+
+/** What a finished deploy task did, for the receipt. Bytes are plain bytes laid on the disk unless said. */
+export const deployResultSchema = Type.Object({
+  disk: diskSchema,
+  chunks: Type.Integer(),
+  castBytes: Type.Integer(),
+  httpBytes: Type.Integer(),
+  verifiedChunks: Type.Integer(),
+});
+export type DeployResult = Static<typeof deployResultSchema>;
+
+/** What a capture did. */
+export const captureResultSchema = Type.Object({
+  manifestId: Type.String(),
+  usedBytes: Type.Integer(),
+  chunks: Type.Integer(),
+  uploadedChunks: Type.Integer(),
+  /** Stored bytes that travelled. */
+  uploadedBytes: Type.Integer(),
+  /** What the admin should know: a filesystem taken raw, a hibernated swap … */
+  warnings: Type.Array(Type.String()),
+});
+export type CaptureResult = Static<typeof captureResultSchema>;
+
+export const reportSchema = Type.Object({
+  /** The order this is about. */
+  rev,
+  status: Type.Union([Type.Literal('idle'), Type.Literal('working'), Type.Literal('done'), Type.Literal('failed')]),
+  progress: Type.Optional(progressSchema),
+  /** status failed only. */
+  error: Type.Optional(errorBodySchema),
+  /** status done of step finish. */
+  deployResult: Type.Optional(deployResultSchema),
+  /** status done of a capture. */
+  captureResult: Type.Optional(captureResultSchema),
+});
+export type Report = Static<typeof reportSchema>;
+
+/** `rev` is the host's present order: when it differs from the agent's, the agent asks for the order. */
+export const reportAnswerSchema = Type.Object({ rev });
+export type ReportAnswer = Static<typeof reportAnswerSchema>;
+
+export const chunksAnswerSchema = Type.Object({ stored: Type.Integer(), duplicates: Type.Integer() });
+export type ChunksAnswer = Static<typeof chunksAnswerSchema>;
+
+export const manifestAnswerSchema = Type.Object({
+  manifestId: Type.String(),
+  image: Type.String(),
+  version: Type.Integer(),
+  /** False when the disk is just what the image's latest version holds. */
+  isNew: Type.Boolean(),
+});
+export type ManifestAnswer = Static<typeof manifestAnswerSchema>;

@@ -1,0 +1,346 @@
+/**
+ * Every foreseen error: what the admin reads, and the one action that helps.
+ * The same text goes to the CLI, the API, the web and the audit log. docs/errors.md lists them; a test compares the two.
+ * `{name}` in a text is filled from the values given to `knownError`.
+ */
+export const errorTable = {
+  USAGE: { status: 400, message: '{problem}', next: 'See: fleetcast {command} --help' },
+  INVALID_REQUEST: {
+    status: 400,
+    message: 'The request is not valid: {problem}',
+    next: 'See the API document: fleetcast openapi',
+  },
+  INTERNAL: {
+    status: 500,
+    message: 'A bug in fleetcast, log id {logId}',
+    next: 'Look for {logId} in the log of the daemon and report it',
+  },
+  DAEMON_UNREACHABLE: {
+    status: 503,
+    message: 'No daemon answers on {socket}: {reason}',
+    next: 'Start it: fleetcast serve   (or name its socket: --socket PATH)',
+  },
+  DENIED: {
+    status: 403,
+    message: 'Not allowed: {reason}',
+    next: 'Run the command as root or as a member of the group that owns the socket',
+  },
+  NOT_ROOT: { status: 403, message: '{what} needs root', next: 'Run it again as root' },
+  PROGRAM_MISSING: {
+    status: 500,
+    message: 'The program {program} is not installed',
+    next: 'apt-get install {package}',
+  },
+  PROGRAM_FAILED: { status: 500, message: '{program} failed ({outcome}): {stderr}', next: 'Try it by hand: {command}' },
+
+  CONFIG_UNREADABLE: {
+    status: 500,
+    message: 'The config file {path} cannot be read: {reason}',
+    next: 'Check it: fleetcast config check --config {path}',
+  },
+  CONFIG_UNKNOWN_KEY: {
+    status: 500,
+    message: 'Unknown key {key} in {path}',
+    next: 'Did you mean {nearest}? All keys: fleetcast config show',
+  },
+  CONFIG_BAD_VALUE: {
+    status: 500,
+    message: '{key} = {value} in {path}: {problem}',
+    next: 'All keys, units and ranges: fleetcast config show',
+  },
+  INTERFACE_MISSING: {
+    status: 500,
+    message: 'There is no network interface {interface}; there are: {known}',
+    next: 'Set [network] interface in the config, or serve --interface NAME',
+  },
+  INTERFACE_NO_ADDRESS: {
+    status: 500,
+    message: 'The interface {interface} has no IPv4 address',
+    next: 'ip address add ADDRESS/24 brd + dev {interface}',
+  },
+  INTERFACE_AMBIGUOUS: {
+    status: 500,
+    message: 'Several interfaces have an address: {known}',
+    next: 'Name the one of the deployment network: serve --interface NAME',
+  },
+  PORT_TAKEN: {
+    status: 500,
+    message: 'Port {port} on {address} is taken by another program',
+    next: 'See who: ss -lptn sport = :{port}   or set [network] agent_port',
+  },
+  SOCKET_TAKEN: {
+    status: 500,
+    message: 'A daemon already answers on {socket}',
+    next: 'Use that one, or stop it first',
+  },
+  DATABASE_NEWER: {
+    status: 500,
+    message: 'The database {path} was written by a newer fleetcast (migration {found}, this one knows {known})',
+    next: 'Run the newer fleetcast, or restore the copy {path}.before-N',
+  },
+  DATABASE_CHANGED: {
+    status: 500,
+    message: 'Migration {name} was changed after it ran on {path}',
+    next: 'Restore the released file of that migration',
+  },
+  STORE_LOCKED: {
+    status: 500,
+    message: 'The store {path} is in use by process {pid}',
+    next: 'Stop that process first',
+  },
+
+  HOST_UNKNOWN: { status: 404, message: 'There is no host {host}', next: 'fleetcast host list' },
+  HOST_EXISTS: {
+    status: 409,
+    message: 'There is already a host {host}',
+    next: 'Choose another name, or: fleetcast host rename {host} NEW',
+  },
+  MAC_TAKEN: { status: 409, message: 'The MAC {mac} belongs to host {host}', next: 'fleetcast host show {host}' },
+  MAC_INVALID: { status: 400, message: '{mac} is not a MAC address', next: 'Write it as 52:54:00:12:34:56' },
+  NAME_INVALID: {
+    status: 400,
+    message: '{name} is not a valid {what} name',
+    next: 'Use 1 to 63 letters, digits, dots, dashes or underscores, beginning with a letter or digit',
+  },
+  HOST_PENDING: { status: 409, message: 'The host {host} is not approved yet', next: 'fleetcast host approve {host}' },
+  HOST_BUSY: {
+    status: 409,
+    message: 'The host {host} takes part in session {session}',
+    next: 'Wait for it, or: fleetcast session cancel {session}',
+  },
+  HOST_NEVER_SEEN: {
+    status: 409,
+    message: 'The disks of {host} are not known: it has not booted the agent yet',
+    next: 'Boot it once from the network, or wake it: it registers its disks by itself',
+  },
+  GROUP_UNKNOWN: { status: 404, message: 'There is no group {group}', next: 'fleetcast group list' },
+  GROUP_EXISTS: { status: 409, message: 'There is already a group {group}', next: 'fleetcast group list' },
+  GROUP_EMPTY: { status: 409, message: 'The group {group} has no hosts', next: 'fleetcast group add {group} HOST…' },
+  CSV_INVALID: { status: 400, message: 'Line {line} of {path}: {problem}', next: 'A line is: name,mac[,group]' },
+
+  IMAGE_UNKNOWN: { status: 404, message: 'There is no image {image}', next: 'fleetcast image list' },
+  IMAGE_EXISTS: { status: 409, message: 'There is already an image {image}', next: 'Choose another name' },
+  VERSION_UNKNOWN: {
+    status: 404,
+    message: 'Image {image} has no version {version}',
+    next: 'fleetcast image show {image}',
+  },
+  IMAGE_IN_USE: {
+    status: 409,
+    message: 'Image {image} is used by session {session}',
+    next: 'Wait for it, or: fleetcast session cancel {session}',
+  },
+  IMAGE_DAMAGED: {
+    status: 409,
+    message: 'Image {image} has {count} damaged or missing chunks',
+    next: 'fleetcast image verify {image} names them; capture the image again to put them back',
+  },
+  MANIFEST_NEWER: {
+    status: 409,
+    message: 'The manifest has format version {found}, this fleetcast reads up to {known}',
+    next: 'Update fleetcast on this machine',
+  },
+  MANIFEST_CORRUPT: {
+    status: 409,
+    message: 'The manifest {manifest} is damaged: {problem}',
+    next: 'Capture the image again, or put the file back from a copy',
+  },
+  CHUNK_CORRUPT: {
+    status: 500,
+    message: 'Chunk {chunk} in pack {pack} is damaged: {problem}',
+    next: 'fleetcast image verify; capture the image again to put the chunk back',
+  },
+  CHUNK_MISSING: {
+    status: 500,
+    message: 'Chunk {chunk} is not in the store',
+    next: 'fleetcast image verify; capture the image again to put the chunk back',
+  },
+  PACK_CORRUPT: { status: 500, message: 'Pack {pack} is damaged: {problem}', next: 'fleetcast image verify' },
+  STORE_FULL: {
+    status: 507,
+    message: 'The disk of the store {path} is full ({freeBytes} bytes free)',
+    next: 'fleetcast image remove and fleetcast image prune free space',
+  },
+  STORE_BUSY: {
+    status: 409,
+    message: 'The store cannot be pruned while session {session} runs',
+    next: 'Wait for it, or: fleetcast session cancel {session}',
+  },
+  STORE_PRUNING: { status: 409, message: 'The store is being pruned', next: 'Try again in a minute' },
+  STREAM_CORRUPT: {
+    status: 400,
+    message: 'The stream is damaged at byte {offset}: {problem}',
+    next: 'The sender tries again by itself; if it stays, check the network card',
+  },
+
+  DISK_RULE_INVALID: {
+    status: 400,
+    message: '{rule} is not a disk rule',
+    next: 'Use serial=…, wwn=…, path=…, size=256G, size>100G, transport=nvme or model=…, joined with commas',
+  },
+  DISK_NONE: {
+    status: 409,
+    message: '{host} has no disk that fits the rule {rule}. Its disks: {disks}',
+    next: 'Choose one: --disk serial=…',
+  },
+  DISK_AMBIGUOUS: {
+    status: 409,
+    message: '{host} has several disks that fit the rule {rule}: {disks}',
+    next: 'Choose one: --disk serial=…',
+  },
+  DISK_CHANGED: {
+    status: 409,
+    message: '{host}: the disk of the plan ({expected}) is not there any more. Its disks: {disks}',
+    next: 'Make a new plan: run the deploy command again',
+  },
+  DISK_TOO_SMALL: {
+    status: 409,
+    message: '{host}: the disk {disk} has {haveBytes} bytes, the image needs {needBytes}',
+    next: 'Choose a larger disk: --disk …',
+  },
+  DISK_SECTOR_SIZE: {
+    status: 409,
+    message: '{host}: the disk {disk} has sectors of {have} bytes, the image was made with {need}',
+    next: 'Capture an image from a disk of the same sector size',
+  },
+  DISK_READ_FAILED: {
+    status: 500,
+    message: '{host}: reading {disk} at byte {offset} failed: {reason}',
+    next: 'Check the disk: smartctl -a {disk}',
+  },
+  DISK_WRITE_FAILED: {
+    status: 500,
+    message: '{host}: writing {disk} at byte {offset} failed: {reason}',
+    next: 'Check the disk: smartctl -a {disk}',
+  },
+  LAYOUT_UNSUPPORTED: {
+    status: 409,
+    message: '{disk}: the partition table {label} is not supported',
+    next: 'Supported are GPT, MBR, and disks without a table',
+  },
+  MAP_FAILED: {
+    status: 500,
+    message: '{disk}: the used blocks of {volume} cannot be read: {reason}',
+    next: 'Check the filesystem on the host (fsck) and capture again',
+  },
+  VERIFY_FAILED: {
+    status: 500,
+    message: '{host}: {count} chunks on {disk} read back wrong even after {tries} repairs',
+    next: 'The disk or its cable is failing: replace it and deploy again',
+  },
+
+  PLAN_EMPTY: { status: 400, message: 'No host is named', next: 'Give --hosts A,B or --group G' },
+  PLAN_CHANGED: {
+    status: 409,
+    message: 'The plan changed since it was shown: {what}',
+    next: 'Run the command again and look at the new plan',
+  },
+  PLAN_REFUSED: {
+    status: 409,
+    message: '{count} of the hosts cannot take part',
+    next: 'Mend what the plan says, or leave them out: --skip-refused',
+  },
+  SESSION_UNKNOWN: { status: 404, message: 'There is no session {session}', next: 'fleetcast session list' },
+  SESSION_ENDED: {
+    status: 409,
+    message: 'Session {session} is already {state}',
+    next: 'fleetcast session show {session}',
+  },
+  SESSION_NOT_GATHERING: {
+    status: 409,
+    message: 'Session {session} is {state}, not gathering',
+    next: 'fleetcast session show {session}',
+  },
+  START_INVALID: {
+    status: 400,
+    message: '{start} is not a start policy',
+    next: 'Use all, now, a number of hosts, or deadline=10m[,N]',
+  },
+  HOST_DID_NOT_COME: {
+    status: 504,
+    message: '{host} did not boot the agent within {seconds} s',
+    next: 'Check power, cable and boot order (network first); then deploy to it again',
+  },
+  HOST_LOST: {
+    status: 504,
+    message: '{host} has not been heard of for {seconds} s',
+    next: 'Look at its screen; then deploy to it again',
+  },
+  CAST_FAILED: {
+    status: 500,
+    message: 'The cast could not run: {reason}',
+    next: 'The session tries again over HTTP; see fleetcast session show {session}',
+  },
+  REPAIR_FAILED: {
+    status: 500,
+    message: '{host}: {count} chunks could not be fetched: {reason}',
+    next: 'Check the network of this host, then deploy to it again',
+  },
+  AGENT_FAILED: {
+    status: 500,
+    message: '{host}: {reason}',
+    next: 'See the screen of the host or fleetcast events --host {host}',
+  },
+  AGENT_OUTDATED: {
+    status: 409,
+    message: 'The agent speaks protocol {found}, the server {known}',
+    next: 'Boot the host again from this server',
+  },
+
+  TOKEN_REFUSED: {
+    status: 401,
+    message: 'The token is not valid: {reason}',
+    next: 'Boot the host again from the network',
+  },
+  NOT_FOUND: { status: 404, message: 'There is no {method} {path}', next: 'See the API document: fleetcast openapi' },
+} as const satisfies Record<string, { status: number; message: string; next: string }>;
+
+export type ErrorCode = keyof typeof errorTable;
+
+/** The shape of an error on the wire (API answers, task rows, events). */
+export interface ErrorBody {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly next: string;
+}
+
+/** A foreseen error. `message` and `next` are filled in; `status` is the HTTP status. */
+export class KnownError extends Error {
+  readonly code: ErrorCode;
+  readonly next: string;
+  readonly status: number;
+
+  constructor(body: ErrorBody, options?: ErrorOptions) {
+    super(body.message, options);
+    this.name = 'KnownError';
+    this.code = body.code;
+    this.next = body.next;
+    this.status = errorTable[body.code].status;
+  }
+
+  toBody(): ErrorBody {
+    return { code: this.code, message: this.message, next: this.next };
+  }
+}
+
+/** Makes a KnownError from the table. A value that the text needs and that is absent stays visible as `{name}`. */
+export function knownError(
+  code: ErrorCode,
+  values: Readonly<Record<string, string | number>> = {},
+  options?: ErrorOptions,
+): KnownError {
+  const { message, next } = errorTable[code];
+  return new KnownError({ code, message: fill(message, values), next: fill(next, values) }, options);
+}
+
+/** Reads an error that came over the wire; undefined when it is not one of ours. */
+export function readErrorBody(value: unknown): KnownError | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { code, message, next } = value as Record<string, unknown>;
+  if (typeof code !== 'string' || typeof message !== 'string' || typeof next !== 'string') return undefined;
+  return code in errorTable ? new KnownError({ code: code as ErrorCode, message, next }) : undefined;
+}
+
+function fill(text: string, values: Readonly<Record<string, string | number>>): string {
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) => (name in values ? String(values[name]) : whole));
+}

@@ -1,0 +1,11 @@
+/** One logger for daemon and agent: JSON lines on stderr. */
+import { type Logger, pino } from 'pino';
+
+export type { Logger };
+
+export function makeLogger(level: string, name: string): Logger {
+  return pino({ name, level }, pino.destination({ dest: 2, sync: false }));
+}
+
+/** For tests and for tools that have nothing to log. */
+export const silentLogger: Logger = pino({ level: 'silent' });
