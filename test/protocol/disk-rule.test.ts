@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Disk } from '#protocol/disk.ts';
+import { chooseDisk, parseDiskRule } from '#protocol/disk-rule.ts';
+import { KnownError } from '#protocol/errors.ts';
+
+function disk(path: string, fields: Partial<Disk> = {}): Disk {
+  return {
+    path,
+    model: 'Samsung SSD 980',
+    serial: `S-${path.slice(5)}`,
+    sizeBytes: 256_060_514_304,
+    sectorBytes: 512,
+    transport: 'nvme',
+    removable: false,
+    readOnly: false,
+    inUse: false,
+    content: '',
+    ...fields,
+  };
+}
+
+const nvme = disk('/dev/nvme0n1');
+const sata = disk('/dev/sda', {
+  transport: 'sata',
+  model: 'WDC WD10',
+  sizeBytes: 1_000_204_886_016,
+  wwn: '0x50014EE2',
+});
+
+function refused(code: string, action: () => unknown): KnownError {
+  let caught: unknown;
+  try {
+    action();
+  } catch (error) {
+    caught = error;
+  }
+  assert.ok(caught instanceof KnownError);
+  assert.equal(caught.code, code);
+  return caught;
+}
+
+const choices: readonly [rule: string, chosen: Disk][] = [
+  ['serial=S-sda', sata],
+  ['serial=s-SDA', sata],
+  ['wwn=0x50014ee2', sata],
+  ['path=/dev/nvme0n1', nvme],
+  ['transport=nvme', nvme],
+  ['model=wdc', sata],
+  ['size=256G', nvme],
+  ['size=256GB', nvme],
+  ['size=1T', sata],
+  ['size=931GiB', sata],
+  ['size>500G', sata],
+  ['size<500G', nvme],
+  ['size>100G,transport=nvme', nvme],
+  [' size > 0.5T , model=WD10 ', sata],
+];
+for (const [rule, chosen] of choices) {
+  test(`"${rule}" chooses ${chosen.path}`, () => {
+    assert.equal(chooseDisk([nvme, sata], rule, 'pc-1'), chosen);
+  });
+}
+
+test('without a rule the only disk that qualifies is chosen', () => {
+  const others = [
+    disk('/dev/sdb', { removable: true }),
+    disk('/dev/sdc', { readOnly: true }),
+    disk('/dev/sdd', { inUse: true }),
+  ];
+  assert.equal(chooseDisk([...others, nvme], undefined, 'pc-1'), nvme);
+  assert.equal(chooseDisk([...others, nvme], '', 'pc-1'), nvme);
+});
+
+test('a disk that is removable, read-only or in use is not chosen even by its serial, and the error says why', () => {
+  for (const flag of ['removable', 'readOnly', 'inUse'] as const) {
+    const error = refused('DISK_NONE', () => chooseDisk([disk('/dev/sdb', { [flag]: true })], 'serial=S-sdb', 'pc-1'));
+    assert.match(error.message, /removable|read-only|in use/);
+    assert.match(error.message, /\/dev\/sdb/);
+  }
+});
+
+test('several disks that fit are refused with their list', () => {
+  const error = refused('DISK_AMBIGUOUS', () => chooseDisk([nvme, sata], undefined, 'pc-1'));
+  assert.match(error.message, /pc-1 .*\/dev\/nvme0n1 .*S-nvme0n1.*; \/dev\/sda .*S-sda/);
+});
+
+test('a host without any disk is refused', () => {
+  assert.match(refused('DISK_NONE', () => chooseDisk([], undefined, 'pc-1')).message, /Its disks: none/);
+});
+
+test('a rule that does not parse is refused with its text', () => {
+  for (const rule of [
+    'sda',
+    'size=',
+    'size=big',
+    'size=5X',
+    'size=5i',
+    'serial>5',
+    'colour=red',
+    'serial=a,,size=1G',
+    ',',
+  ]) {
+    assert.match(refused('DISK_RULE_INVALID', () => parseDiskRule(rule)).message, /is not a disk rule/, rule);
+  }
+});
