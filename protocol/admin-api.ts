@@ -87,6 +87,8 @@ export type NewHost = Static<typeof newHostSchema>;
 
 export const importAnswerSchema = Type.Object({
   added: Type.Integer(),
+  /** Hosts that were known: approved, renamed or put into a group by this import. */
+  updated: Type.Integer(),
   unchanged: Type.Integer(),
   hosts: Type.Array(Type.String()),
 });

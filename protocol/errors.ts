@@ -261,6 +261,11 @@ export const errorTable = {
     message: '{host} did not boot the agent within {seconds} s',
     next: 'Check power, cable and boot order (network first); then deploy to it again',
   },
+  WAKE_FAILED: {
+    status: 500,
+    message: 'No magic packet for {host} could be sent: {reason}',
+    next: 'Check the deployment interface of the server, or switch {host} on by hand',
+  },
   HOST_LOST: {
     status: 504,
     message: '{host} has not been heard of for {seconds} s',

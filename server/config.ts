@@ -1,0 +1,371 @@
+/**
+ * What an admin may set: one schema from which the checks, `config show` and docs/config.md come.
+ * In the TOML file a key is written in snake_case inside its section: `[network] agent_port = 8470`.
+ */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parse, TomlError } from 'smol-toml';
+import { type Static, type TSchema, Type } from 'typebox';
+import { Value } from 'typebox/value';
+import { DEFAULT_CHUNK_BYTES, isChunkSize, MAX_CHUNK_BYTES, MIN_CHUNK_BYTES } from '#protocol/chunk.ts';
+import { knownError } from '#protocol/errors.ts';
+
+/** Read when no `--config` is given and it is there. */
+export const DEFAULT_CONFIG_PATH = '/etc/fleetcast/fleetcast.toml';
+
+const MULTICAST_ADDRESS = '^(22[4-9]|23[0-9])(\\.(25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})){3}$';
+
+export const configSchema = Type.Object({
+  daemon: Type.Object({
+    dataDir: path('/var/lib/fleetcast', 'Folder of the database and of the image store.'),
+    socket: path('/run/fleetcast/admin.sock', 'Unix socket of the admin API: who may open it may do everything.'),
+    logLevel: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal'], {
+      default: 'info',
+      description: 'How much the daemon logs on stderr.',
+    }),
+  }),
+  network: Type.Object({
+    interface: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 15,
+        unit: 'name',
+        range: 'the name of an interface',
+        unset: 'the only interface that has an IPv4 address',
+        description: 'Network interface of the deployment network.',
+      }),
+    ),
+    agentPort: integer(
+      8470,
+      1,
+      65535,
+      'TCP port',
+      'Where hosts ask for their boot target and agents talk to the daemon.',
+    ),
+  }),
+  session: Type.Object({
+    gatherDeadlineS: integer(
+      900,
+      10,
+      86_400,
+      's',
+      'A host that was called and has not come after this time has failed.',
+    ),
+    lostAfterS: integer(30, 5, 3600, 's', 'A host that says nothing for this long is shown as lost.'),
+    lostFailS: integer(300, 10, 86_400, 's', 'A host that says nothing for this long has failed.'),
+    verifyTries: integer(3, 1, 10, 'times', 'Repairs of a disk that reads back wrong before its host has failed.'),
+    wakeIntervalS: integer(20, 1, 3600, 's', 'Time between two magic packets to a host that sleeps.'),
+    bootTokenS: integer(600, 30, 86_400, 's', 'A boot token is good for this long: the slowest boot of a host.'),
+  }),
+  cast: Type.Object({
+    portFirst: evenPort(9000, 'First UDP port of casts; a cast takes this one and the next.'),
+    portLast: evenPort(9398, 'Last UDP port base of casts.'),
+    rdvAddress: multicastAddress('239.192.77.1', 'Multicast group in which the receivers find the sender.'),
+    dataAddressBase: multicastAddress('239.192.78.0', 'Multicast groups of the data are counted up from here.'),
+    maxMbit: Type.Optional(
+      Type.Number({
+        minimum: 1,
+        maximum: 100_000,
+        unit: 'Mbit/s',
+        unset: 'as fast as the network',
+        description: 'Cap of every cast.',
+      }),
+    ),
+    startTimeoutS: integer(30, 5, 600, 's', 'A receiver that hears no cast begin for this long gives up.'),
+    receiveTimeoutS: integer(30, 5, 600, 's', 'A receiver that hears nothing in mid-cast for this long gives up.'),
+    retriesUntilDrop: integer(
+      20,
+      5,
+      1000,
+      'times',
+      'Unanswered requests until udp-sender drops a dead host (20: ~12 s).',
+    ),
+    ttl: integer(1, 1, 64, 'hops', 'How many routers a cast may cross, plus one.'),
+  }),
+  capture: Type.Object({
+    chunkBytes: integer(
+      DEFAULT_CHUNK_BYTES,
+      MIN_CHUNK_BYTES,
+      MAX_CHUNK_BYTES,
+      'bytes, a power of two',
+      'Size of the chunks of a new image.',
+    ),
+    zstdLevel: integer(3, 1, 19, 'level', 'zstd level of captured chunks.'),
+  }),
+});
+export type Config = Static<typeof configSchema>;
+
+/** Values from the command line; they win over the file. */
+export interface ConfigFlags {
+  readonly socket?: string;
+  readonly dataDir?: string;
+  readonly interface?: string;
+  readonly agentPort?: number;
+  readonly logLevel?: string;
+}
+
+/** One key for `config show` and docs/config.md. */
+export interface ConfigKey {
+  /** As in the TOML file: `network.agent_port`. */
+  readonly key: string;
+  /** Absent: not set, and `unset` says what then holds. */
+  readonly value?: string | number;
+  readonly default?: string | number;
+  readonly unset?: string;
+  readonly unit: string;
+  readonly range: string;
+  readonly help: string;
+}
+
+interface Leaf {
+  readonly section: keyof Config;
+  readonly name: string;
+  readonly key: string;
+  readonly schema: LeafSchema;
+}
+
+/** The words of JSON Schema that the keys above use, and our own `unit` and `unset`. */
+interface LeafSchema {
+  readonly type?: string;
+  readonly enum?: readonly string[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly multipleOf?: number;
+  readonly range?: string;
+  readonly unit?: string;
+  readonly unset?: string;
+  readonly default?: string | number;
+  readonly description: string;
+}
+
+type Values = Record<string, Record<string, unknown>>;
+
+const leaves: readonly Leaf[] = Object.entries(configSchema.properties).flatMap(([section, { properties }]) =>
+  Object.entries(properties).map(([name, schema]) => ({
+    section: section as keyof Config,
+    name,
+    key: `${section}.${toSnake(name)}`,
+    schema: schema as unknown as LeafSchema,
+  })),
+);
+
+/**
+ * The config of the file (all defaults when `path` is not given and the default file is absent) under the flags.
+ * Throws CONFIG_UNREADABLE, CONFIG_UNKNOWN_KEY, CONFIG_BAD_VALUE.
+ */
+export function loadConfig(path: string | undefined, flags: ConfigFlags = {}): Config {
+  return withFlags(readConfigFile(path), flags);
+}
+
+/** Reads TOML text; `path` only names it in errors. */
+export function parseConfig(text: string, path: string): Config {
+  let found: unknown;
+  try {
+    found = parse(text);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const problem = error.message.split('\n')[0]!.replace(/^Invalid TOML document: /, '');
+    throw knownError('CONFIG_UNREADABLE', { path, reason: `line ${error.line}: ${problem}` }, { cause: error });
+  }
+  const values: Values = defaultValues();
+  for (const [section, keys] of Object.entries(found as Record<string, unknown>)) {
+    if (!(section in values)) throw unknownKey(section, path);
+    if (typeof keys !== 'object' || keys === null || Array.isArray(keys)) {
+      throw badValue(section, keys, path, `must be a section: [${section}]`);
+    }
+    for (const [name, value] of Object.entries(keys)) {
+      const leaf = leaves.find((one) => one.key === `${section}.${name}`);
+      if (leaf === undefined) throw unknownKey(`${section}.${name}`, path);
+      setValue(values, leaf, value, leaf.key, path);
+    }
+  }
+  return checkTogether(values, path);
+}
+
+/** Every key with its value, in the order of the schema. */
+export function describeConfig(config: Config): ConfigKey[] {
+  return leaves.map(({ section, name, key, schema }) => {
+    const value = (config[section] as Record<string, string | number | undefined>)[name];
+    return {
+      key,
+      ...(value === undefined ? {} : { value }),
+      ...(schema.default === undefined ? {} : { default: schema.default }),
+      ...(schema.unset === undefined ? {} : { unset: schema.unset }),
+      unit: schema.unit ?? '',
+      range: rangeOf(schema),
+      help: schema.description,
+    };
+  });
+}
+
+/** The config as a TOML file that says everything; reading it back gives the same config. */
+export function renderConfig(config: Config): string {
+  const lines: string[] = [];
+  let section = '';
+  for (const { key, value, default: normal, unset, unit, range, help } of describeConfig(config)) {
+    const [head, name] = key.split('.') as [string, string];
+    if (head !== section) lines.push(...(section === '' ? [] : ['']), `[${head}]`);
+    section = head;
+    const usual = normal === undefined ? `default: ${unset}` : `default ${JSON.stringify(normal)}`;
+    lines.push(`# ${help} ${capitalise([unit, range, usual].filter((word) => word !== '').join('; '))}.`);
+    lines.push(value === undefined ? `# ${name} =` : `${name} = ${JSON.stringify(value)}`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** docs/config.md; a test compares. */
+export function renderConfigPage(): string {
+  const rows = describeConfig(defaultConfig()).map(
+    ({ key, default: normal, unset, unit, range, help }) =>
+      `| \`${key}\` | ${normal === undefined ? unset : `\`${normal}\``} | ${unit} | ${range} | ${help} |`,
+  );
+  return [
+    '# The config file',
+    '',
+    `\`fleetcast serve --config FILE\` reads one TOML file; without the flag it is \`${DEFAULT_CONFIG_PATH}\`, if that is there.`,
+    'Every key has a default, so the file may be empty or absent. A key is written inside its section: `network.agent_port` is',
+    '',
+    '```toml',
+    '[network]',
+    'agent_port = 8470',
+    '```',
+    '',
+    '`fleetcast config check` checks a file, `fleetcast config show` prints every key with its present value.',
+    'The flags `--socket`, `--data-dir`, `--interface`, `--agent-port` and `--log-level` of `serve` win over the file.',
+    '',
+    '| key | default | unit | range | what it does |',
+    '|---|---|---|---|---|',
+    ...rows,
+    '',
+    'This page is made from the schema in server/config.ts by `bin/node server/main.ts config page`.',
+    '',
+  ].join('\n');
+}
+
+/** All keys at their defaults. */
+export function defaultConfig(): Config {
+  return defaultValues() as Config;
+}
+
+function readConfigFile(path: string | undefined): Config {
+  let text: string;
+  try {
+    text = readFileSync(path ?? DEFAULT_CONFIG_PATH, 'utf8');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (path === undefined && code === 'ENOENT') return defaultConfig();
+    const reason = code === 'ENOENT' ? 'it does not exist' : message;
+    throw knownError('CONFIG_UNREADABLE', { path: path ?? DEFAULT_CONFIG_PATH, reason }, { cause: error });
+  }
+  return parseConfig(text, path ?? DEFAULT_CONFIG_PATH);
+}
+
+const FLAGS_PLACE = 'the command line';
+
+function withFlags(config: Config, flags: ConfigFlags): Config {
+  const values = structuredClone(config) as Values;
+  for (const [name, value] of Object.entries(flags)) {
+    const leaf = leaves.find((one) => one.name === name)!;
+    if (value !== undefined) setValue(values, leaf, value, `--${toSnake(name).replaceAll('_', '-')}`, FLAGS_PLACE);
+  }
+  return checkTogether(values, FLAGS_PLACE);
+}
+
+function setValue(values: Values, leaf: Leaf, value: unknown, shownKey: string, path: string): void {
+  if (!Value.Check(leaf.schema as TSchema, value)) {
+    throw badValue(shownKey, value, path, `must be ${rangeOf(leaf.schema)}${unitOf(leaf.schema)}`);
+  }
+  values[leaf.section]![leaf.name] = leaf.schema.unit === 'path' ? resolve(value as string) : value;
+}
+
+/** What the schema of one key cannot say. */
+function checkTogether(values: Values, path: string): Config {
+  const config = values as Config;
+  const { portFirst, portLast } = config.cast;
+  if (portLast < portFirst) {
+    throw badValue('cast.port_last', portLast, path, `must not be below cast.port_first, ${portFirst}`);
+  }
+  if (!isChunkSize(config.capture.chunkBytes)) {
+    throw badValue('capture.chunk_bytes', config.capture.chunkBytes, path, 'must be a power of two');
+  }
+  if (config.session.lostFailS < config.session.lostAfterS) {
+    const problem = `must not be below session.lost_after_s, ${config.session.lostAfterS}`;
+    throw badValue('session.lost_fail_s', config.session.lostFailS, path, problem);
+  }
+  return config;
+}
+
+function defaultValues(): Values {
+  const values: Values = {};
+  for (const { section, name, schema } of leaves) {
+    values[section] ??= {};
+    if (schema.default !== undefined) values[section][name] = schema.default;
+  }
+  return values;
+}
+
+function unknownKey(key: string, path: string): Error {
+  return knownError('CONFIG_UNKNOWN_KEY', { key, path, nearest: nearestKey(key) });
+}
+
+function badValue(key: string, value: unknown, path: string, problem: string): Error {
+  return knownError('CONFIG_BAD_VALUE', { key, value: JSON.stringify(value), path, problem });
+}
+
+/** The known key that was most likely meant; a right name in the wrong section is nearest of all. */
+function nearestKey(key: string): string {
+  const lastOf = (name: string) => name.slice(name.lastIndexOf('.') + 1);
+  const score = (known: string) => Math.min(editDistance(key, known), editDistance(lastOf(key), lastOf(known)) + 0.5);
+  return leaves.map((leaf) => leaf.key).reduce((best, known) => (score(known) < score(best) ? known : best));
+}
+
+/** Levenshtein's distance. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
+
+function rangeOf(schema: LeafSchema): string {
+  if (schema.enum !== undefined) return `one of ${schema.enum.join(', ')}`;
+  if (schema.range !== undefined) return schema.range;
+  const kind = schema.type === 'integer' ? 'a whole number' : 'a number';
+  const step = schema.multipleOf === 2 ? 'an even number' : kind;
+  return `${step} from ${schema.minimum} to ${schema.maximum}`;
+}
+
+function unitOf(schema: LeafSchema): string {
+  return schema.unit === undefined || schema.range !== undefined ? '' : ` (${schema.unit})`;
+}
+
+function toSnake(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+function capitalise(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+function integer(normal: number, minimum: number, maximum: number, unit: string, description: string) {
+  return Type.Integer({ default: normal, minimum, maximum, unit, description });
+}
+
+/** udpcast takes an even port base P for the receivers and P + 1 for the sender. */
+function evenPort(normal: number, description: string) {
+  return Type.Integer({ default: normal, minimum: 1024, maximum: 65534, multipleOf: 2, unit: 'UDP port', description });
+}
+
+function path(normal: string, description: string) {
+  return Type.String({ default: normal, minLength: 1, unit: 'path', range: 'a path', description });
+}
+
+function multicastAddress(normal: string, description: string) {
+  const range = 'an IPv4 multicast address';
+  return Type.String({ default: normal, pattern: MULTICAST_ADDRESS, unit: 'address', range, description });
+}

@@ -1,0 +1,319 @@
+/** The hosts that the daemon knows: by name, by MAC, and how lately their agents spoke. */
+import { type HostView, type ImportAnswer, NAME_PATTERN, type NewHost } from '#protocol/admin-api.ts';
+import type { Inventory } from '#protocol/agent-api.ts';
+import { knownError } from '#protocol/errors.ts';
+import type { Clock } from '#system/clock.ts';
+import type { Database } from '../db/database.ts';
+import { type GroupRow, GroupTable } from '../db/group-table.ts';
+import { type HostRow, HostTable } from '../db/host-table.ts';
+import type { EventLog } from './events.ts';
+import { type HostLine, invalidLine, parseHostList } from './host-list.ts';
+import { normalizeMac, readMac } from './mac.ts';
+import { normalizeSystemUuid } from './system-uuid.ts';
+
+/** The log of last calls is written to the database at most this often a host, in ms. */
+const SEEN_WRITE_MS = 5000;
+/** Unknown machines beyond this many are not written down: anybody on the network can invent MACs. */
+export const MAX_PENDING_HOSTS = 2000;
+
+export interface HostsOptions {
+  readonly database: Database;
+  readonly events: EventLog;
+  readonly clock: Clock;
+  /** A host is `presence: 'agent'` while its agent spoke within this time. */
+  readonly lostAfterMs: number;
+  /** The running session of a host; the sessions are made after the hosts, so main wires it. */
+  readonly runningSessionOf?: (hostId: number) => number | undefined;
+}
+
+export class Hosts {
+  #database: Database;
+  #hosts: HostTable;
+  #groups: GroupTable;
+  #events: EventLog;
+  #clock: Clock;
+  #lostAfterMs: number;
+  #runningSessionOf: (hostId: number) => number | undefined;
+  #seenMs = new Map<number, number>();
+  #writtenMs = new Map<number, number>();
+
+  constructor(options: HostsOptions) {
+    this.#database = options.database;
+    this.#hosts = new HostTable(options.database);
+    this.#groups = new GroupTable(options.database);
+    this.#events = options.events;
+    this.#clock = options.clock;
+    this.#lostAfterMs = options.lostAfterMs;
+    this.#runningSessionOf = options.runningSessionOf ?? (() => undefined);
+  }
+
+  /** All hosts in name order (pc-2 before pc-10). */
+  list(): HostView[] {
+    const macs = this.#hosts.allMacs();
+    const groups = this.#groups.allNames();
+    const views = this.#hosts
+      .all()
+      .map((row) => this.#viewOf(row, macs.get(row.host_id) ?? [], groups.get(row.host_id) ?? []));
+    return views.sort(byName);
+  }
+
+  count(): number {
+    return this.#hosts.count();
+  }
+
+  /** `ref` is a name, an id or a MAC; a name wins. Throws HOST_UNKNOWN. */
+  get(ref: string): HostView {
+    return this.#view(this.#rowOf(ref));
+  }
+
+  byId(hostId: number): HostView | undefined {
+    const row = this.#hosts.byId(hostId);
+    return row === undefined ? undefined : this.#view(row);
+  }
+
+  /** The hosts named and the members of the groups: each once, in name order. Throws HOST_UNKNOWN, GROUP_UNKNOWN, GROUP_EMPTY. */
+  resolve(hosts: readonly string[], groups: readonly string[]): HostView[] {
+    const rows = new Map<number, HostRow>();
+    for (const ref of hosts) {
+      const row = this.#rowOf(ref);
+      rows.set(row.host_id, row);
+    }
+    for (const name of groups) {
+      const group = this.#groups.byName(name);
+      if (group === undefined) throw knownError('GROUP_UNKNOWN', { group: name });
+      const members = this.#groups.membersOf(group.group_id);
+      if (members.length === 0) throw knownError('GROUP_EMPTY', { group: name });
+      for (const hostId of members) rows.set(hostId, this.#hosts.byId(hostId)!);
+    }
+    return [...rows.values()].map((row) => this.#view(row)).sort(byName);
+  }
+
+  /** When its agent last spoke. */
+  lastSeenMs(hostId: number): number | undefined {
+    return this.#seenMs.get(hostId) ?? this.#hosts.byId(hostId)?.last_seen_ms ?? undefined;
+  }
+
+  /** Its agent speaks now. Cheap: called with every call of every agent. */
+  noteSeen(hostId: number): void {
+    const nowMs = this.#clock.nowMs();
+    this.#seenMs.set(hostId, nowMs);
+    if (nowMs - (this.#writtenMs.get(hostId) ?? 0) < SEEN_WRITE_MS) return;
+    this.#writtenMs.set(hostId, nowMs);
+    this.#hosts.setSeen(hostId, nowMs);
+  }
+
+  /**
+   * Adds an approved host. A pending host that has one of the MACs becomes this one.
+   * Throws NAME_INVALID, HOST_EXISTS, MAC_INVALID, MAC_TAKEN.
+   */
+  add(host: NewHost): HostView {
+    const macs = [...new Set(host.macs.map(normalizeMac))];
+    checkName(host.name, 'host');
+    for (const group of host.groups ?? []) checkName(group, 'group');
+    return this.#inTransaction(() => {
+      const owners = macs.map((mac) => this.#hosts.byMac(mac));
+      const pending = owners.find((owner) => owner?.approval === 'pending');
+      owners.forEach((owner, i) => {
+        if (owner !== undefined && owner.host_id !== pending?.host_id) {
+          throw knownError('MAC_TAKEN', { mac: macs[i]!, host: owner.name });
+        }
+      });
+      const hostId = pending === undefined ? this.#insert(host.name) : this.#adopt(pending, host.name);
+      macs.forEach((mac, i) => {
+        if (owners[i] === undefined) this.#hosts.addMac(hostId, mac);
+      });
+      for (const group of host.groups ?? []) this.#joinGroup(group, hostId);
+      return this.byId(hostId)!;
+    });
+  }
+
+  /** Adds all hosts of a list or none. The same list again changes nothing. Throws CSV_INVALID. */
+  importCsv(csv: string): ImportAnswer {
+    const lines = parseHostList(csv);
+    return this.#inTransaction(() => {
+      const answer: ImportAnswer = { added: 0, updated: 0, unchanged: 0, hosts: [] };
+      for (const line of lines) {
+        answer[this.#importLine(line)]++;
+        answer.hosts.push(line.name);
+      }
+      return answer;
+    });
+  }
+
+  /** Lets a pending host take part; a host that is approved stays so. Throws HOST_UNKNOWN. */
+  approve(ref: string): HostView {
+    return this.#inTransaction(() => {
+      const row = this.#rowOf(ref);
+      if (row.approval === 'pending') this.#approve(row.host_id, row.name);
+      return this.byId(row.host_id)!;
+    });
+  }
+
+  /** Throws HOST_UNKNOWN, NAME_INVALID, HOST_EXISTS. */
+  rename(ref: string, name: string): HostView {
+    checkName(name, 'host');
+    return this.#inTransaction(() => {
+      const row = this.#rowOf(ref);
+      this.#rename(row, name);
+      return this.byId(row.host_id)!;
+    });
+  }
+
+  /** Forgets a host, its groups and tokens; its history stays. Throws HOST_UNKNOWN, HOST_BUSY. */
+  remove(ref: string): void {
+    this.#inTransaction(() => {
+      const row = this.#rowOf(ref);
+      const session = this.#runningSessionOf(row.host_id);
+      if (session !== undefined) throw knownError('HOST_BUSY', { host: row.name, session });
+      this.#hosts.remove(row.host_id);
+      this.#seenMs.delete(row.host_id);
+      this.#writtenMs.delete(row.host_id);
+      this.#note(row.host_id, row.name, 'removed', `${row.name} was removed`);
+    });
+  }
+
+  /**
+   * A machine asks what to boot. An unknown one is written down as pending, with a name from its MAC; undefined when there are
+   * too many of those. Throws MAC_INVALID.
+   */
+  sawBoot(macText: string, uuidText?: string): HostView | undefined {
+    const mac = normalizeMac(macText);
+    const uuid = normalizeSystemUuid(uuidText);
+    const known = this.#hosts.byMac(mac);
+    if (known !== undefined) {
+      if (known.system_uuid === null && uuid !== undefined) this.#hosts.setSystemUuid(known.host_id, uuid);
+      return this.byId(known.host_id);
+    }
+    if (this.#hosts.count('pending') >= MAX_PENDING_HOSTS) return undefined;
+    return this.#inTransaction(() => {
+      const name = this.#freeName(`host-${mac.replaceAll(':', '')}`);
+      const hostId = this.#hosts.insert({ name, approval: 'pending', systemUuid: uuid }, this.#clock.nowMs());
+      this.#hosts.addMac(hostId, mac);
+      this.#note(
+        hostId,
+        name,
+        'appeared',
+        `An unknown machine, ${mac}, asked what to boot; it waits for approval as ${name}`,
+      );
+      return this.byId(hostId)!;
+    });
+  }
+
+  /** Its agent has come, with this inventory. */
+  hello(hostId: number, inventory: Inventory): HostView {
+    const uuid = normalizeSystemUuid(inventory.systemUuid);
+    this.#inTransaction(() => {
+      this.#hosts.setInventory(hostId, JSON.stringify(inventory));
+      if (uuid !== undefined) this.#hosts.setSystemUuid(hostId, uuid);
+    });
+    this.noteSeen(hostId);
+    return this.byId(hostId)!;
+  }
+
+  #importLine({ line, name, mac, group }: HostLine): 'added' | 'updated' | 'unchanged' {
+    const owner = this.#hosts.byMac(mac);
+    const namesake = this.#hosts.byName(name);
+    if (owner !== undefined && owner.name !== name && owner.approval === 'approved') {
+      throw invalidLine(line, `the MAC ${mac} belongs to host ${owner.name}`);
+    }
+    if (namesake !== undefined && namesake.host_id !== owner?.host_id) {
+      const macs = this.#hosts.macsOf(namesake.host_id).join(', ');
+      throw invalidLine(line, `there is already a host ${name}, with the MAC ${macs}`);
+    }
+    const isChanged = owner !== undefined && owner.approval === 'pending';
+    let hostId = owner?.host_id;
+    if (isChanged) this.#adopt(owner, name);
+    if (hostId === undefined) {
+      hostId = this.#insert(name);
+      this.#hosts.addMac(hostId, mac);
+    }
+    const hasJoined = group !== undefined && this.#joinGroup(group, hostId);
+    if (owner === undefined) return 'added';
+    return isChanged || hasJoined ? 'updated' : 'unchanged';
+  }
+
+  #insert(name: string): number {
+    if (this.#hosts.byName(name) !== undefined) throw knownError('HOST_EXISTS', { host: name });
+    const hostId = this.#hosts.insert({ name, approval: 'approved' }, this.#clock.nowMs());
+    this.#note(hostId, name, 'added', `${name} was added`);
+    return hostId;
+  }
+
+  #adopt(pending: HostRow, name: string): number {
+    this.#rename(pending, name);
+    this.#approve(pending.host_id, name);
+    return pending.host_id;
+  }
+
+  #rename(row: HostRow, name: string): void {
+    if (row.name === name) return;
+    if (this.#hosts.byName(name) !== undefined) throw knownError('HOST_EXISTS', { host: name });
+    this.#hosts.setName(row.host_id, name);
+    this.#note(row.host_id, name, 'renamed', `${row.name} is now called ${name}`);
+  }
+
+  #approve(hostId: number, name: string): void {
+    this.#hosts.approve(hostId);
+    this.#note(hostId, name, 'approved', `${name} was approved`);
+  }
+
+  /** Makes the group when it is not there. True when the host was not in it. */
+  #joinGroup(name: string, hostId: number): boolean {
+    const group: GroupRow = this.#groups.byName(name) ?? this.#groups.insert(name);
+    return this.#groups.addMember(group.group_id, hostId);
+  }
+
+  #freeName(wanted: string): string {
+    let name = wanted;
+    for (let n = 2; this.#hosts.byName(name) !== undefined; n++) name = `${wanted}-${n}`;
+    return name;
+  }
+
+  #rowOf(ref: string): HostRow {
+    const byNumber = /^\d{1,15}$/.test(ref) ? this.#hosts.byId(Number(ref)) : undefined;
+    const row = this.#hosts.byName(ref) ?? byNumber ?? this.#hosts.byMac(readMac(ref) ?? '');
+    if (row === undefined) throw knownError('HOST_UNKNOWN', { host: ref });
+    return row;
+  }
+
+  #view(row: HostRow): HostView {
+    return this.#viewOf(row, this.#hosts.macsOf(row.host_id), this.#groups.namesOf(row.host_id));
+  }
+
+  #viewOf(row: HostRow, macs: string[], groups: string[]): HostView {
+    const seenMs = this.#seenMs.get(row.host_id) ?? row.last_seen_ms ?? undefined;
+    const session = this.#runningSessionOf(row.host_id);
+    const isHere = seenMs !== undefined && this.#clock.nowMs() - seenMs <= this.#lostAfterMs;
+    return {
+      hostId: row.host_id,
+      name: row.name,
+      approval: row.approval,
+      macs,
+      ...(row.system_uuid === null ? {} : { systemUuid: row.system_uuid }),
+      groups,
+      presence: isHere ? 'agent' : 'away',
+      ...(seenMs === undefined ? {} : { lastSeenMs: seenMs }),
+      ...(session === undefined ? {} : { session }),
+      ...(row.inventory === null ? {} : { inventory: JSON.parse(row.inventory) as Inventory }),
+    };
+  }
+
+  #note(hostId: number, host: string, action: string, text: string): void {
+    this.#events.add({ subject: 'host', action, hostId, host, text });
+  }
+
+  #inTransaction<T>(change: () => T): T {
+    return this.#database.transaction(change)();
+  }
+}
+
+/** Throws NAME_INVALID. */
+export function checkName(name: string, what: 'host' | 'group' | 'image'): void {
+  if (!new RegExp(NAME_PATTERN).test(name)) throw knownError('NAME_INVALID', { name, what });
+}
+
+const collator = new Intl.Collator('en', { numeric: true });
+
+function byName(a: { readonly name: string }, b: { readonly name: string }): number {
+  return collator.compare(a.name, b.name);
+}
