@@ -207,7 +207,8 @@ export function renderConfig(config: Config): string {
     if (head !== section) lines.push(...(section === '' ? [] : ['']), `[${head}]`);
     section = head;
     const usual = normal === undefined ? `default: ${unset}` : `default ${JSON.stringify(normal)}`;
-    lines.push(`# ${help} ${capitalise([unit, range, usual].filter((word) => word !== '').join('; '))}.`);
+    const shownUnit = unit === '' || range.includes(unit) ? '' : ` (${unit})`;
+    lines.push(`# ${help}`, `#   ${range}${shownUnit}; ${usual}`);
     lines.push(value === undefined ? `# ${name} =` : `${name} = ${JSON.stringify(value)}`);
   }
   return `${lines.join('\n')}\n`;
@@ -346,10 +347,6 @@ function unitOf(schema: LeafSchema): string {
 
 function toSnake(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-}
-
-function capitalise(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function integer(normal: number, minimum: number, maximum: number, unit: string, description: string) {

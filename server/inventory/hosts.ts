@@ -314,6 +314,7 @@ export function checkName(name: string, what: 'host' | 'group' | 'image'): void 
 
 const collator = new Intl.Collator('en', { numeric: true });
 
-function byName(a: { readonly name: string }, b: { readonly name: string }): number {
+/** Orders by name as people count: pc-2 before pc-10. */
+export function byName(a: { readonly name: string }, b: { readonly name: string }): number {
   return collator.compare(a.name, b.name);
 }

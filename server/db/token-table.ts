@@ -1,0 +1,58 @@
+/** SQL of boot tokens and agent tokens: only their SHA-256 is kept. */
+import type { Database } from './database.ts';
+
+export interface BootTokenRow {
+  readonly host_id: number;
+  readonly mac: string;
+  readonly system_uuid: string | null;
+  readonly expires_ms: number;
+  readonly spent_ms: number | null;
+}
+
+export class TokenTable {
+  #database: Database;
+  #agentHost;
+
+  constructor(database: Database) {
+    this.#database = database;
+    this.#agentHost = database
+      .prepare<[Buffer], number>('SELECT host_id FROM agent_token WHERE token_hash = ?')
+      .pluck();
+  }
+
+  insertBoot(hash: Buffer, row: Omit<BootTokenRow, 'spent_ms'>): void {
+    this.#database
+      .prepare('INSERT INTO boot_token (token_hash, host_id, mac, system_uuid, expires_ms) VALUES (?, ?, ?, ?, ?)')
+      .run(hash, row.host_id, row.mac, row.system_uuid, row.expires_ms);
+  }
+
+  findBoot(hash: Buffer): BootTokenRow | undefined {
+    return this.#database.prepare<[Buffer], BootTokenRow>('SELECT * FROM boot_token WHERE token_hash = ?').get(hash);
+  }
+
+  /** True when it was not spent before. */
+  spendBoot(hash: Buffer, nowMs: number): boolean {
+    const spend = this.#database.prepare(
+      'UPDATE boot_token SET spent_ms = ? WHERE token_hash = ? AND spent_ms IS NULL',
+    );
+    return spend.run(nowMs, hash).changes === 1;
+  }
+
+  removeBootExpiredBefore(ms: number): void {
+    this.#database.prepare('DELETE FROM boot_token WHERE expires_ms < ?').run(ms);
+  }
+
+  /** The host's only agent token from now on. */
+  putAgent(hash: Buffer, hostId: number, nowMs: number): void {
+    this.#database
+      .prepare(
+        `INSERT INTO agent_token (token_hash, host_id, created_ms) VALUES (?, ?, ?)
+         ON CONFLICT (host_id) DO UPDATE SET token_hash = excluded.token_hash, created_ms = excluded.created_ms`,
+      )
+      .run(hash, hostId, nowMs);
+  }
+
+  hostOfAgent(hash: Buffer): number | undefined {
+    return this.#agentHost.get(hash);
+  }
+}
