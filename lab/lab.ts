@@ -1,0 +1,237 @@
+/**
+ * A virtual network with machines, of its own: makes it, starts programs in it, takes it all down again.
+ * It knows the daemon, the CLI and the agent only as programs.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdirSync, openSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { type IncomingMessage, request } from 'node:http';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { execa } from 'execa';
+import { programFailed } from '#system/run.ts';
+import { removeRun } from './leftovers.ts';
+import { inNamespace, setUpNetwork } from './network.ts';
+import { endProcesses, isAlive, type ProcessRecord, processesIn } from './process-record.ts';
+import { raiseReceiveBuffer } from './receive-buffer.ts';
+import { requireRoot } from './require-root.ts';
+import { createRunFolder, forgetProcess, noteProcess, type RunFolder } from './run-folder.ts';
+import { type LabHost, planTopology, type Topology } from './topology.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+const AGENT_PORT = 8470;
+/** A daemon on a busy machine answers within this. */
+const DAEMON_START_MS = 30_000;
+const POLL_MS = 50;
+
+export interface LabOptions {
+  readonly hosts: readonly string[];
+  /** Rate of the server's link, in Mbit/s. */
+  readonly linkMbit: number;
+  /** Size of each host's disk file; sparse, so that it costs only what is written. */
+  readonly diskBytes: number;
+  /** Told what the lab changes outside of itself. */
+  readonly onNotice?: (sentence: string) => void;
+}
+
+export interface DaemonOptions {
+  /** More lines of the config file, in TOML. */
+  readonly moreConfig?: string;
+}
+
+export interface CommandResult {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly exitCode: number;
+}
+
+export class Lab {
+  readonly topology: Topology;
+  readonly folder: RunFolder;
+  readonly socketPath: string;
+  readonly configPath: string;
+  readonly daemonLog: string;
+  readonly #diskBytes: number;
+  #daemon: ProcessRecord | undefined;
+  #light = new Map<string, ProcessRecord>();
+  #down: Promise<void> | undefined;
+
+  private constructor(topology: Topology, folder: RunFolder, diskBytes: number) {
+    this.topology = topology;
+    this.folder = folder;
+    this.#diskBytes = diskBytes;
+    this.socketPath = join(folder.path, 'admin.sock');
+    this.configPath = join(folder.path, 'fleetcast.toml');
+    this.daemonLog = join(folder.path, 'daemon.log');
+  }
+
+  /** Throws NOT_ROOT. When it fails half-way it leaves nothing behind. */
+  static async create(options: LabOptions): Promise<Lab> {
+    requireRoot('The virtual lab');
+    const folder = createRunFolder();
+    const lab = new Lab(planTopology(folder.run, options.hosts, options.linkMbit), folder, options.diskBytes);
+    try {
+      const notice = raiseReceiveBuffer();
+      if (notice !== undefined) options.onNotice?.(notice);
+      for (const name of ['disks', 'consoles', 'hardware', 'data']) mkdirSync(join(folder.path, name));
+      await setUpNetwork(lab.topology);
+      for (const host of lab.topology.hosts) lab.#makeMachine(host);
+      return lab;
+    } catch (error) {
+      await lab.takeDown();
+      throw error;
+    }
+  }
+
+  host(name: string): LabHost {
+    const found = this.topology.hosts.find((host) => host.name === name);
+    if (found === undefined) throw new RangeError(`the lab has no host ${name}`);
+    return found;
+  }
+
+  diskOf(host: LabHost): string {
+    return join(this.folder.path, 'disks', `${host.name}.img`);
+  }
+
+  consoleOf(host: LabHost): string {
+    return join(this.folder.path, 'consoles', `${host.name}.log`);
+  }
+
+  /** Starts `fleetcast serve` in the server's namespace and waits until it answers. Throws PROGRAM_FAILED with its last words. */
+  async startDaemon(options: DaemonOptions = {}): Promise<void> {
+    writeFileSync(this.configPath, `${this.#configText()}${options.moreConfig ?? ''}`);
+    const argv = ['bin/fleetcast', 'serve', '--config', this.configPath];
+    const daemon = this.start('daemon', this.topology.serverNamespace, argv, this.daemonLog);
+    this.#daemon = daemon;
+    const deadline = performance.now() + DAEMON_START_MS;
+    while (!(await this.#daemonAnswers())) {
+      if (!isAlive(daemon)) throw programFailed(argv, 'it ended at once', readFileSync(this.daemonLog, 'utf8'));
+      if (performance.now() > deadline) {
+        throw programFailed(argv, `no answer in ${DAEMON_START_MS / 1000} s`, readFileSync(this.daemonLog, 'utf8'));
+      }
+      await delay(POLL_MS);
+    }
+  }
+
+  /** SIGTERM is a stop in good order, SIGKILL a crash; either way it has ended when this returns. */
+  async stopDaemon(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    const daemon = this.#daemon;
+    if (daemon === undefined) return;
+    this.#daemon = undefined;
+    if (signal === 'SIGKILL' && isAlive(daemon)) process.kill(daemon.pid, 'SIGKILL');
+    await endProcesses([daemon], 10_000);
+    forgetProcess(this.folder, daemon.pid);
+  }
+
+  /** Plugs a host in. `asleep`: it waits for a magic packet. */
+  powerOn(host: LabHost, power: 'on' | 'asleep' = 'on'): void {
+    if (this.#light.has(host.name)) throw new RangeError(`${host.name} is already plugged in`);
+    const argv = [
+      ...['bin/node', 'lab/light-host.ts', '--server', `http://${this.topology.serverAddress}:${AGENT_PORT}`],
+      ...['--mac', host.mac, '--uuid', host.systemUuid, '--power', power],
+      ...['--hardware', join(this.folder.path, 'hardware', `${host.name}.json`)],
+    ];
+    this.#light.set(host.name, this.start(host.name, host.namespace, argv, this.consoleOf(host)));
+  }
+
+  /** Pulls the plug: every program of the host is killed at once, without a word to anybody. */
+  async cutPower(host: LabHost): Promise<void> {
+    this.#light.delete(host.name);
+    const all = processesIn([host.namespace]);
+    for (const record of all) if (isAlive(record)) process.kill(record.pid, 'SIGKILL');
+    await endProcesses(all, 0);
+  }
+
+  /** Starts a program that may outlive this one; its output goes to `logPath`. It is ended when the lab is taken down. */
+  start(what: string, namespace: string, argv: readonly string[], logPath: string): ProcessRecord {
+    const [program, ...args] = inNamespace(namespace, argv) as [string, ...string[]];
+    const log = openSync(logPath, 'a');
+    try {
+      // Its own process group: a Ctrl-C in the terminal reaches the lab's owner only, which takes things down in order.
+      const child = spawn(program, args, { cwd: ROOT, detached: true, stdio: ['ignore', log, log] });
+      child.on('error', () => {}); // no pid: told below
+      child.unref();
+      if (child.pid === undefined) throw programFailed(argv, 'it could not be started', '');
+      return noteProcess(this.folder, child.pid, what);
+    } finally {
+      closeSync(log);
+    }
+  }
+
+  /** Runs a CLI command to its end. A bad exit code is an answer, not an error. */
+  async fleetcast(
+    args: readonly string[],
+    options: { signal?: AbortSignal; show?: boolean } = {},
+  ): Promise<CommandResult> {
+    const result = await execa(join(ROOT, 'bin/fleetcast'), ['--socket', this.socketPath, ...args], {
+      reject: false,
+      stdin: 'ignore',
+      stdout: options.show ? ['inherit', 'pipe'] : 'pipe',
+      stderr: options.show ? ['inherit', 'pipe'] : 'pipe',
+      forceKillAfterDelay: 2000,
+      ...(options.signal ? { cancelSignal: options.signal } : {}),
+    });
+    options.signal?.throwIfAborted();
+    return { stdout: result.stdout, stderr: result.stderr, exitCode: result.exitCode ?? -1 };
+  }
+
+  /** GET of the admin API; the parsed answer. */
+  async get(path: string): Promise<unknown> {
+    const { status, text } = await this.#ask(path);
+    if (status !== 200) throw new Error(`GET ${path}: HTTP ${status}: ${text}`);
+    return JSON.parse(text) as unknown;
+  }
+
+  /** Ends everything in the lab and removes it. May be called again, also while it runs. */
+  takeDown(): Promise<void> {
+    this.#down ??= removeRun(this.folder).then(() => undefined);
+    return this.#down;
+  }
+
+  #makeMachine(host: LabHost): void {
+    const path = this.diskOf(host);
+    closeSync(openSync(path, 'w'));
+    truncateSync(path, this.#diskBytes);
+    const disk = { path, model: 'Light disk', serial: host.diskSerial, sectorBytes: 512, transport: 'sata' };
+    const hardware = {
+      systemUuid: host.systemUuid,
+      manufacturer: 'LabCo',
+      product: 'Light host',
+      serial: host.diskSerial.replace('LAB', 'LH'),
+      disks: [{ ...disk, removable: false, readOnly: false }],
+    };
+    writeFileSync(join(this.folder.path, 'hardware', `${host.name}.json`), JSON.stringify(hardware, null, 2));
+  }
+
+  #configText(): string {
+    const { folder, socketPath, topology } = this;
+    return [
+      '[daemon]',
+      `data_dir = "${join(folder.path, 'data')}"`,
+      `socket = "${socketPath}"`,
+      '',
+      '[network]',
+      `interface = "${topology.interface}"`,
+      `agent_port = ${AGENT_PORT}`,
+      '',
+    ].join('\n');
+  }
+
+  async #daemonAnswers(): Promise<boolean> {
+    try {
+      return (await this.#ask('/api/v1/status')).status === 200;
+    } catch {
+      return false;
+    }
+  }
+
+  async #ask(path: string): Promise<{ status: number; text: string }> {
+    const asked = request({ socketPath: this.socketPath, path, agent: false, timeout: 10_000 });
+    asked.on('timeout', () => asked.destroy(new Error('no answer within 10 s')));
+    asked.end();
+    const [response] = (await once(asked, 'response')) as [IncomingMessage];
+    const parts: Buffer[] = [];
+    for await (const part of response) parts.push(part as Buffer);
+    return { status: response.statusCode ?? 0, text: Buffer.concat(parts).toString() };
+  }
+}
