@@ -1,0 +1,171 @@
+/** Finds what of a volume is used: partclone's block map for the filesystems that it knows, nothing for swap, else raw. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Extents, normalizeExtents } from '#protocol/chunk.ts';
+import { KnownError } from '#protocol/errors.ts';
+import type { VolumeHead } from '#protocol/manifest.ts';
+import { run } from '#system/run.ts';
+import { type BlockProbe, probeBlock } from './block-probe.ts';
+import { DirectFile } from './direct-file.ts';
+import { withLoopDevice } from './loop-device.ts';
+import { readPartcloneMap } from './partclone-map.ts';
+import { readSwapHeader, SWAP_HEADER_BYTES } from './swap.ts';
+import type { VolumeSpan } from './volumes.ts';
+
+export interface VolumeMap {
+  readonly head: VolumeHead;
+  /** Absent: raw. Every byte is read, and blocks of zeros are left out (`RAW_BLOCK_BYTES`). */
+  readonly extents?: Extents;
+  readonly warnings: readonly string[];
+}
+
+/** Grain of the zero detection of raw volumes, in bytes. */
+export const RAW_BLOCK_BYTES = 4096;
+/** Milliseconds for one map; a map of a full 4 TB NTFS takes a minute or two. */
+const MAP_LIMIT_MS = 15 * 60_000;
+/**
+ * Boot loaders use the space that a filesystem leaves free at its start and partclone's map with it: extlinux the first
+ * sector of ext with blocks of 1 KiB, and the first 64 KiB of Btrfs.
+ */
+const BOOT_SPACE_BYTES = 64 * 1024;
+
+/** The partclone program for what blkid finds. */
+const partcloneFor: Readonly<Record<string, string>> = {
+  ext2: 'partclone.extfs',
+  ext3: 'partclone.extfs',
+  ext4: 'partclone.extfs',
+  vfat: 'partclone.fat',
+  ntfs: 'partclone.ntfs',
+  xfs: 'partclone.xfs',
+  btrfs: 'partclone.btrfs',
+  exfat: 'partclone.exfat',
+  f2fs: 'partclone.f2fs',
+  hfsplus: 'partclone.hfsp',
+  apfs: 'partclone.apfs',
+};
+
+/**
+ * Maps one volume. Only reads. What partclone cannot map (damaged, mounted, hibernated …) is taken raw, with a warning
+ * that says why. Throws DISK_READ_FAILED, PROGRAM_MISSING (blkid, losetup), AbortError.
+ */
+export async function mapVolume(
+  disk: { readonly path: string; readonly sectorBytes: number },
+  span: VolumeSpan,
+  signal?: AbortSignal,
+): Promise<VolumeMap> {
+  // Nothing in the boot area is a filesystem, whatever its bytes look like.
+  if (span.kind === 'boot') return { head: { ...span, map: 'raw' }, warnings: [] };
+  const probe = await probeBlock(disk.path, span);
+  signal?.throwIfAborted();
+  const head = { ...span, ...(probe.type !== undefined ? { filesystem: probe.type } : {}) };
+  if (probe.type === 'swap' || probe.type === 'swsuspend') {
+    const map = mapSwap(disk.path, head);
+    if (map !== undefined) return map;
+  }
+  const program = probe.type === undefined ? undefined : partcloneFor[probe.type];
+  if (program === undefined) {
+    return { head: { ...head, map: 'raw' }, warnings: rawWarnings(span, probe) };
+  }
+  const extents = await runPartclone(program, disk, span, signal);
+  if (typeof extents === 'string') {
+    const warning = `${nameOf(span)}: taken raw, because the used blocks of its ${probe.type} cannot be read: ${extents}`;
+    return { head: { ...head, map: 'raw' }, warnings: [warning] };
+  }
+  const skipped = runsThatPartcloneSkips(probe.type!, disk.path, span);
+  return { head: { ...head, map: program }, extents: addRuns(extents, skipped, span.sizeBytes), warnings: [] };
+}
+
+export function partcloneArgv(program: string, device: string, mapPath: string, logPath: string): string[] {
+  return [program, '-D', '-f', '1', '-s', device, '-o', mapPath, '-L', logPath, '-q'];
+}
+
+/** A string is the reason why there is no map. */
+async function runPartclone(
+  program: string,
+  disk: { readonly path: string; readonly sectorBytes: number },
+  span: VolumeSpan,
+  signal?: AbortSignal,
+): Promise<Extents | string> {
+  const folder = await mkdtemp(join(tmpdir(), 'fleetcast-map-'));
+  const mapPath = join(folder, 'map');
+  const logPath = join(folder, 'log');
+  try {
+    await withLoopDevice({ ...span, ...disk, mode: 'read' }, (device) =>
+      run(partcloneArgv(program, device, mapPath, logPath), {
+        limitMs: MAP_LIMIT_MS,
+        cwd: folder,
+        ...(signal ? { signal } : {}),
+      }),
+    );
+    const map = readPartcloneMap(await readFile(mapPath, 'utf8'), span.sizeBytes);
+    return typeof map === 'string' ? map : map.extents;
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error instanceof KnownError && error.code === 'PROGRAM_MISSING') return error.message;
+    return lastLineOf(await readFile(logPath, 'utf8').catch(() => '')) ?? String((error as Error).message);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** partclone says in its log what ails it, on its last line that is not a rule or a farewell. */
+function lastLineOf(log: string): string | undefined {
+  const lines = log.split('\n').map((line) => line.trim());
+  return lines.findLast((line) => line !== '' && !/^(Partclone fail|Make sure|[-=*]+)/.test(line));
+}
+
+function runsThatPartcloneSkips(type: string, path: string, span: VolumeSpan): [number, number][] {
+  const runs: [number, number][] = [[0, BOOT_SPACE_BYTES]];
+  // NTFS keeps a copy of its boot sector behind its last cluster: in no map of partclone's, nor in its images.
+  if (type === 'ntfs') {
+    const behind = ntfsBytes(readStart(path, span, 512));
+    runs.push([span.sizeBytes - RAW_BLOCK_BYTES, span.sizeBytes], [behind - RAW_BLOCK_BYTES, behind + RAW_BLOCK_BYTES]);
+  }
+  return runs;
+}
+
+/** Bytes of an NTFS without the copy of its boot sector: bytes a sector at 11, sectors at 40. */
+function ntfsBytes(bootSector: Buffer): number {
+  return bootSector.readUInt16LE(11) * Number(bootSector.readBigUInt64LE(40));
+}
+
+function addRuns(extents: Extents, more: readonly [number, number][], sizeBytes: number): Extents {
+  const runs = [...more];
+  for (let i = 0; i < extents.length; i += 2) runs.push([extents[i]!, extents[i + 1]!]);
+  return normalizeExtents(runs, sizeBytes);
+}
+
+function mapSwap(path: string, head: Omit<VolumeHead, 'map'>): VolumeMap | undefined {
+  const swap = readSwapHeader(readStart(path, head, SWAP_HEADER_BYTES));
+  if (swap === undefined) return undefined;
+  const warnings = swap.isHibernated
+    ? [`${nameOf(head)}: a hibernated system sleeps in this swap area; it is not carried, the swap will be empty`]
+    : [];
+  return {
+    head: { ...head, filesystem: 'swap', map: 'none', swap: swap.area },
+    extents: new Float64Array(0),
+    warnings,
+  };
+}
+
+function rawWarnings(span: VolumeSpan, probe: BlockProbe): string[] {
+  if (probe.isAmbiguous) return [`${nameOf(span)}: taken raw, because it has the signatures of several filesystems`];
+  return probe.type === undefined ? [] : [`${nameOf(span)}: ${probe.type} has no block map: taken raw`];
+}
+
+function readStart(path: string, span: Pick<VolumeSpan, 'startBytes' | 'sizeBytes'>, bytes: number): Buffer {
+  const buffer = Buffer.alloc(Math.min(bytes, span.sizeBytes));
+  const file = DirectFile.open(path, 'read');
+  try {
+    file.readAt(buffer, span.startBytes, buffer.length);
+    return buffer;
+  } finally {
+    file.close();
+  }
+}
+
+/** `partition 3`, for people. */
+function nameOf(span: Pick<VolumeSpan, 'kind' | 'partition'>): string {
+  return span.partition === undefined ? `the ${span.kind}` : `partition ${span.partition}`;
+}

@@ -1,0 +1,46 @@
+/** Cuts a disk into volumes: the boot area, what each partition carries, or the whole of a disk without a table. Pure. */
+import type { Layout, Partition } from '#protocol/layout.ts';
+import type { VolumeHead } from '#protocol/manifest.ts';
+
+export type VolumeSpan = Pick<VolumeHead, 'kind' | 'partition' | 'startBytes' | 'sizeBytes'>;
+
+/**
+ * Boot loaders live in the first MiB (GRUB), those of small boards in the first 16 (U-Boot, Rockchip). More is a gap where a
+ * partition once was, whose old content is nobody's business.
+ */
+const MAX_BOOT_BYTES = 16 * 1024 * 1024;
+/** MBR types of an extended partition: it holds logical ones, no data of its own. */
+const extendedTypes = new Set(['5', 'f', '85', '05', '0f']);
+
+/** In disk order. */
+export function volumesOf(layout: Layout): VolumeSpan[] {
+  if (layout.label === 'none') return [{ kind: 'disk', startBytes: 0, sizeBytes: layout.diskBytes }];
+  const { sectorBytes } = layout;
+  const partitions = layout.partitions
+    .filter((partition) => !isExtended(layout, partition))
+    .sort((a, b) => a.startSector - b.startSector);
+  const volumes: VolumeSpan[] = partitions.map((partition) => ({
+    kind: 'partition',
+    partition: partition.number,
+    startBytes: partition.startSector * sectorBytes,
+    sizeBytes: partition.sectors * sectorBytes,
+  }));
+  const boot = bootVolume(layout);
+  return boot ? [boot, ...volumes] : volumes;
+}
+
+export function isExtended(layout: Layout, partition: Partition): boolean {
+  return layout.label === 'dos' && extendedTypes.has(partition.type.toLowerCase());
+}
+
+/** From the end of the table to whatever begins first (an extended partition's own sector too). */
+function bootVolume(layout: Layout): VolumeSpan | undefined {
+  const tableSectors =
+    layout.label === 'gpt' ? 2 + Math.ceil(((layout.tableLength ?? 128) * 128) / layout.sectorBytes) : 1;
+  const backupSectors = layout.label === 'gpt' ? tableSectors - 1 : 0;
+  const diskEnd = Math.floor(layout.diskBytes / layout.sectorBytes) - backupSectors;
+  const firstSector = Math.min(diskEnd, ...layout.partitions.map((partition) => partition.startSector));
+  const startBytes = tableSectors * layout.sectorBytes;
+  const sizeBytes = Math.min(firstSector * layout.sectorBytes - startBytes, MAX_BOOT_BYTES);
+  return sizeBytes > 0 ? { kind: 'boot', startBytes, sizeBytes } : undefined;
+}
