@@ -1,0 +1,232 @@
+/**
+ * Runs one cast: udp-sender, fed from the frame source, under a watchdog. Its outcome is for people and for the choice of what
+ * to try next; whether a host has succeeded only its own holes say.
+ */
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Writable } from 'node:stream';
+import { execa } from 'execa';
+import type { Clock } from '#system/clock.ts';
+import { type SenderPlan, udpSenderArgs } from './udp-sender-args.ts';
+import { LineCutter, momentOf, readSenderLine, type SenderLine } from './udp-sender-output.ts';
+
+export interface CastOptions {
+  readonly sender: SenderPlan;
+  readonly frames: AsyncIterable<Buffer>;
+  /** Ends the cast: SIGTERM, and SIGKILL 2 s later, because udp-sender blocks SIGTERM while a receiver stalls. */
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  /** The cast is ended when nothing moves for so long, in ms. */
+  readonly stallLimitMs: number;
+  onProgress?(progress: CastProgress): void;
+}
+
+export interface CastProgress {
+  /** Bytes that udp-sender took, frame headers included. */
+  readonly takenBytes: number;
+  /** Addresses of the hosts that joined, and of those that udp-sender dropped. */
+  readonly joined: readonly string[];
+  readonly dropped: readonly string[];
+  readonly retransmits: number;
+  /** When the transfer began: all had joined, or the waiting was over. */
+  readonly startedAtMs?: number;
+}
+
+export interface CastEnd extends CastProgress {
+  /** sent: it took every byte and ended by itself. It does not mean that a host has it. */
+  readonly outcome: 'sent' | 'nobody-came' | 'aborted' | 'stalled' | 'failed';
+  /** One clause for people. */
+  readonly text: string;
+}
+
+/** Pieces in which bytes are given to the pipe: how finely progress, and so a stall, is seen. */
+const PIECE_BYTES = 128 * 1024;
+const KILL_AFTER_MS = 2000;
+const LOOK_EVERY_MS = 1000;
+
+/** Never throws for what udp-sender does; throws what `frames` throws, after ending udp-sender. */
+export async function runCast(options: CastOptions): Promise<CastEnd> {
+  const { sender } = options;
+  await mkdir(dirname(sender.logPath), { recursive: true });
+  const run = new CastRun(options);
+  const end = new AbortController();
+  const signal = AbortSignal.any([options.signal, end.signal]);
+  // A daemon that is killed must not leave a sender behind. KILL, because TERM is blocked while a receiver stalls.
+  const child = execa('setpriv', ['--pdeathsig', 'KILL', '--', ...udpSenderArgs(sender)], {
+    stdin: 'pipe',
+    stdout: 'ignore',
+    stderr: 'pipe',
+    buffer: false,
+    reject: false,
+    cancelSignal: signal,
+    forceKillAfterDelay: KILL_AFTER_MS,
+    // The log gives times of day only.
+    env: { LC_ALL: 'C', TZ: 'UTC', PATH: `${process.env.PATH ?? ''}:/usr/sbin:/sbin` },
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => run.readStderr(text));
+  const watching = watch(run, options, end, signal).catch((error: unknown) => {
+    if (!signal.aborted) throw error;
+  });
+  let sourceError: unknown;
+  const feeding = feed(child.stdin, options.frames, run).catch((error: unknown) => {
+    // A sender that ends closes its pipe: how it ended tells more than EPIPE.
+    if (isBrokenPipe(error)) return;
+    sourceError = error;
+    end.abort();
+  });
+  const result = await child;
+  await feeding;
+  if (!end.signal.aborted) end.abort();
+  await watching;
+  await run.readLog();
+  await rm(sender.logPath, { force: true });
+  if (sourceError !== undefined) throw sourceError;
+
+  const ending = (outcome: CastEnd['outcome'], text: string): CastEnd => ({ ...run.progress(), outcome, text });
+  if (options.signal.aborted) return ending('aborted', 'stopped by the server');
+  if (run.isStalled) return ending('stalled', `nothing moved for ${Math.round(options.stallLimitMs / 1000)} s`);
+  if (result.exitCode !== 0) {
+    const how = result.signal ?? (result.exitCode === undefined ? result.code : `exit code ${result.exitCode}`);
+    return ending('failed', `udp-sender ended with ${how}: ${run.lastWords() || 'it printed nothing'}`);
+  }
+  if (run.joinedCount === 0) return ending('nobody-came', 'no host joined');
+  if (!run.isFed) return ending('failed', `udp-sender ended by itself after ${run.progress().takenBytes} bytes`);
+  return ending('sent', run.progress().dropped.length > 0 ? 'sent, with hosts dropped' : 'sent');
+}
+
+/** What is known of a running cast. */
+class CastRun {
+  readonly #options: CastOptions;
+  #stderr = new LineCutter();
+  #logLines = 0;
+  #lastLines: string[] = [];
+  #addresses = new Map<number, string>();
+  #dropped = new Set<number>();
+  #takenBytes = 0;
+  #sentBytes = 0;
+  #retransmits = 0;
+  #startedAtMs: number | undefined;
+  #movedAtMs: number;
+  isFed = false;
+  isStalled = false;
+
+  constructor(options: CastOptions) {
+    this.#options = options;
+    this.#movedAtMs = options.clock.nowMs();
+  }
+
+  get joinedCount(): number {
+    return this.#addresses.size;
+  }
+
+  progress(): CastProgress {
+    return {
+      takenBytes: this.#takenBytes,
+      joined: [...this.#addresses.values()],
+      dropped: [...this.#dropped].map((receiver) => this.#addresses.get(receiver) ?? `#${receiver}`),
+      retransmits: this.#retransmits,
+      ...(this.#startedAtMs === undefined ? {} : { startedAtMs: this.#startedAtMs }),
+    };
+  }
+
+  lastWords(): string {
+    return this.#lastLines.join(' | ');
+  }
+
+  took(bytes: number): void {
+    this.#takenBytes += bytes;
+    this.#moved();
+  }
+
+  readStderr(text: string): void {
+    for (const line of this.#stderr.push(text)) {
+      const read = readSenderLine(line);
+      if (read === undefined) this.#lastLines = [...this.#lastLines, line].slice(-3);
+      else this.#apply(read);
+    }
+  }
+
+  /** The log says what stderr does not: the start, and who was dropped. It stays short, so it is read anew each time. */
+  async readLog(): Promise<void> {
+    const text = await readFile(this.#options.sender.logPath, 'utf8').catch(() => '');
+    const lines = new LineCutter().push(text);
+    for (const line of lines.slice(this.#logLines)) {
+      const read = readSenderLine(line);
+      if (read !== undefined) this.#apply(read);
+    }
+    this.#logLines = lines.length;
+  }
+
+  /** How long nothing has moved, in ms. */
+  stalledForMs(): number {
+    return this.#options.clock.nowMs() - this.#movedAtMs;
+  }
+
+  #apply(line: SenderLine): void {
+    switch (line.kind) {
+      case 'joined':
+        this.#addresses.set(line.receiver, line.address);
+        break;
+      case 'progress':
+        this.#retransmits = line.retransmits;
+        if (line.bytes === this.#sentBytes) return;
+        this.#sentBytes = line.bytes;
+        break;
+      case 'started':
+        this.#startedAtMs = momentOf(line.daySeconds, this.#options.clock.nowMs());
+        break;
+      case 'dropped':
+        this.#dropped.add(line.receiver);
+        break;
+    }
+    this.#moved();
+  }
+
+  #moved(): void {
+    this.#movedAtMs = this.#options.clock.nowMs();
+    this.#options.onProgress?.(this.progress());
+  }
+}
+
+/** Ends the cast when nothing moves. */
+async function watch(run: CastRun, options: CastOptions, end: AbortController, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await options.clock.sleep(LOOK_EVERY_MS, signal);
+    await run.readLog();
+    if (run.stalledForMs() <= options.stallLimitMs) continue;
+    run.isStalled = true;
+    end.abort();
+  }
+}
+
+async function feed(stdin: Writable, frames: AsyncIterable<Buffer>, run: CastRun): Promise<void> {
+  // Errors come to whoever writes; a pipe that breaks between two writes must not end the daemon.
+  stdin.on('error', () => {});
+  for await (const bytes of frames) {
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+      const piece = bytes.subarray(at, at + PIECE_BYTES);
+      await write(stdin, piece);
+      run.took(piece.length);
+    }
+  }
+  stdin.end();
+  run.isFed = true;
+}
+
+/** Resolves when the pipe has taken the bytes: this is the backpressure. */
+function write(stdin: Writable, bytes: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    stdin.write(bytes, (error) => (error === null || error === undefined ? resolve() : reject(error)));
+  });
+}
+
+function isBrokenPipe(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  return [
+    'EPIPE',
+    'ECONNRESET',
+    'ERR_STREAM_DESTROYED',
+    'ERR_STREAM_PREMATURE_CLOSE',
+    'ERR_STREAM_WRITE_AFTER_END',
+  ].includes(code);
+}

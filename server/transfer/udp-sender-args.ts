@@ -1,0 +1,57 @@
+/** The command line of udp-sender(1), from what facts/udpcast.md measured. Pure. */
+
+export interface SenderPlan {
+  readonly mode: 'multicast' | 'broadcast';
+  readonly interface: string;
+  readonly portBase: number;
+  /** Multicast group of the data (mode multicast). */
+  readonly dataAddress: string;
+  /** Multicast group in which receivers find the sender (mode multicast). */
+  readonly rdvAddress: string;
+  readonly ttl: number;
+  /** Hosts that were told to join: with all of them there it starts at once. */
+  readonly receivers: number;
+  /** Seconds from the first joined host until it starts with whoever is there. */
+  readonly maxWaitS: number;
+  /** Seconds until it gives up when nobody joins. */
+  readonly startTimeoutS: number;
+  /** Unanswered requests until a dead host is dropped: the others stall about (this - 10) s. */
+  readonly retriesUntilDrop: number;
+  readonly maxMbit?: number | undefined;
+  readonly logPath: string;
+}
+
+/** udp-sender keeps the rate in an int of bits a second: above this it hangs. */
+const MOST_MBIT = 2100;
+
+export function udpSenderArgs(plan: SenderPlan): string[] {
+  return [
+    'udp-sender',
+    // Half duplex falls to 30 % of the wire at 42 receivers.
+    '--full-duplex',
+    // One receiver would turn it into a unicast sender, which late pings and other receivers do not hear.
+    '--nopointopoint',
+    ...['--slice-size', '512'],
+    // A lost join packet hangs the start unless the hello is sent again.
+    ...['--rexmit-hello-interval', '200'],
+    ...['--min-receivers', String(plan.receivers)],
+    ...['--max-wait', String(plan.maxWaitS)],
+    ...['--start-timeout', String(plan.startTimeoutS)],
+    ...['--retries-until-drop', String(plan.retriesUntilDrop)],
+    ...['--portbase', String(plan.portBase)],
+    ...(plan.mode === 'broadcast'
+      ? ['--broadcast']
+      : ['--mcast-data-address', plan.dataAddress, '--mcast-rdv-address', plan.rdvAddress]),
+    ...['--ttl', String(plan.ttl)],
+    '--nokbd',
+    ...['--interface', plan.interface],
+    ...['--log', plan.logPath],
+    ...['--bw-period', '1'],
+    ...(plan.maxMbit === undefined ? [] : ['--max-bitrate', rateOf(plan.maxMbit)]),
+  ];
+}
+
+/** In kilobits, so that 2.5 Mbit/s can be said. */
+function rateOf(maxMbit: number): string {
+  return `${Math.max(1, Math.floor(Math.min(maxMbit, MOST_MBIT) * 1000))}k`;
+}

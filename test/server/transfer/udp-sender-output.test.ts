@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { LineCutter, momentOf, readSenderLine, type SenderLine } from '#server/transfer/udp-sender-output.ts';
+
+/**
+ * golden/ holds what udp-sender 20120424 of Debian 12 wrote in network namespaces: dead-receiver: two receivers, one of them
+ * killed after 2 s (40,000,000 bytes at 60 Mbit/s, --retries-until-drop 20); nobody: --start-timeout 6 without a receiver.
+ */
+function readGolden(name: string, step: number): SenderLine[] {
+  const text = readFileSync(join(import.meta.dirname, 'golden', name), 'utf8');
+  const cutter = new LineCutter();
+  const lines: string[] = [];
+  for (let at = 0; at < text.length; at += step) lines.push(...cutter.push(text.slice(at, at + step)));
+  return lines.map(readSenderLine).filter((line) => line !== undefined);
+}
+
+for (const step of [1, 7, 4096]) {
+  test(`stderr of a real cast, read ${step} bytes at a time, tells who joined and how far it is`, () => {
+    const lines = readGolden('dead-receiver.stderr', step);
+    assert.deepEqual(lines.slice(0, 2), [
+      { kind: 'joined', receiver: 0, address: '10.78.0.3' },
+      { kind: 'joined', receiver: 1, address: '10.78.0.2' },
+    ]);
+    const bytes = lines.filter((line) => line.kind === 'progress').map((line) => line.bytes);
+    assert.deepEqual(bytes.slice(0, 2), [3_727_360, 7_454_720]);
+    assert.equal(bytes.at(-1), 40_000_000);
+  });
+}
+
+test('the log of a real cast tells when it began and who was dropped', () => {
+  assert.deepEqual(readGolden('dead-receiver.log', 4096), [
+    { kind: 'started', daySeconds: 3 * 3600 + 24 * 60 + 28.91907 },
+    { kind: 'dropped', receiver: 0 },
+  ]);
+});
+
+test('a cast to which nobody came says nothing that we use', () => {
+  assert.deepEqual(readGolden('nobody.stderr', 4096), []);
+  assert.deepEqual(readGolden('nobody.log', 4096), []);
+});
+
+test('retransmits and large counts are read', () => {
+  // Lines of facts/udpcast.md; from 1e9 bytes on the number carries a K.
+  assert.deepEqual(readSenderLine('bytes= 12 067 328  re-xmits=0000208 (  6.4%) slice=0112 -   5'), {
+    kind: 'progress',
+    bytes: 12_067_328,
+    retransmits: 208,
+  });
+  assert.deepEqual(readSenderLine('bytes=  1 953 125K re-xmits=0000000 (  0.0%) slice=0512 -   0'), {
+    kind: 'progress',
+    bytes: 1_953_125 * 1024,
+    retransmits: 0,
+  });
+});
+
+test('a time of day becomes a moment, also across midnight', () => {
+  const midnight = Date.UTC(2026, 10, 22);
+  assert.equal(momentOf(12.5, midnight + 14_000), midnight + 12_500);
+  assert.equal(momentOf(86_399, midnight + 2000), midnight - 1000);
+});
