@@ -15,6 +15,11 @@ const LEAST_ALIGN = 512;
 const BOUNCE_BYTES = 1024 * 1024;
 const WASM_PAGE_BYTES = 64 * 1024;
 
+/** TypeScript knows it only together with the DOM. */
+declare const WebAssembly: {
+  Memory: new (limits: { initial: number; maximum: number; shared: true }) => { readonly buffer: SharedArrayBuffer };
+};
+
 /**
  * Page-aligned zeroed memory that worker threads can share (post `buffer.buffer` and its offset). It is never given back
  * before it is garbage, and each call reserves address space: allocate once and divide.

@@ -1,0 +1,207 @@
+/**
+ * The threads that lay chunks on the disk of a task and read them back, and the memory they share with the receiver.
+ * All memory is allocated once and handed round, so a disk that is slower than the wire holds the wire up.
+ */
+import { Worker } from 'node:worker_threads';
+import { type ErrorBody, KnownError } from '#protocol/errors.ts';
+import type { Manifest } from '#protocol/manifest.ts';
+import { allocateAligned } from '../disk/direct-file.ts';
+import type { ChunkFrame } from './frame-reader.ts';
+
+/** Longest single read or write of a disk, in bytes. */
+const RUN_BYTES = 4 * 1024 * 1024;
+const LEAST_SLAB_BYTES = 1024 * 1024;
+/** One is filled from the wire, one waits, besides the one that each thread works on. */
+const SPARE_SLABS = 2;
+/** What a header and incompressible data may add to a chunk (frame.ts, stored-chunk.ts). */
+const FRAME_SLACK_BYTES = 8192;
+
+export interface WorkerStart {
+  readonly diskPath: string;
+  readonly manifest: SharedArrayBuffer;
+  readonly memory: SharedArrayBuffer;
+  readonly runOffset: number;
+  readonly runBytes: number;
+}
+
+export interface LayJob {
+  readonly kind: 'lay';
+  readonly id: number;
+  readonly slabOffset: number;
+  readonly slabBytes: number;
+  /** Four numbers a frame: ordinal, offset in the slab, payload bytes, plain bytes. */
+  readonly frames: Uint32Array;
+}
+export type Job =
+  | LayJob
+  | { readonly kind: 'verify'; readonly id: number; readonly from: number; readonly to: number }
+  | { readonly kind: 'sync' | 'close'; readonly id: number };
+
+export interface JobAnswer {
+  readonly id: number;
+  /** Chunks written. */
+  readonly good: number;
+  /** Their bytes on the disk. */
+  readonly plainBytes: number;
+  /** Ordinals that did not match the manifest. */
+  readonly bad: readonly number[];
+  /** The job could not be done: a known error, or the text of a bug. */
+  readonly failed?: ErrorBody | string;
+}
+
+/** Memory for bytes of the stream, owned by whoever took it until it is handed to `lay` or given back. */
+export interface Slab {
+  readonly bytes: Buffer;
+}
+
+interface Thread {
+  readonly worker: Worker;
+  readonly jobs: Map<number, { resolve(answer: JobAnswer): void; reject(error: Error): void }>;
+}
+
+export class DiskWorkers {
+  /** Longest payload of a chunk frame that is sure to fit a slab. */
+  readonly maxPayloadBytes: number;
+  readonly #threads: Thread[];
+  readonly #free: Slab[];
+  readonly #waiting: ((slab: Slab) => void)[] = [];
+  #nextId = 1;
+
+  private constructor(threads: Thread[], slabs: Slab[], maxPayloadBytes: number) {
+    this.#threads = threads;
+    this.#free = slabs;
+    this.maxPayloadBytes = maxPayloadBytes;
+  }
+
+  /** Opens the disk in `count` threads. Throws DISK_WRITE_FAILED when it cannot be opened. */
+  static async start(o: {
+    diskPath: string;
+    manifest: Manifest;
+    manifestBytes: Buffer;
+    count: number;
+  }): Promise<DiskWorkers> {
+    const maxPayloadBytes = o.manifest.head.chunkBytes + FRAME_SLACK_BYTES;
+    const slabBytes = Math.max(LEAST_SLAB_BYTES, alignUp(2 * maxPayloadBytes));
+    const slabCount = o.count + SPARE_SLABS;
+    const memory = allocateAligned(slabCount * slabBytes + o.count * RUN_BYTES);
+    const slabs = Array.from({ length: slabCount }, (_, i) => ({
+      bytes: memory.subarray(i * slabBytes, (i + 1) * slabBytes),
+    }));
+    const manifest = new SharedArrayBuffer(o.manifestBytes.length);
+    o.manifestBytes.copy(Buffer.from(manifest));
+    const threads = Array.from({ length: o.count }, (_, i) =>
+      startThread({
+        diskPath: o.diskPath,
+        manifest,
+        memory: memory.buffer as unknown as SharedArrayBuffer,
+        runOffset: slabCount * slabBytes + i * RUN_BYTES,
+        runBytes: RUN_BYTES,
+      }),
+    );
+    const workers = new DiskWorkers(threads, slabs, maxPayloadBytes);
+    try {
+      // The first answer shows that the thread could open its disk.
+      await workers.sync();
+    } catch (error) {
+      await workers.stop();
+      throw error;
+    }
+    return workers;
+  }
+
+  get count(): number {
+    return this.#threads.length;
+  }
+
+  /** Waits until a slab is free. */
+  takeSlab(): Promise<Slab> {
+    const slab = this.#free.pop();
+    return slab ? Promise.resolve(slab) : new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  giveBack(slab: Slab): void {
+    const next = this.#waiting.shift();
+    if (next) next(slab);
+    else this.#free.push(slab);
+  }
+
+  /** Lays these frames of the slab on the disk, then frees the slab. Throws DISK_WRITE_FAILED. */
+  async lay(slab: Slab, frames: readonly ChunkFrame[]): Promise<JobAnswer> {
+    const numbers = new Uint32Array(frames.length * 4);
+    frames.forEach((frame, i) => {
+      numbers.set([frame.ordinal, frame.offset, frame.payloadBytes, frame.plainBytes], i * 4);
+    });
+    try {
+      return await this.#do(this.#idlest(), (id) => ({
+        kind: 'lay',
+        id,
+        slabOffset: slab.bytes.byteOffset,
+        slabBytes: slab.bytes.length,
+        frames: numbers,
+      }));
+    } finally {
+      this.giveBack(slab);
+    }
+  }
+
+  /** Reads the chunks [from, to) back around the page cache; gives the ordinals that are wrong. Throws DISK_READ_FAILED. */
+  async verify(from: number, to: number): Promise<readonly number[]> {
+    return (await this.#do(this.#idlest(), (id) => ({ kind: 'verify', id, from, to }))).bad;
+  }
+
+  /** Everything laid so far is on stable storage afterwards. Throws DISK_WRITE_FAILED. */
+  async sync(): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => this.#do(thread, (id) => ({ kind: 'sync', id }))));
+  }
+
+  /** Lets running jobs end, closes the disk and ends the threads. May be called twice. */
+  async stop(): Promise<void> {
+    for (const thread of this.#threads.splice(0)) {
+      await this.#do(thread, (id) => ({ kind: 'close', id })).catch(() => undefined);
+      await thread.worker.terminate();
+    }
+  }
+
+  #idlest(): Thread {
+    const [thread] = [...this.#threads].sort((a, b) => a.jobs.size - b.jobs.size);
+    if (thread === undefined) throw new Error('the disk workers are stopped');
+    return thread;
+  }
+
+  #do(thread: Thread, makeJob: (id: number) => Job): Promise<JobAnswer> {
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      thread.jobs.set(id, { resolve, reject });
+      thread.worker.postMessage(makeJob(id));
+    });
+  }
+}
+
+function startThread(start: WorkerStart): Thread {
+  const worker = new Worker(new URL('./disk-worker.ts', import.meta.url), { workerData: start });
+  const jobs: Thread['jobs'] = new Map();
+  const failAll = (error: Error) => {
+    for (const job of jobs.values()) job.reject(error);
+    jobs.clear();
+  };
+  worker.on('message', (answer: JobAnswer) => {
+    const job = jobs.get(answer.id);
+    jobs.delete(answer.id);
+    if (answer.failed === undefined) job?.resolve(answer);
+    else job?.reject(typeof answer.failed === 'string' ? new Error(answer.failed) : new KnownError(answer.failed));
+  });
+  worker.on('error', (error) => failAll(restoreKnown(error)));
+  worker.on('exit', () => failAll(new Error('the disk worker ended')));
+  return { worker, jobs };
+}
+
+/** An error that a thread died of loses its class on the way, not its fields. */
+function restoreKnown(error: unknown): Error {
+  if (!(error instanceof Error)) return new Error(String(error));
+  const { code, next } = error as Partial<KnownError>;
+  return code !== undefined && next !== undefined ? new KnownError({ code, message: error.message, next }) : error;
+}
+
+function alignUp(bytes: number): number {
+  return Math.ceil(bytes / 4096) * 4096;
+}
