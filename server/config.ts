@@ -169,8 +169,11 @@ export function parseConfig(text: string, path: string): Config {
   }
   const values: Values = defaultValues();
   for (const [section, keys] of Object.entries(found as Record<string, unknown>)) {
-    if (!(section in values)) throw unknownKey(section, path);
-    if (typeof keys !== 'object' || keys === null || Array.isArray(keys)) {
+    const isSection = typeof keys === 'object' && keys !== null && !Array.isArray(keys);
+    if (!Object.hasOwn(values, section)) {
+      throw unknownKey([section, ...(isSection ? Object.keys(keys).slice(0, 1) : [])].join('.'), path);
+    }
+    if (!isSection) {
       throw badValue(section, keys, path, `must be a section: [${section}]`);
     }
     for (const [name, value] of Object.entries(keys)) {

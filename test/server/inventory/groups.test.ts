@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { makeInventory } from '../inventory-fixture.ts';
+
+function withHosts() {
+  const inventory = makeInventory();
+  inventory.hosts.importCsv('pc-10,525400770010\npc-2,525400770002\npc-1,525400770001');
+  return inventory;
+}
+
+test('hosts join and leave a group, and doing it again changes nothing', () => {
+  const { groups, hosts, events } = withHosts();
+  groups.create('room-101');
+  assert.deepEqual(groups.addHosts('room-101', ['pc-10', 'pc-2']), { name: 'room-101', hosts: ['pc-2', 'pc-10'] });
+  const noted = events.list().length;
+  groups.addHosts('room-101', ['pc-10', 'pc-2']);
+  assert.equal(events.list().length, noted);
+  assert.deepEqual(hosts.get('pc-2').groups, ['room-101']);
+  assert.deepEqual(groups.removeHosts('room-101', ['pc-2', 'pc-1']), { name: 'room-101', hosts: ['pc-10'] });
+});
+
+test('all hosts of a call join a group or none does', () => {
+  const { groups } = withHosts();
+  groups.create('room-101');
+  assert.throws(() => groups.addHosts('room-101', ['pc-1', 'pc-99']), { code: 'HOST_UNKNOWN' });
+  assert.deepEqual(groups.list(), [{ name: 'room-101', hosts: [] }]);
+});
+
+test('a group is renamed and removed without its hosts', () => {
+  const { groups, hosts } = withHosts();
+  groups.create('a');
+  groups.create('b');
+  groups.addHosts('a', ['pc-1']);
+  assert.deepEqual(groups.rename('a', 'c'), { name: 'c', hosts: ['pc-1'] });
+  assert.throws(() => groups.rename('c', 'b'), { code: 'GROUP_EXISTS' });
+  groups.remove('c');
+  assert.deepEqual(hosts.get('pc-1').groups, []);
+});
+
+test('unknown, doubled and badly named groups are refused', () => {
+  const { groups } = withHosts();
+  groups.create('a');
+  assert.throws(() => groups.create('a'), { code: 'GROUP_EXISTS' });
+  assert.throws(() => groups.create('a b'), { code: 'NAME_INVALID', message: 'a b is not a valid group name' });
+  for (const call of [
+    () => groups.rename('x', 'y'),
+    () => groups.addHosts('x', ['pc-1']),
+    () => groups.removeHosts('x', ['pc-1']),
+    () => groups.remove('x'),
+  ]) {
+    assert.throws(call, { code: 'GROUP_UNKNOWN' });
+  }
+});
