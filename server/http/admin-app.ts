@@ -1,0 +1,51 @@
+/** The admin API over the unix socket: who may open the socket may do everything (protocol/admin-api.ts has the calls). */
+import { fastifySwagger } from '@fastify/swagger';
+import { type DaemonStatus, statusSchema } from '#protocol/admin-api.ts';
+import type { Logger } from '#system/log.ts';
+import type { Catalog } from '../images/catalog.ts';
+import type { ChunkStore } from '../images/chunk-store.ts';
+import type { EventLog } from '../inventory/events.ts';
+import type { Groups } from '../inventory/groups.ts';
+import type { Hosts } from '../inventory/hosts.ts';
+import type { Sessions } from '../sessions/sessions.ts';
+import { type App, makeApp } from './app.ts';
+import { addEventRoutes } from './event-routes.ts';
+import { addHostRoutes } from './host-routes.ts';
+import { addImageRoutes } from './image-routes.ts';
+import { addSessionRoutes } from './session-routes.ts';
+import { StoreGate } from './store-gate.ts';
+
+export interface AdminServices {
+  readonly hosts: Hosts;
+  readonly groups: Groups;
+  readonly events: EventLog;
+  readonly catalog: Catalog;
+  readonly store: ChunkStore;
+  readonly sessions: Sessions;
+  readonly log: Logger;
+  readonly version: string;
+  readonly status: () => DaemonStatus;
+}
+
+export async function makeAdminApp(services: AdminServices): Promise<App> {
+  const app = makeApp(services.log);
+  const gate = new StoreGate(() => services.sessions.runningSession());
+  await app.register(fastifySwagger, {
+    openapi: { openapi: '3.1.0', info: { title: 'fleetcast admin API', version: services.version } },
+  });
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
+  await app.register(
+    async (scope) => {
+      const api = scope as App;
+      api.get('/status', { schema: { summary: 'The daemon', response: { 200: statusSchema } } }, async () =>
+        services.status(),
+      );
+      addHostRoutes(api, services);
+      addImageRoutes(api, { ...services, gate });
+      addSessionRoutes(api, { ...services, gate });
+      addEventRoutes(api, services);
+    },
+    { prefix: '/api/v1' },
+  );
+  return app;
+}

@@ -1,0 +1,102 @@
+/** /hosts and /groups of the admin API. */
+import { Type } from 'typebox';
+import { groupViewSchema, hostViewSchema, importAnswerSchema, newHostSchema } from '#protocol/admin-api.ts';
+import type { Groups } from '../inventory/groups.ts';
+import type { Hosts } from '../inventory/hosts.ts';
+import type { App } from './app.ts';
+
+const hostParams = Type.Object({ host: Type.String() });
+const groupParams = Type.Object({ group: Type.String() });
+const nameBody = Type.Object({ name: Type.String() });
+const hostsBody = Type.Object({ hosts: Type.Array(Type.String(), { minItems: 1 }) });
+
+export function addHostRoutes(app: App, { hosts, groups }: { hosts: Hosts; groups: Groups }): void {
+  app.get('/hosts', { schema: { summary: 'All hosts', response: { 200: Type.Array(hostViewSchema) } } }, async () =>
+    hosts.list(),
+  );
+  app.get(
+    '/hosts/:host',
+    { schema: { summary: 'One host, by name, id or MAC', params: hostParams, response: { 200: hostViewSchema } } },
+    async ({ params }) => hosts.get(params.host),
+  );
+  app.post(
+    '/hosts',
+    { schema: { summary: 'Adds an approved host', body: newHostSchema, response: { 200: hostViewSchema } } },
+    async ({ body }) => hosts.add(body),
+  );
+  app.post(
+    '/hosts/import',
+    {
+      schema: {
+        summary: 'Adds the hosts of a CSV (name,mac[,group]): all or none; again is harmless',
+        body: Type.Object({ csv: Type.String() }),
+        response: { 200: importAnswerSchema },
+      },
+    },
+    async ({ body }) => hosts.importCsv(body.csv),
+  );
+  app.post(
+    '/hosts/:host/approve',
+    { schema: { summary: 'Lets a pending host take part', params: hostParams, response: { 200: hostViewSchema } } },
+    async ({ params }) => hosts.approve(params.host),
+  );
+  app.post(
+    '/hosts/:host/rename',
+    { schema: { summary: 'Renames a host', params: hostParams, body: nameBody, response: { 200: hostViewSchema } } },
+    async ({ params, body }) => hosts.rename(params.host, body.name),
+  );
+  app.delete(
+    '/hosts/:host',
+    { schema: { summary: 'Forgets a host', params: hostParams, response: { 204: Type.Null() } } },
+    async ({ params }, reply) => {
+      hosts.remove(params.host);
+      return reply.code(204).send(null);
+    },
+  );
+
+  app.get('/groups', { schema: { summary: 'All groups', response: { 200: Type.Array(groupViewSchema) } } }, async () =>
+    groups.list(),
+  );
+  app.post(
+    '/groups',
+    { schema: { summary: 'Makes an empty group', body: nameBody, response: { 200: groupViewSchema } } },
+    async ({ body }) => groups.create(body.name),
+  );
+  app.post(
+    '/groups/:group/rename',
+    { schema: { summary: 'Renames a group', params: groupParams, body: nameBody, response: { 200: groupViewSchema } } },
+    async ({ params, body }) => groups.rename(params.group, body.name),
+  );
+  app.post(
+    '/groups/:group/add',
+    {
+      schema: {
+        summary: 'Puts hosts into a group',
+        params: groupParams,
+        body: hostsBody,
+        response: { 200: groupViewSchema },
+      },
+    },
+    async ({ params, body }) => groups.addHosts(params.group, body.hosts),
+  );
+  app.post(
+    '/groups/:group/remove',
+    {
+      schema: {
+        summary: 'Takes hosts out of a group',
+        params: groupParams,
+        body: hostsBody,
+        response: { 200: groupViewSchema },
+      },
+    },
+    async ({ params, body }) => groups.removeHosts(params.group, body.hosts),
+  );
+  app.delete(
+    '/groups/:group',
+    { schema: { summary: 'Removes a group; its hosts stay', params: groupParams, response: { 204: Type.Null() } } },
+    async ({ params }, reply) => {
+      groups.remove(params.group);
+      return reply.code(204).send(null);
+    },
+  );
+}

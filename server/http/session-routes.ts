@@ -1,0 +1,72 @@
+/** /plans and /sessions of the admin API. */
+import { Type } from 'typebox';
+import { captureRequestSchema, deployPlanSchema, deployRequestSchema, sessionViewSchema } from '#protocol/admin-api.ts';
+import type { Sessions } from '../sessions/sessions.ts';
+import type { App } from './app.ts';
+import type { StoreGate } from './store-gate.ts';
+
+const params = Type.Object({ session: Type.Integer({ minimum: 1 }) });
+const query = Type.Object({ limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })) });
+const DEFAULT_LIMIT = 50;
+
+export function addSessionRoutes(app: App, { sessions, gate }: { sessions: Sessions; gate: StoreGate }): void {
+  app.post(
+    '/plans/deploy',
+    {
+      schema: {
+        summary: 'What a deployment would do; changes nothing',
+        body: deployRequestSchema,
+        response: { 200: deployPlanSchema },
+      },
+    },
+    async ({ body }) => sessions.planDeploy(body),
+  );
+  app.post(
+    '/sessions/deploy',
+    {
+      schema: {
+        summary: 'Starts the deployment of a plan (planId)',
+        body: deployRequestSchema,
+        response: { 200: sessionViewSchema },
+      },
+    },
+    async ({ body }) => {
+      gate.requireNoPrune();
+      return sessions.startDeploy(body);
+    },
+  );
+  app.post(
+    '/sessions/capture',
+    { schema: { summary: 'Starts a capture', body: captureRequestSchema, response: { 200: sessionViewSchema } } },
+    async ({ body }) => {
+      gate.requireNoPrune();
+      return sessions.startCapture(body);
+    },
+  );
+  app.get(
+    '/sessions',
+    {
+      schema: {
+        summary: 'Sessions, newest first',
+        querystring: query,
+        response: { 200: Type.Array(sessionViewSchema) },
+      },
+    },
+    async (request) => sessions.list(request.query.limit ?? DEFAULT_LIMIT),
+  );
+  app.get(
+    '/sessions/:session',
+    { schema: { summary: 'One session', params, response: { 200: sessionViewSchema } } },
+    async (request) => sessions.view(request.params.session),
+  );
+  app.post(
+    '/sessions/:session/start-now',
+    { schema: { summary: 'Starts the cast with whoever is ready', params, response: { 200: sessionViewSchema } } },
+    async (request) => sessions.startNow(request.params.session),
+  );
+  app.post(
+    '/sessions/:session/cancel',
+    { schema: { summary: 'Ends a session', params, response: { 200: sessionViewSchema } } },
+    async (request) => sessions.cancel(request.params.session),
+  );
+}
