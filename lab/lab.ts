@@ -134,6 +134,12 @@ export class Lab {
     this.#light.set(host.name, this.start(host.name, host.namespace, argv, this.consoleOf(host)));
   }
 
+  /** It has powered off and waits for a magic packet, by the last line of its console. */
+  isAsleep(host: LabHost): boolean {
+    const lines = readFileSync(this.consoleOf(host), 'utf8').trimEnd().split('\n');
+    return lines.at(-1)?.includes('powered off') ?? false;
+  }
+
   /** Pulls the plug: every program of the host is killed at once, without a word to anybody. */
   async cutPower(host: LabHost): Promise<void> {
     this.#light.delete(host.name);
