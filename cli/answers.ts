@@ -1,0 +1,47 @@
+/** What each call to the daemon answers, and the check of it. Loaded when the first answer is on its way: schemas take time to build. */
+import { type Static, type TSchema, Type } from 'typebox';
+import { Check, Errors } from 'typebox/schema';
+import {
+  deployPlanSchema,
+  eventViewSchema,
+  groupViewSchema,
+  hostViewSchema,
+  imageViewSchema,
+  importAnswerSchema,
+  pruneAnswerSchema,
+  sessionViewSchema,
+  statusSchema,
+  verifyLineSchema,
+} from '#protocol/admin-api.ts';
+
+export const answerSchemas = {
+  status: statusSchema,
+  host: hostViewSchema,
+  hosts: Type.Array(hostViewSchema),
+  import: importAnswerSchema,
+  group: groupViewSchema,
+  groups: Type.Array(groupViewSchema),
+  image: imageViewSchema,
+  images: Type.Array(imageViewSchema),
+  verifyLine: verifyLineSchema,
+  prune: pruneAnswerSchema,
+  plan: deployPlanSchema,
+  session: sessionViewSchema,
+  sessions: Type.Array(sessionViewSchema),
+  event: eventViewSchema,
+  events: Type.Array(eventViewSchema),
+  document: Type.Record(Type.String(), Type.Unknown()),
+  nothing: Type.Undefined(),
+} satisfies Record<string, TSchema>;
+
+export type AnswerKind = keyof typeof answerSchemas;
+export type Answers = { [Kind in AnswerKind]: Static<(typeof answerSchemas)[Kind]> };
+
+/** The first thing that is wrong with an answer; undefined when it is as the API says. */
+export function problemOf(kind: AnswerKind, value: unknown): string | undefined {
+  const schema = answerSchemas[kind];
+  if (kind === 'nothing' || Check(schema, value)) return undefined;
+  const [, errors] = Errors(schema, value);
+  const first = errors[0];
+  return first ? `${first.instancePath || 'it'} ${first.message}` : 'it has another shape';
+}

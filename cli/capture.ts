@@ -1,0 +1,49 @@
+/** `fleetcast capture`: makes an image, or its next version, from a host's disk. */
+import { Command, Option } from 'commander';
+import type { CaptureRequest } from '#protocol/admin-api.ts';
+import { parseChunkSize } from './chunk-size.ts';
+import { apiPath } from './daemon-link.ts';
+import { type Cli, invocationOf, withExample } from './invocation.ts';
+import { tellStarted } from './started.ts';
+import { watchSession } from './watch.ts';
+
+interface CaptureOptions {
+  as: string;
+  disk?: string;
+  chunkSize?: number;
+  onDone: CaptureRequest['onDone'];
+  watch: boolean;
+}
+
+export function captureCommand(cli: Cli): Command {
+  const command = new Command('capture')
+    .description("Capture a host's disk as an image; the disk is only read. The same name again makes the next version")
+    .argument('<host>', 'name or id')
+    .requiredOption('--as <image>', 'name of the image')
+    .option('--disk <rule>', 'which disk: serial=…, wwn=…, path=…, size>100G, transport=nvme, joined with commas')
+    .addOption(new Option('--chunk-size <size>', 'power of two from 64K to 4M').argParser(parseChunkSize))
+    .addOption(onDoneOption())
+    .option('--watch', 'follow the session to its end (the default)')
+    .option('--no-watch', 'return when the session has started')
+    .action(async (host: string, options: CaptureOptions, self: Command) => {
+      const invocation = invocationOf(cli, self);
+      const request: CaptureRequest = {
+        host,
+        image: options.as,
+        ...(options.disk === undefined ? {} : { disk: options.disk }),
+        ...(options.chunkSize === undefined ? {} : { chunkBytes: options.chunkSize }),
+        onDone: options.onDone,
+      };
+      const session = await invocation.link.post('session', apiPath`/sessions/capture`, request);
+      if (options.watch) cli.exitCode = await watchSession(invocation, session.sessionId);
+      else tellStarted(invocation, session);
+    });
+  return withExample(command, 'fleetcast capture pc-07 --as win11-lab');
+}
+
+/** What the host does afterwards. */
+export function onDoneOption(): Option {
+  return new Option('--on-done <action>', 'what a host does when it is done')
+    .choices(['reboot', 'poweroff', 'stay'])
+    .default('reboot');
+}

@@ -1,0 +1,108 @@
+/** `fleetcast deploy`: shows the plan, asks, starts the session. */
+import { Command, Option } from 'commander';
+import type { CastMode, DeployPlan, DeployRequest, StartPolicy } from '#protocol/admin-api.ts';
+import { knownError } from '#protocol/errors.ts';
+import { onDoneOption } from './capture.ts';
+import { confirm, requireAnswerer } from './confirm.ts';
+import { apiPath } from './daemon-link.ts';
+import { exitCodes } from './exit-code.ts';
+import { type Cli, type Invocation, invocationOf, withExample } from './invocation.ts';
+import { collectNames } from './name-list.ts';
+import { refusedOf, renderPlan, takingPart } from './plan-view.ts';
+import { parseRate } from './rate.ts';
+import { countOf } from './size.ts';
+import { parseStartPolicy } from './start-policy.ts';
+import { tellStarted } from './started.ts';
+import { watchSession } from './watch.ts';
+
+interface DeployOptions {
+  hosts?: string[];
+  group?: string[];
+  disk?: string;
+  start: StartPolicy;
+  rate?: number;
+  mode: CastMode;
+  verify: DeployRequest['verify'];
+  onDone: DeployRequest['onDone'];
+  skipRefused?: boolean;
+  dryRun?: boolean;
+  yes?: boolean;
+  watch?: boolean;
+}
+
+export function deployCommand(cli: Cli): Command {
+  const start = new Option('--start <when>', 'when the cast begins: all, N (hosts ready), now, deadline=10m[,N]');
+  const command = new Command('deploy')
+    .description('Lay an image on many hosts at once. Shows the plan and asks before anything is written')
+    .argument('<image>', 'NAME (its newest version) or NAME@VERSION')
+    .option('--hosts <hosts>', 'hosts, joined with commas (repeatable)', collectNames)
+    .option('-g, --group <group>', 'all hosts of a group (repeatable)', collectNames)
+    .option('--disk <rule>', 'which disk of each host: serial=…, wwn=…, path=…, size>100G, transport=nvme, …')
+    .addOption(start.argParser(parseStartPolicy).default({ when: 'all' }, 'all'))
+    .addOption(new Option('--rate <mbit>', 'cap of the cast in Mbit/s: 300, 1G').argParser(parseRate))
+    .addOption(
+      new Option('--mode <mode>', 'how the image travels')
+        .choices(['multicast', 'broadcast', 'unicast'])
+        .default('multicast'),
+    )
+    .addOption(
+      new Option('--verify <how>', 'read the disks back and check every chunk')
+        .choices(['full', 'none'])
+        .default('full'),
+    )
+    .addOption(onDoneOption())
+    .option('--skip-refused', 'leave out the hosts that cannot take part instead of stopping')
+    .option('--dry-run', 'show the plan and stop (exit code 11 when a host is refused)')
+    .option('-y, --yes', 'do not ask')
+    .option('--watch', 'follow the session to its end')
+    .action((image: string, options: DeployOptions, self: Command) =>
+      deploy(cli, invocationOf(cli, self), requestOf(image, options), options),
+    );
+  return withExample(command, 'fleetcast deploy win11-lab --group room-101 --start deadline=10m --watch');
+}
+
+async function deploy(cli: Cli, invocation: Invocation, request: DeployRequest, options: DeployOptions): Promise<void> {
+  const { terminal, link, isJson, command } = invocation;
+  const isYes = options.yes === true || options.dryRun === true;
+  requireAnswerer({ terminal, isYes, isJson, what: 'Overwriting disks', command });
+  const plan = await link.post('plan', apiPath`/plans/deploy`, request);
+  if (!isJson) terminal.outLine(renderPlan(plan, (text) => terminal.paint(text, 'bold')));
+  if (options.dryRun) {
+    if (isJson) terminal.outJson(plan);
+    if (!isAcceptable(plan, request)) cli.exitCode = exitCodes.conflict;
+    return;
+  }
+  if (!isAcceptable(plan, request)) throw knownError('PLAN_REFUSED', { count: refusedOf(plan).length });
+  if (!isYes) {
+    const disks = takingPart(plan).length;
+    const question = disks === 1 ? 'Overwrite this disk?' : `Overwrite these ${countOf(disks, 'disk')}?`;
+    terminal.errorLine('');
+    await confirm(terminal, question, 'Nothing was started, no disk was touched.');
+  }
+  const session = await link.post('session', apiPath`/sessions/deploy`, { ...request, planId: plan.planId });
+  if (options.watch) cli.exitCode = await watchSession(invocation, session.sessionId);
+  else tellStarted(invocation, session);
+}
+
+/** Somebody is left to deploy to, and nobody is refused whom the admin did not agree to leave out. */
+function isAcceptable(plan: DeployPlan, request: DeployRequest): boolean {
+  return takingPart(plan).length > 0 && (request.skipRefused || refusedOf(plan).length === 0);
+}
+
+function requestOf(image: string, options: DeployOptions): DeployRequest {
+  const hosts = options.hosts ?? [];
+  const groups = options.group ?? [];
+  if (hosts.length === 0 && groups.length === 0) throw knownError('PLAN_EMPTY');
+  return {
+    image,
+    hosts,
+    groups,
+    ...(options.disk === undefined ? {} : { disk: options.disk }),
+    start: options.start,
+    mode: options.mode,
+    ...(options.rate === undefined ? {} : { maxMbit: options.rate }),
+    verify: options.verify,
+    onDone: options.onDone,
+    skipRefused: options.skipRefused === true,
+  };
+}

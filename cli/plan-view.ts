@@ -1,0 +1,63 @@
+/** The plan of a deployment, as the admin sees it before a byte is written. */
+import type { DeployPlan, PlanHost } from '#protocol/admin-api.ts';
+import { formatDuration } from './duration.ts';
+import { countOf, formatBytes, formatCount } from './size.ts';
+import { renderTable } from './table.ts';
+import { printable } from './terminal.ts';
+
+/** The hosts whose disk will be overwritten. */
+export function takingPart(plan: DeployPlan): PlanHost[] {
+  return plan.hosts.filter((host) => host.refused === undefined);
+}
+
+export function refusedOf(plan: DeployPlan): PlanHost[] {
+  return plan.hosts.filter((host) => host.refused !== undefined);
+}
+
+/** Table per host, refusals with what helps, totals, expected time and what it assumes. */
+export function renderPlan(plan: DeployPlan, paintHead?: (text: string) => string): string {
+  const going = takingPart(plan);
+  const refused = refusedOf(plan);
+  const blocks = [
+    `Plan: ${plan.image}@${plan.version} (disk of ${formatBytes(plan.diskBytes)}, ${formatBytes(plan.usedBytes)} used) to ${countOf(plan.hosts.length, 'host')}`,
+  ];
+  if (going.length > 0) {
+    const head = ['HOST', 'NOW', 'DISK', 'SERIAL', 'SIZE', 'FIT', 'WILL BE LOST'];
+    blocks.push(renderTable(head, going.map(rowOf), { right: [4], ...(paintHead ? { paintHead } : {}) }));
+  }
+  if (refused.length > 0) {
+    blocks.push([`Refused, ${countOf(refused.length, 'host')}:`, ...refused.flatMap(refusalLines)].join('\n'));
+  }
+  blocks.push(totalsOf(plan, going));
+  return blocks.join('\n\n');
+}
+
+function rowOf(host: PlanHost): string[] {
+  return [
+    host.host,
+    host.presence,
+    [host.disk?.model, host.diskPath].filter(Boolean).join(' '),
+    host.disk?.serial ?? '',
+    host.disk ? formatBytes(host.disk.sizeBytes) : '',
+    host.fit ?? '',
+    host.lost || 'nothing known',
+  ];
+}
+
+function refusalLines(host: PlanHost): string[] {
+  const { message = '', next = '' } = host.refused ?? {};
+  const disk = host.disk ? ` (${host.disk.model} ${host.disk.serial}, ${formatBytes(host.disk.sizeBytes)})` : '';
+  // Most messages begin with the host's name already.
+  const text = message.startsWith(`${host.host}:`) ? message : `${host.host}${disk}: ${message}`;
+  return [`  ${printable(text)}`, `    Next: ${printable(next)}`];
+}
+
+function totalsOf(plan: DeployPlan, going: readonly PlanHost[]): string {
+  const away = going.filter((host) => host.presence === 'away').length;
+  const disks = going.reduce((sum, host) => sum + (host.disk?.sizeBytes ?? 0), 0);
+  const waking = away > 0 ? `; ${formatCount(away)} of them will be woken` : '';
+  return [
+    `Overwrites ${countOf(going.length, 'disk')}, ${formatBytes(disks)} in all${waking}.`,
+    `Sends ${formatBytes(plan.storedBytes)} in one pass. Expected time ${formatDuration(plan.expectedSeconds)}: ${plan.expectedBecause}.`,
+  ].join('\n');
+}

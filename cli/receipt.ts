@@ -1,0 +1,108 @@
+/** What a session has done, host by host: the last words of a watch and the body of `session show`. */
+import type { SessionView, TaskView } from '#protocol/admin-api.ts';
+import { isSessionEnded, isTaskEnded } from '#protocol/states.ts';
+import { formatDuration } from './duration.ts';
+import { type ExitCode, exitCodes } from './exit-code.ts';
+import { countOf, formatBytes, formatCount, percentOf } from './size.ts';
+import { renderTable } from './table.ts';
+import { printable } from './terminal.ts';
+
+/** 0 only when the session is completed and every host succeeded; 3 otherwise. */
+export function exitCodeOfSession(view: SessionView): ExitCode {
+  const isAllDone = view.state === 'completed' && view.tasks.every((task) => task.state === 'succeeded');
+  return isAllDone ? exitCodes.done : exitCodes.someHostsFailed;
+}
+
+/** Table per host, failures with reason and next command, warnings of a capture, one line of totals. */
+export function renderReceipt(view: SessionView, nowMs: number, paintHead?: (text: string) => string): string {
+  const options = paintHead ? { paintHead } : {};
+  const blocks: string[] = [];
+  if (view.kind === 'deploy') {
+    const head = ['HOST', 'RESULT', 'DISK', 'WRITTEN', 'OVER HTTP', 'VERIFIED', 'TIME'];
+    const rows = view.tasks.map((task) => deployRow(task, view, nowMs));
+    blocks.push(renderTable(head, rows, { right: [3, 4, 6], ...options }));
+  } else {
+    const head = ['HOST', 'RESULT', 'DISK', 'USED', 'CHUNKS', 'UPLOADED', 'TIME'];
+    const rows = view.tasks.map((task) => captureRow(task, nowMs));
+    blocks.push(renderTable(head, rows, { right: [3, 4, 5, 6], ...options }));
+  }
+  const failures = view.tasks.filter((task) => task.error !== undefined);
+  const reasons = failures.flatMap((task) => errorLines(task.host, task.error));
+  if (view.error) reasons.push(...errorLines(`session ${view.sessionId}`, view.error));
+  if (reasons.length > 0) blocks.push(reasons.join('\n'));
+  const warnings = view.tasks.flatMap((task) => task.captureResult?.warnings ?? []);
+  if (warnings.length > 0) blocks.push(warnings.map((warning) => `Warning: ${printable(warning)}`).join('\n'));
+  blocks.push(summaryOf(view, nowMs));
+  return blocks.join('\n\n');
+}
+
+function deployRow(task: TaskView, view: SessionView, nowMs: number): string[] {
+  const result = task.deployResult;
+  return [
+    task.host,
+    resultOf(task),
+    `${task.disk.model} ${task.disk.serial}`.trim(),
+    result ? formatBytes(result.castBytes + result.httpBytes) : '',
+    result ? formatBytes(result.httpBytes) : '',
+    result ? verifiedOf(result, view) : '',
+    timeOf(task, nowMs),
+  ];
+}
+
+function captureRow(task: TaskView, nowMs: number): string[] {
+  const result = task.captureResult;
+  return [
+    task.host,
+    resultOf(task),
+    `${task.disk.model} ${task.disk.serial}`.trim(),
+    result ? formatBytes(result.usedBytes) : '',
+    result ? formatCount(result.chunks) : '',
+    result ? formatBytes(result.uploadedBytes) : '',
+    timeOf(task, nowMs),
+  ];
+}
+
+function resultOf(task: TaskView): string {
+  if (task.state === 'succeeded') return 'done';
+  const progress = task.progress && percentOf(task.progress.doneBytes, task.progress.totalBytes);
+  const state = task.isLost && !isTaskEnded(task.state) ? `lost while ${task.state}` : task.state;
+  return isTaskEnded(task.state) || progress === undefined ? state : `${state} ${progress} %`;
+}
+
+function verifiedOf(result: NonNullable<TaskView['deployResult']>, view: SessionView): string {
+  if (result.verifiedChunks >= result.chunks) return `all ${countOf(result.chunks, 'chunk')}`;
+  const some = `${formatCount(result.verifiedChunks)} of ${countOf(result.chunks, 'chunk')}`;
+  return view.verify === 'none' ? `${some} (--verify none)` : some;
+}
+
+function timeOf(task: TaskView, nowMs: number): string {
+  return task.startedAtMs === undefined ? '' : formatDuration(((task.endedAtMs ?? nowMs) - task.startedAtMs) / 1000);
+}
+
+function errorLines(who: string, error: TaskView['error']): string[] {
+  if (!error) return [];
+  const text = error.message.startsWith(`${who}:`) ? error.message : `${who}: ${error.message}`;
+  return [printable(text), `  Next: ${printable(error.next)}`];
+}
+
+/** Says "verified" only of hosts that read back every chunk. */
+function summaryOf(view: SessionView, nowMs: number): string {
+  const seconds = ((view.endedAtMs ?? nowMs) - view.createdAtMs) / 1000;
+  const took = isSessionEnded(view.state) ? `in ${formatDuration(seconds)}` : `after ${formatDuration(seconds)}`;
+  const parts = [`${formatCount(view.succeeded)} done`, `${formatCount(view.failed)} failed`];
+  const cancelled = view.tasks.filter((task) => task.state === 'cancelled').length;
+  const running = view.tasks.filter((task) => !isTaskEnded(task.state)).length;
+  if (cancelled > 0) parts.push(`${formatCount(cancelled)} cancelled`);
+  if (running > 0) parts.push(`${formatCount(running)} running`);
+  if (view.kind === 'deploy' && view.succeeded > 0) parts.push(verifiedHosts(view));
+  return `Session ${view.sessionId} ${view.state}: ${parts.join(', ')}, ${took}.`;
+}
+
+function verifiedHosts(view: SessionView): string {
+  const verified = view.tasks.filter(
+    ({ state, deployResult }) =>
+      state === 'succeeded' && deployResult !== undefined && deployResult.verifiedChunks >= deployResult.chunks,
+  ).length;
+  if (verified === view.succeeded) return 'every one of these verified';
+  return `${formatCount(verified)} of these verified`;
+}
