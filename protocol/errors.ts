@@ -20,6 +20,11 @@ export const errorTable = {
     message: 'No daemon answers on {socket}: {reason}',
     next: 'Start it: fleetcast serve   (or name its socket: --socket PATH)',
   },
+  ANSWER_UNREADABLE: {
+    status: 502,
+    message: 'The daemon on {socket} gave an answer that this fleetcast does not understand: {problem}',
+    next: 'Restart the daemon, so that both are of the same version; compare: fleetcast --version, fleetcast status',
+  },
   DENIED: {
     status: 403,
     message: 'Not allowed: {reason}',
@@ -135,6 +140,11 @@ export const errorTable = {
     message: 'Image {image} has {count} damaged or missing chunks',
     next: 'fleetcast image verify {image} names them; capture the image again to put them back',
   },
+  IMAGE_FILE_DAMAGED: {
+    status: 409,
+    message: 'The image file {path} is damaged: {problem}',
+    next: 'Put the file back from a copy, or mend it (docs/formats/image-file.md), and start the daemon again',
+  },
   MANIFEST_NEWER: {
     status: 409,
     message: 'The manifest has format version {found}, this fleetcast reads up to {known}',
@@ -165,6 +175,11 @@ export const errorTable = {
     status: 409,
     message: 'The store cannot be pruned while session {session} runs',
     next: 'Wait for it, or: fleetcast session cancel {session}',
+  },
+  STORE_VERIFYING: {
+    status: 409,
+    message: 'The store cannot be pruned while it is being verified',
+    next: 'Wait for the verifying to end, or interrupt it',
   },
   STORE_PRUNING: { status: 409, message: 'The store is being pruned', next: 'Try again in a minute' },
   STREAM_CORRUPT: {
