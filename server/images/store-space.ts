@@ -1,0 +1,20 @@
+/** Tells a full disk from every other failure of a write into the store. */
+import { statfs } from 'node:fs/promises';
+import { knownError } from '#protocol/errors.ts';
+
+/** Runs a write below `dir`. Throws STORE_FULL when there is no room (or no quota) for it, else what the write throws. */
+export async function writeIntoStore<T>(dir: string, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error;
+    throw knownError('STORE_FULL', { path: dir, freeBytes: await freeBytesOf(dir) }, { cause: error });
+  }
+}
+
+/** Bytes that this process may still write on the filesystem of `dir`. */
+export async function freeBytesOf(dir: string): Promise<number> {
+  const { bavail, bsize } = await statfs(dir);
+  return bavail * bsize;
+}
