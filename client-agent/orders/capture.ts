@@ -1,0 +1,198 @@
+/**
+ * The order to capture a disk: map what is used, name every chunk, send what the server lacks, send the manifest.
+ * The disk is only read. Memory does not grow with it but for 32 bytes a chunk and 16 a run of used blocks.
+ */
+import { blake3 } from '@napi-rs/blake-hash';
+import { type CaptureOrder, type CaptureResult, MAX_LACKING_IDS, type Progress } from '#protocol/agent-api.ts';
+import { CHUNK_ID_BYTES, usedBytesOf } from '#protocol/chunk.ts';
+import type { Disk } from '#protocol/disk.ts';
+import { knownError } from '#protocol/errors.ts';
+import { HoleSet } from '#protocol/holes.ts';
+import type { Layout } from '#protocol/layout.ts';
+import { encodeManifest } from '#protocol/manifest.ts';
+import { systemClock } from '#system/clock.ts';
+import { planBatches, planWanted, type SourceVolume } from '../capture/batches.ts';
+import { LackingQueue } from '../capture/lacking-queue.ts';
+import { type PassTools, runPass } from '../capture/pass.ts';
+import { ProgressMeter } from '../capture/progress-meter.ts';
+import { Slots } from '../capture/slots.ts';
+import { Uploads } from '../capture/uploads.ts';
+import { VolumeChunks } from '../capture/volume-chunks.ts';
+import { CaptureWorkers } from '../capture/worker-pool.ts';
+import { readLayout } from '../disk/layout-reader.ts';
+import { mapVolume, type VolumeMap } from '../disk/used-extents.ts';
+import { volumesOf } from '../disk/volumes.ts';
+import type { ServerLink } from '../server-link.ts';
+
+/** Maps made at the same time: each mostly waits for the disk. */
+const MAPS_AT_ONCE = 4;
+/** Ways through what the server still lacks after the first, when calls broke or it was restarted. */
+const MAX_EXTRA_PASSES = 3;
+
+export type CaptureLink = Pick<ServerLink, 'lacking' | 'chunks' | 'manifest'>;
+
+/**
+ * Captures `disk` as the order says. May be repeated: what the server has is not sent again. When the signal fires it ends
+ * at once and leaves nothing behind. Throws LAYOUT_UNSUPPORTED, DISK_READ_FAILED (with `{host}` left open), AGENT_FAILED
+ * (the disk changes under us, the server keeps losing chunks), what the server refuses, AbortError.
+ */
+export async function runCapture(
+  order: CaptureOrder,
+  o: { disk: Disk; link: CaptureLink; signal: AbortSignal; onProgress(p: Progress): void },
+): Promise<CaptureResult> {
+  o.signal.throwIfAborted();
+  const meter = new ProgressMeter(o.onProgress, systemClock.nowMs);
+  const layout = await readLayout(o.disk.path, o.disk.sectorBytes);
+  const maps = await mapVolumes(o.disk, layout, meter, o.signal);
+  const slots = new Slots(order.chunkBytes);
+  const tools: PassTools = {
+    slots,
+    workers: new CaptureWorkers({
+      diskPath: o.disk.path,
+      chunkBytes: order.chunkBytes,
+      zstdLevel: order.zstdLevel,
+      memory: slots.memory,
+    }),
+    questions: new LackingQueue((ids) => o.link.lacking(order.taskId, ids)),
+    uploads: new Uploads((body) => o.link.chunks(order.taskId, body), systemClock.nowMs),
+  };
+  try {
+    return await untilAborted(o.signal, uploadAll(order, o.disk, o.link, layout, maps, tools, meter));
+  } catch (error) {
+    tools.uploads.abort(error instanceof Error ? error : new Error(String(error)));
+    throw error;
+  } finally {
+    await tools.workers.stop();
+  }
+}
+
+async function mapVolumes(disk: Disk, layout: Layout, meter: ProgressMeter, signal: AbortSignal): Promise<VolumeMap[]> {
+  const spans = volumesOf(layout);
+  const maps: VolumeMap[] = [];
+  meter.begin(
+    'map',
+    spans.reduce((sum, span) => sum + span.sizeBytes, 0),
+  );
+  let next = 0;
+  const mapNext = async (): Promise<void> => {
+    for (let i = next++; i < spans.length; i = next++) {
+      maps[i] = await mapVolume(disk, spans[i]!, signal);
+      meter.add(spans[i]!.sizeBytes);
+    }
+  };
+  const results = await Promise.allSettled(Array.from({ length: MAPS_AT_ONCE }, mapNext));
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+  return maps;
+}
+
+async function uploadAll(
+  order: CaptureOrder,
+  disk: Disk,
+  link: CaptureLink,
+  layout: Layout,
+  maps: readonly VolumeMap[],
+  tools: PassTools,
+  meter: ProgressMeter,
+): Promise<CaptureResult> {
+  const { chunkBytes, taskId } = order;
+  const volumes: SourceVolume[] = maps.map(({ head, extents }) => {
+    const { startBytes, sizeBytes } = head;
+    return extents === undefined ? { startBytes, sizeBytes } : { startBytes, sizeBytes, extents };
+  });
+  const found = volumes.map((volume) => new VolumeChunks(volume));
+  let uploadedChunks = 0;
+
+  meter.begin(
+    'hash',
+    volumes.reduce((sum, { extents, sizeBytes }) => sum + (extents ? usedBytesOf(extents) : sizeBytes), 0),
+  );
+  for await (const { batch, loaded, readBytes, sentChunks } of runPass(
+    planBatches(volumes, chunkBytes),
+    volumes,
+    tools,
+  )) {
+    found[batch.volume]!.add(loaded);
+    uploadedChunks += sentChunks;
+    if (uploadedChunks > 0) meter.rename('upload');
+    meter.add(readBytes);
+  }
+
+  const known = volumes.map((volume, i) => ({ ...volume, extents: found[i]!.extents }));
+  const ids = Buffer.concat(found.map((chunks) => chunks.ids));
+  let lacking = await askAll(link, taskId, ids);
+  for (let extra = 0; lacking.count > 0; extra++) {
+    if (extra === MAX_EXTRA_PASSES) throw failed(`the server still lacks ${lacking.count} chunks that were sent to it`);
+    uploadedChunks += await sendAgain(known, ids, lacking, chunkBytes, disk, tools, meter);
+    lacking = await askAll(link, taskId, ids);
+  }
+
+  const head = { chunkBytes, hash: 'blake3-256' as const, layout };
+  const contents = maps.map((map, i) => ({ head: map.head, extents: known[i]!.extents }));
+  const manifest = encodeManifest(head, contents, ids);
+  await link.manifest(taskId, manifest);
+  return {
+    manifestId: blake3(manifest).toString('hex'),
+    usedBytes: known.reduce((sum, { extents }) => sum + usedBytesOf(extents), 0),
+    chunks: ids.length / CHUNK_ID_BYTES,
+    uploadedChunks,
+    uploadedBytes: tools.uploads.sentBytes,
+    warnings: maps.flatMap((map) => map.warnings),
+  };
+}
+
+/** Goes once more through the chunks that did not arrive. Throws AGENT_FAILED when one of them is another one now. */
+async function sendAgain(
+  volumes: readonly Required<SourceVolume>[],
+  ids: Buffer,
+  lacking: HoleSet,
+  chunkBytes: number,
+  disk: Disk,
+  tools: PassTools,
+  meter: ProgressMeter,
+): Promise<number> {
+  const ordinals = lacking[Symbol.iterator]();
+  let sent = 0;
+  meter.begin('upload', lacking.count * chunkBytes);
+  const wanted = planWanted(volumes, chunkBytes, (ordinal) => lacking.has(ordinal));
+  for await (const { loaded, sentChunks } of runPass(wanted, volumes, tools)) {
+    for (let at = 0; at < loaded.ids.length; at += CHUNK_ID_BYTES) {
+      const expected = ordinals.next().value! * CHUNK_ID_BYTES;
+      const isSame = ids
+        .subarray(expected, expected + CHUNK_ID_BYTES)
+        .equals(loaded.ids.subarray(at, at + CHUNK_ID_BYTES));
+      if (!isSame) throw failed(`the disk ${disk.path} changed while it was captured`);
+    }
+    sent += sentChunks;
+    meter.add(loaded.places.length * chunkBytes);
+  }
+  return sent;
+}
+
+/** Which of all chunks the server lacks, as ordinals. */
+async function askAll(link: CaptureLink, taskId: number, ids: Buffer): Promise<HoleSet> {
+  const lacking = HoleSet.none(ids.length / CHUNK_ID_BYTES);
+  for (let first = 0; first < lacking.chunkCount; first += MAX_LACKING_IDS) {
+    const count = Math.min(MAX_LACKING_IDS, lacking.chunkCount - first);
+    const bits = await link.lacking(taskId, ids.subarray(first * CHUNK_ID_BYTES, (first + count) * CHUNK_ID_BYTES));
+    for (let i = 0; i < count; i++) if ((bits[i >> 3]! >> (i & 7)) & 1) lacking.add(first + i);
+  }
+  return lacking;
+}
+
+function failed(reason: string): Error {
+  return knownError('AGENT_FAILED', { reason });
+}
+
+/** The result of `work`, or the signal's reason as soon as it fires. */
+async function untilAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  work.catch(() => {});
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener('abort', abort);
+  try {
+    signal.throwIfAborted();
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
