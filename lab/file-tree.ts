@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import {
   chmodSync,
   copyFileSync,
+  existsSync,
   linkSync,
   lstatSync,
   mkdirSync,
@@ -48,6 +49,7 @@ export function plantFileTree(folder: string, bytes: number, seed: number): void
   if (left > 1024 * 1024) writeFileSync(join(folder, 'srv/filler'), fillerText(left, seed));
   writeFileSync(join(folder, 'srv/noise'), seededBytes(`noise ${seed}`, noiseBytes));
   plantOddities(folder, seed);
+  for (const name of ['srv/filler', 'srv/noise', 'home/user/sparse']) setTime(join(folder, name), seed);
 }
 
 /** All files and links under the sources, in an order that depends on the seed only. */
@@ -76,6 +78,10 @@ function copy(source: string, target: string): void {
   utimesSync(target, stat.atime, stat.mtime);
 }
 
+function setTime(path: string, seed: number): void {
+  if (existsSync(path)) utimesSync(path, EPOCH_S + seed, EPOCH_S + seed);
+}
+
 function fillerText(bytes: number, seed: number): Buffer {
   // 48 of every 96 bytes repeat: zstd halves it.
   const out = seededBytes(`filler ${seed}`, bytes);
@@ -89,7 +95,7 @@ function plantOddities(folder: string, seed: number): void {
   const write = (name: string, content: string, mode = 0o644) => {
     writeFileSync(at(name), content);
     chmodSync(at(name), mode);
-    utimesSync(at(name), EPOCH_S + seed, EPOCH_S + seed);
+    setTime(at(name), seed);
   };
   write('etc/hostname', `golden-${seed}\n`);
   write('etc/shadow', 'root:*:19700:0:99999:7:::\n', 0o640);

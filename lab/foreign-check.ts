@@ -1,5 +1,5 @@
 /**
- * Checks a deployed disk without a line of the code that deployed it: sfdisk, blkid, e2fsck, debugfs, fsck.fat, mtools and
+ * Checks a deployed disk without a line of the code that deployed it: sfdisk, sgdisk, blkid, e2fsck, debugfs, fsck.fat, mtools and
  * b3sum say what is on a disk; the target must say the same as the golden disk. Needs no root, no mount, no loop device.
  */
 import { closeSync, mkdirSync, openSync, readSync, rmSync, statSync } from 'node:fs';
@@ -14,6 +14,8 @@ export interface DiskFacts {
   readonly diskBytes: number;
   /** `sfdisk --dump` without the name of the file. */
   readonly table: string;
+  /** What sgdisk finds wrong with either copy of the table (sfdisk is content with one of them); empty when both are right. */
+  readonly tableDamage: string;
   /** First 440 bytes, in hex. */
   readonly bootCode: string;
   readonly partitions: readonly PartitionFacts[];
@@ -51,6 +53,7 @@ export async function readDiskFacts(path: string, workDir: string, signal?: Abor
     return {
       diskBytes: statSync(path).size,
       table: dump.replaceAll(path, 'DISK'),
+      tableDamage: partitiontable.label === 'gpt' ? await verifyGpt(path, bounded) : '',
       bootCode: readBytes(path, 0, BOOT_CODE_BYTES).toString('hex'),
       partitions,
     };
@@ -67,6 +70,7 @@ export function compareDisks(golden: DiskFacts, target: DiskFacts): string[] {
   const tableOf = (facts: DiskFacts) => (isSameSize ? facts.table : facts.table.replace(/^last-lba:.*\n/m, ''));
   if (tableOf(golden) !== tableOf(target))
     problems.push(`partition table: ${firstDifference(tableOf(golden).split('\n'), tableOf(target).split('\n'))}`);
+  if (target.tableDamage !== '') problems.push(`partition table: sgdisk: ${target.tableDamage}`);
   if (golden.bootCode !== target.bootCode) problems.push('boot code differs');
   for (const [index, expected] of golden.partitions.entries()) {
     const found = target.partitions[index];
@@ -116,12 +120,18 @@ async function checkDisk(golden: DiskFacts, path: string, workDir: string, signa
 }
 
 interface SfdiskJson {
-  readonly partitiontable: { sectorsize: number; partitions: { start: number; size: number }[] };
+  readonly partitiontable: { label: string; sectorsize: number; partitions: { start: number; size: number }[] };
 }
 
 interface Bounds {
   readonly limitMs: number;
   readonly signal?: AbortSignal;
+}
+
+async function verifyGpt(path: string, bounds: Bounds): Promise<string> {
+  const { stdout, stderr } = await run(['sgdisk', '--verify', path], { ...bounds, okCodes: [0, 2, 3] });
+  if (stderr.trim() === '' && stdout.includes('No problems found')) return '';
+  return `${stderr} ${stdout}`.replace(/\s+/g, ' ').trim().slice(0, 200);
 }
 
 async function readPartition(
