@@ -1,6 +1,12 @@
 /** What both HTTP apps of the daemon share: typed schemas, JSON in and out, and one way to answer errors. */
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
-import { type FastifyBaseLogger, type FastifyInstance, type FastifyServerOptions, fastify } from 'fastify';
+import {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyServerOptions,
+  fastify,
+  LogController,
+} from 'fastify';
 import type { Logger } from '#system/log.ts';
 import { answerError, answerNotFound } from './error-answers.ts';
 
@@ -13,7 +19,8 @@ export function makeApp(log: Logger, options: Pick<FastifyServerOptions, 'connec
   const app: FastifyInstance = fastify({
     ...options,
     loggerInstance: log as FastifyBaseLogger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
+    frameworkErrors: answerError,
     bodyLimit: MAX_JSON_BYTES,
     exposeHeadRoutes: false,
     // A stopping daemon does not wait for streams and long polls: their clients come again.

@@ -1,13 +1,7 @@
 /** /images and /store of the admin API. */
 import { Readable } from 'node:stream';
 import { Type } from 'typebox';
-import {
-  imageViewSchema,
-  NAME_PATTERN,
-  pruneAnswerSchema,
-  type VerifyLine,
-  verifyLineSchema,
-} from '#protocol/admin-api.ts';
+import { imageViewSchema, pruneAnswerSchema, type VerifyLine, verifyLineSchema } from '#protocol/admin-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import type { Catalog } from '../images/catalog.ts';
 import type { ChunkStore } from '../images/chunk-store.ts';
@@ -47,8 +41,7 @@ export function addImageRoutes(
     async (request) => {
       const { image } = request.params;
       const { name } = request.body;
-      if (!new RegExp(NAME_PATTERN).test(name)) throw knownError('NAME_INVALID', { name, what: 'image' });
-      await requireUnused(image);
+      requireUnused(image);
       const view = await catalog.rename(image, name);
       events.add({ subject: 'image', action: 'renamed', text: `The image ${image} is now called ${name}` });
       return view;
@@ -66,7 +59,7 @@ export function addImageRoutes(
     async (request, reply) => {
       const { image } = request.params;
       gate.requireNoPrune();
-      await requireUnused(image);
+      requireUnused(image);
       await catalog.remove(image);
       events.add({ subject: 'image', action: 'removed', text: `The image ${image} was removed` });
       return reply.code(204).send(null);
@@ -106,11 +99,13 @@ export function addImageRoutes(
     },
   );
 
-  /** Throws IMAGE_IN_USE. A bare NAME means all its versions. */
-  async function requireUnused(image: string): Promise<void> {
-    for (const { manifestId } of (await catalog.view(image)).versions) {
+  /** A bare NAME means all its versions. Throws IMAGE_UNKNOWN, VERSION_UNKNOWN, IMAGE_IN_USE. */
+  function requireUnused(ref: string): void {
+    const { image, version } = catalog.resolve(ref);
+    const all = catalog.list().find(({ name }) => name === image)?.versions ?? [];
+    for (const { manifestId } of ref === image ? all : [version]) {
       const session = sessions.sessionUsing(manifestId);
-      if (session !== undefined) throw knownError('IMAGE_IN_USE', { image, session });
+      if (session !== undefined) throw knownError('IMAGE_IN_USE', { image: ref, session });
     }
   }
 
