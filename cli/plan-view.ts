@@ -1,6 +1,7 @@
 /** The plan of a deployment, as the admin sees it before a byte is written. */
 import type { DeployPlan, PlanHost } from '#protocol/admin-api.ts';
 import { formatDuration } from './duration.ts';
+import { withSubject } from './receipt.ts';
 import { countOf, formatBytes, formatCount } from './size.ts';
 import { renderTable } from './table.ts';
 import { printable } from './terminal.ts';
@@ -47,9 +48,7 @@ function rowOf(host: PlanHost): string[] {
 function refusalLines(host: PlanHost): string[] {
   const { message = '', next = '' } = host.refused ?? {};
   const disk = host.disk ? ` (${host.disk.model} ${host.disk.serial}, ${formatBytes(host.disk.sizeBytes)})` : '';
-  // Most messages begin with the host's name already.
-  const text = message.startsWith(`${host.host}:`) ? message : `${host.host}${disk}: ${message}`;
-  return [`  ${printable(text)}`, `    Next: ${printable(next)}`];
+  return [`  ${printable(withSubject(host.host, message))}${disk}`, `    Next: ${printable(next)}`];
 }
 
 function totalsOf(plan: DeployPlan, going: readonly PlanHost[]): string {

@@ -81,28 +81,32 @@ function timeOf(task: TaskView, nowMs: number): string {
 
 function errorLines(who: string, error: TaskView['error']): string[] {
   if (!error) return [];
-  const text = error.message.startsWith(`${who}:`) ? error.message : `${who}: ${error.message}`;
-  return [printable(text), `  Next: ${printable(error.next)}`];
+  return [printable(withSubject(who, error.message)), `  Next: ${printable(error.next)}`];
+}
+
+/** Most messages about a host begin with its name already. */
+export function withSubject(who: string, message: string): string {
+  return message.startsWith(`${who}:`) || message.startsWith(`${who} `) ? message : `${who}: ${message}`;
 }
 
 /** Says "verified" only of hosts that read back every chunk. */
 function summaryOf(view: SessionView, nowMs: number): string {
   const seconds = ((view.endedAtMs ?? nowMs) - view.createdAtMs) / 1000;
   const took = isSessionEnded(view.state) ? `in ${formatDuration(seconds)}` : `after ${formatDuration(seconds)}`;
-  const parts = [`${formatCount(view.succeeded)} done`, `${formatCount(view.failed)} failed`];
+  const parts = [`${formatCount(view.succeeded)} done${verifiedNote(view)}`, `${formatCount(view.failed)} failed`];
   const cancelled = view.tasks.filter((task) => task.state === 'cancelled').length;
   const running = view.tasks.filter((task) => !isTaskEnded(task.state)).length;
   if (cancelled > 0) parts.push(`${formatCount(cancelled)} cancelled`);
   if (running > 0) parts.push(`${formatCount(running)} running`);
-  if (view.kind === 'deploy' && view.succeeded > 0) parts.push(verifiedHosts(view));
   return `Session ${view.sessionId} ${view.state}: ${parts.join(', ')}, ${took}.`;
 }
 
-function verifiedHosts(view: SessionView): string {
+function verifiedNote(view: SessionView): string {
+  if (view.kind !== 'deploy' || view.succeeded === 0) return '';
   const verified = view.tasks.filter(
     ({ state, deployResult }) =>
       state === 'succeeded' && deployResult !== undefined && deployResult.verifiedChunks >= deployResult.chunks,
   ).length;
-  if (verified === view.succeeded) return 'every one of these verified';
-  return `${formatCount(verified)} of these verified`;
+  if (verified === view.succeeded) return ' (all verified)';
+  return verified === 0 ? ' (NOT verified)' : ` (only ${formatCount(verified)} verified)`;
 }

@@ -29,5 +29,6 @@ export function describeStartPolicy(policy: StartPolicy): string {
   if (policy.when === 'now') return 'at once with whoever is ready';
   const wanted = policy.when === 'all' ? 'when all are ready' : `when ${policy.count ?? 1} are ready`;
   if (policy.deadlineS === undefined) return wanted;
-  return `${wanted}, or after ${formatDuration(policy.deadlineS)} if at least ${policy.atLeast ?? 1} ${(policy.atLeast ?? 1) === 1 ? 'is' : 'are'}`;
+  const late = policy.atLeast === undefined ? 'with whoever is ready' : `if at least ${policy.atLeast} are ready`;
+  return `${wanted}, or after ${formatDuration(policy.deadlineS)} ${late}`;
 }

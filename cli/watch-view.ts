@@ -97,25 +97,27 @@ function barLine(what: string, done: number, total: number, perSecond: number, d
   const parts = [what];
   if (percent !== undefined) parts.push(`${progressBar(percent, 24)} ${String(percent).padStart(3)} %`);
   if (perSecond > 0) parts.push(formatRate(perSecond));
-  parts.push(detail);
   if (perSecond > 0 && done < total) parts.push(`ETA ${formatDuration((total - done) / perSecond)}`);
+  parts.push(detail);
   return parts.join('  ');
 }
 
-/** `30 receiving · 8 ready · 1 done · 1 failed · 2 parked · 1 lost · 1,204 holes`. */
+/** `30 receiving · 8 ready · 1 done; of these 2 parked, 1 lost; 1,204 holes`. */
 function countsOf(view: SessionView): string {
   const states = view.tasks.map((task) => task.state);
-  const parts = taskStates
-    .map((state) => ({ state, count: countIn(states, state) }))
-    .filter(({ count }) => count > 0)
-    .map(({ state, count }) => `${formatCount(count)} ${wordOf(state)}`);
+  const present = taskStates.filter((state) => states.includes(state));
   const parked = view.tasks.filter((task) => isParked(task, view)).length;
   const lost = view.tasks.filter(isLostNow).length;
   const holes = view.tasks.reduce((sum, task) => sum + (isTaskEnded(task.state) ? 0 : (task.holes ?? 0)), 0);
-  if (parked > 0) parts.push(`${formatCount(parked)} parked`);
-  if (lost > 0) parts.push(`${formatCount(lost)} lost`);
-  if (view.kind === 'deploy' && holes > 0) parts.push(countOf(holes, 'hole'));
-  return parts.join(' · ');
+  const asides = [parked > 0 ? `${formatCount(parked)} parked` : '', lost > 0 ? `${formatCount(lost)} lost` : ''];
+  const ofThese = asides.filter((aside) => aside !== '').join(', ');
+  return [
+    present.map((state) => `${formatCount(countIn(states, state))} ${wordOf(state)}`).join(' · '),
+    ofThese && `of these ${ofThese}`,
+    view.kind === 'deploy' && holes > 0 ? countOf(holes, 'hole') : '',
+  ]
+    .filter((part) => part !== '')
+    .join('; ');
 }
 
 function hostLines(view: SessionView, room: number, width: number): WatchLine[] {
@@ -148,7 +150,16 @@ function hostLine(task: TaskView, view: SessionView, nameColumns: number, width:
 function detailsOf(task: TaskView, width: number): string[] {
   if (task.error) return [`${task.error.code}: ${printable(task.error.message)}`];
   if (isLostNow(task)) return [`no report; it was ${wordOf(task.state)}`];
-  if (task.deployResult) return [`${formatCount(task.deployResult.verifiedChunks)} chunks verified`, tookOf(task)];
+  if (task.deployResult) {
+    const { verifiedChunks, chunks } = task.deployResult;
+    const isWhole = verifiedChunks >= chunks;
+    return [
+      isWhole
+        ? `all ${countOf(chunks, 'chunk')} verified`
+        : `${formatCount(verifiedChunks)} of ${countOf(chunks, 'chunk')} verified`,
+      tookOf(task),
+    ];
+  }
   if (task.captureResult) return [`${formatBytes(task.captureResult.uploadedBytes)} uploaded`, tookOf(task)];
   const parts: string[] = [];
   const progress = currentProgress(task);

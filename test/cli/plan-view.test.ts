@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { renderPlan } from '#cli/plan-view.ts';
+import { failure, plan, planHost } from './sample-views.ts';
+
+test('a plan names each disk, what is lost on it, who is refused and why, and how long it takes', () => {
+  const refused = failure('DISK_TOO_SMALL', {
+    ...{ host: 'pc-03', disk: '/dev/sda', haveBytes: 128_000_000_000, needBytes: 256_060_514_304 },
+  }).error!;
+  const hosts = [
+    planHost('pc-01'),
+    planHost('pc-02', { presence: 'agent', lost: '', fit: 'larger' }),
+    planHost('pc-03', { refused }),
+  ];
+  assert.deepEqual(renderPlan(plan(hosts)).split('\n'), [
+    'Plan: win11-lab@3 (disk of 256.1 GB, 41.0 GB used) to 3 hosts',
+    '',
+    'HOST   NOW    DISK                      SERIAL        SIZE  FIT     WILL BE LOST',
+    'pc-01  away   Samsung 980 /dev/nvme0n1  S64DNX0R  256.1 GB  exact   gpt: 1 vfat 100 MiB "EFI", 2 ntfs',
+    'pc-02  agent  Samsung 980 /dev/nvme0n1  S64DNX0R  256.1 GB  larger  nothing known',
+    '',
+    'Refused, 1 host:',
+    '  pc-03: the disk /dev/sda has 128000000000 bytes, the image needs 256060514304 (Samsung 980 S64DNX0R, 256.1 GB)',
+    '    Next: Choose a larger disk: --disk …',
+    '',
+    'Overwrites 2 disks, 512.1 GB in all; 1 of them will be woken.',
+    'Sends 13.0 GB in one pass. Expected time 5m30s: one pass at 940 Mbit/s, then reading back at 500 MB/s.',
+  ]);
+});
+
+test('a disk whose model steers terminals is printed harmlessly', () => {
+  const evil = { model: '\x1b]0;owned\x07X\x1b[31m', serial: 'S\n1', sizeBytes: 1e9, sectorBytes: 512 };
+  const text = renderPlan(plan([planHost('pc-01', { disk: evil })]));
+  assert.doesNotMatch(text, /[\x00-\x09\x0b-\x1f]/);
+});

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { exitCodeOfSession, renderReceipt } from '#cli/receipt.ts';
+import { failure, session, succeeded, T0, task } from './sample-views.ts';
+
+const ended = { endedAtMs: T0 + 310_000 };
+const lost = failure('HOST_LOST', { host: 'pc-02', seconds: 300 });
+
+test('the exit code is 0 only when the session is completed and every host succeeded', () => {
+  const good = [succeeded('pc-01'), succeeded('pc-02')];
+  assert.equal(exitCodeOfSession(session('completed', good)), 0);
+  assert.equal(exitCodeOfSession(session('completed', [succeeded('pc-01'), task('pc-02', 'failed')])), 3);
+  assert.equal(exitCodeOfSession(session('cancelled', [task('pc-01', 'cancelled')])), 3);
+  assert.equal(exitCodeOfSession(session('failed', [])), 3);
+  assert.equal(exitCodeOfSession(session('casting', good)), 3);
+});
+
+test('a receipt names each host, what was written and verified, and each failure with its next command', () => {
+  const view = session('completed', [succeeded('pc-01'), task('pc-02', 'failed', lost)], ended);
+  assert.deepEqual(renderReceipt(view, 0).split('\n'), [
+    'HOST   RESULT  DISK                  WRITTEN  OVER HTTP  VERIFIED             TIME',
+    'pc-01  done    Samsung 980 S64DNX0R  41.0 GB   100.0 MB  all 160,000 chunks  3m20s',
+    'pc-02  failed  Samsung 980 S64DNX0R        -          -  -                       -',
+    '',
+    'pc-02 has not been heard of for 300 s',
+    '  Next: Look at its screen; then deploy to it again',
+    '',
+    'Session 12 completed: 1 done (all verified), 1 failed, in 5m10s.',
+  ]);
+});
+
+test('a host that did not read back every chunk is never called verified', () => {
+  const whole = succeeded('pc-01');
+  const partly = succeeded('pc-02', { deployResult: { ...whole.deployResult!, verifiedChunks: 159_999 } });
+  const mixed = renderReceipt(session('completed', [whole, partly], ended), 0);
+  assert.match(mixed, /159,999 of 160,000 chunks/);
+  assert.match(mixed, /2 done \(only 1 verified\)/);
+  const none = succeeded('pc-01', { deployResult: { ...whole.deployResult!, verifiedChunks: 0 } });
+  const unverified = renderReceipt(session('completed', [none], { ...ended, verify: 'none' }), 0);
+  assert.match(unverified, /0 of 160,000 chunks \(--verify none\)/);
+  assert.match(unverified, /1 done \(NOT verified\)/);
+});
+
+test('a capture tells what it uploaded and what the admin should know', () => {
+  const captureResult = {
+    manifestId: 'ab'.repeat(32),
+    usedBytes: 41e9,
+    chunks: 160_000,
+    uploadedChunks: 900,
+    uploadedBytes: 70e6,
+    warnings: ['partition 4 was taken raw'],
+  };
+  const done = task('pc-07', 'succeeded', { startedAtMs: T0, endedAtMs: T0 + 90_000, captureResult });
+  const text = renderReceipt(session('completed', [done], { ...ended, kind: 'capture' }), 0);
+  assert.match(text, /pc-07 +done +Samsung 980 S64DNX0R +41\.0 GB +160,000 +70\.0 MB +1m30s/);
+  assert.match(text, /Warning: partition 4 was taken raw/);
+});
