@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { readLayout } from '#agent/disk/layout-reader.ts';
+import { applyLayout, clearLabel, sfdiskScript } from '#agent/disk/layout-writer.ts';
+import { withLoopDevice } from '#agent/disk/loop-device.ts';
+import { volumesOf } from '#agent/disk/volumes.ts';
+import { run } from '#system/run.ts';
+import { makeEmptyFile, randomBytesOf } from '#test/client-agent/filesystems.ts';
+import { diskOf, writeInto } from '#test/client-agent/test-disk.ts';
+
+const needsRoot = process.getuid?.() === 0 ? false : 'needs root (loop devices)';
+const MiB = 1024 * 1024;
+
+function tempFolder(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'fleetcast-test-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+async function makeDisk(path: string, bytes: number, script: readonly string[]): Promise<string> {
+  makeEmptyFile(path, bytes);
+  await run(['sfdisk', '--quiet', path], { input: `${script.join('\n')}\n` });
+  return path;
+}
+
+async function dump(path: string): Promise<string> {
+  return (await run(['sfdisk', '-d', path])).stdout.replaceAll(path, 'DISK');
+}
+
+const gptScript = [
+  'label: gpt',
+  'label-id: 6E8D6CB1-9B1D-4B2E-8D5D-0B1C2D3E4F50',
+  'first-lba: 34',
+  'table-length: 64',
+  '',
+  'a1 : start=40, size=2000, type=21686148-6449-6E6F-744E-656564454649, attrs="RequiredPartition LegacyBIOSBootable GUID:50,63"',
+  'a7 : start=10240, size=20480, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B, name="EFI \\x22system\\x22 \\x5c \u00e9\u4e2d"',
+  'a2 : start=4096, size=4096, type=0FC63DAF-8483-4772-8E79-3D69D8477DE4, name="root"',
+];
+const mbrScript = [
+  'label: dos',
+  'label-id: 0x5eed1234',
+  '',
+  'a1 : start=63, size=20000, type=7, bootable',
+  'a2 : start=24576, size=100000, type=f',
+  'a4 : start=140000, size=1000, type=c',
+  'a5 : start=24640, size=10000, type=83',
+  'a6 : start=34642, size=10000, type=82',
+  'a7 : start=44643, size=20000, type=83',
+  'a8 : start=80000, size=44576, type=83',
+];
+
+for (const [name, script] of [
+  ['GPT', gptScript],
+  ['MBR with logical partitions', mbrScript],
+] as const) {
+  test(`a ${name} table laid on an equal disk is the source's, to sfdisk and to the byte in its boot code`, async (t) => {
+    const folder = tempFolder(t);
+    const source = await makeDisk(join(folder, 'source.img'), 100 * MiB, script);
+    writeInto(source, 0, randomBytesOf('boot code', 440));
+    const target = join(folder, 'target.img');
+    makeEmptyFile(target, 100 * MiB);
+    const layout = await readLayout(source, 512);
+    await applyLayout(diskOf(target), layout);
+    await applyLayout(diskOf(target), layout);
+    assert.equal(await dump(target), await dump(source));
+    assert.deepEqual(readFileSync(target).subarray(0, 512), readFileSync(source).subarray(0, 512));
+    assert.deepEqual(await readLayout(target, 512), layout);
+  });
+
+  test(`a ${name} table leaves the bytes of all volumes as they are`, async (t) => {
+    const folder = tempFolder(t);
+    const source = await makeDisk(join(folder, 'source.img'), 100 * MiB, script);
+    const layout = await readLayout(source, 512);
+    const target = join(folder, 'target.img');
+    makeEmptyFile(target, 100 * MiB);
+    const noise = randomBytesOf('noise', 100 * MiB);
+    writeInto(target, 0, noise);
+    await clearLabel(diskOf(target));
+    await applyLayout(diskOf(target), layout);
+    const after = readFileSync(target);
+    for (const { kind, partition, startBytes, sizeBytes } of volumesOf(layout)) {
+      const same = after
+        .subarray(startBytes, startBytes + sizeBytes)
+        .equals(noise.subarray(startBytes, startBytes + sizeBytes));
+      assert.ok(same, `${kind} ${partition ?? ''} was touched`);
+    }
+  });
+}
+
+test('on a larger disk the backup GPT lies at its end and the partitions are the same', async (t) => {
+  const folder = tempFolder(t);
+  const source = await makeDisk(join(folder, 'source.img'), 100 * MiB, gptScript);
+  const target = join(folder, 'target.img');
+  makeEmptyFile(target, 180 * MiB);
+  await applyLayout(diskOf(target), await readLayout(source, 512));
+  assert.equal(readFileSync(target).toString('latin1', 180 * MiB - 512, 180 * MiB - 504), 'EFI PART');
+  const lines = async (path: string) => (await dump(path)).split('\n').filter((line) => line.startsWith('DISK'));
+  assert.deepEqual(await lines(target), await lines(source));
+  await run(['sgdisk', '--verify', target]);
+});
+
+test('a disk with sectors of 4096 bytes is read and laid in its own sectors', { skip: needsRoot }, async (t) => {
+  const folder = tempFolder(t);
+  const source = join(folder, 'source.img');
+  const target = join(folder, 'target.img');
+  makeEmptyFile(source, 64 * MiB);
+  makeEmptyFile(target, 64 * MiB);
+  const span = { path: source, startBytes: 0, sizeBytes: 64 * MiB, sectorBytes: 4096, mode: 'write' as const };
+  await withLoopDevice(span, (node) =>
+    run(['sfdisk', '--quiet', '--no-tell-kernel', '--no-reread', node], { input: 'label: gpt\n\nsize=4M\nsize=8M\n' }),
+  );
+  const layout = await readLayout(source, 4096);
+  assert.deepEqual(
+    layout.partitions.map(({ startSector, sectors }) => [startSector, sectors]),
+    [
+      [256, 1024],
+      [1280, 2048],
+    ],
+  );
+  await applyLayout(diskOf(target, 4096), layout);
+  assert.deepEqual(await readLayout(target, 4096), layout);
+  assert.equal(volumesOf(layout)[0]!.startBytes, 6 * 4096);
+});
+
+test('a filesystem without a table is label none, also where its boot sector looks like a table', async (t) => {
+  const folder = tempFolder(t);
+  for (const argv of [['mkfs.fat'], ['mkfs.ntfs', '-q', '-F', '-f'], ['mke2fs', '-q']]) {
+    const path = join(folder, argv[0]!);
+    makeEmptyFile(path, 20 * MiB);
+    await run([...argv, path]);
+    const layout = await readLayout(path, 512);
+    assert.deepEqual(layout, { label: 'none', sectorBytes: 512, diskBytes: 20 * MiB, partitions: [] });
+    assert.deepEqual(volumesOf(layout), [{ kind: 'disk', startBytes: 0, sizeBytes: 20 * MiB }]);
+  }
+});
+
+test('an Apple partition map is refused by name', async (t) => {
+  const path = join(tempFolder(t), 'mac.img');
+  makeEmptyFile(path, 4 * MiB);
+  // Inside Macintosh, Devices, 3-12: block 0 begins with `ER` and the block size, block 1 with `PM`, the number of entries behind it.
+  const blocks = Buffer.alloc(1024);
+  blocks.write('ER', 0, 'latin1');
+  blocks.writeUInt16BE(512, 2);
+  blocks.write('PM', 512, 'latin1');
+  blocks.writeUInt32BE(1, 516);
+  blocks.writeUInt32BE(1, 520);
+  blocks.writeUInt32BE(63, 524);
+  blocks.write('Apple', 528, 'latin1');
+  blocks.write('Apple_partition_map', 560, 'latin1');
+  writeInto(path, 0, blocks);
+  await assert.rejects(readLayout(path, 512), { code: 'LAYOUT_UNSUPPORTED' });
+});
+
+test('a cleared disk has no table and keeps every other byte', async (t) => {
+  const folder = tempFolder(t);
+  const path = await makeDisk(join(folder, 'disk.img'), 100 * MiB, gptScript);
+  writeInto(path, MiB, randomBytesOf('data', 4096));
+  const before = readFileSync(path);
+  const cleared = await clearLabel(diskOf(path));
+  assert.deepEqual(
+    cleared.map((run) => run.startBytes),
+    [0, 512, 100 * MiB - 512],
+  );
+  for (const { startBytes, endBytes } of cleared) before.fill(0, startBytes, endBytes);
+  assert.deepEqual(readFileSync(path), before);
+  assert.equal((await readLayout(path, 512)).label, 'none');
+});
+
+test('volumes are the boot area and every partition that holds data, in disk order', async (t) => {
+  const path = await makeDisk(join(tempFolder(t), 'disk.img'), 100 * MiB, mbrScript);
+  const volumes = volumesOf(await readLayout(path, 512));
+  assert.deepEqual(
+    volumes.map(({ kind, partition, startBytes }) => [kind, partition, startBytes / 512]),
+    [
+      ['boot', undefined, 1],
+      ['partition', 1, 63],
+      ['partition', 5, 24640],
+      ['partition', 6, 34642],
+      ['partition', 7, 44643],
+      ['partition', 8, 80000],
+      ['partition', 4, 140000],
+    ],
+  );
+  assert.equal(volumes[0]!.sizeBytes, 62 * 512);
+});
+
+test('the script names the last usable sector on an equal disk only', () => {
+  const layout = { label: 'gpt' as const, sectorBytes: 512, diskBytes: 1e9, lastLba: 99, partitions: [] };
+  assert.match(sfdiskScript(layout, 1e9), /last-lba: 99/);
+  assert.doesNotMatch(sfdiskScript(layout, 2e9), /last-lba/);
+});

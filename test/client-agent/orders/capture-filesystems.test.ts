@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { applyLayout } from '#agent/disk/layout-writer.ts';
+import type { Manifest } from '#protocol/manifest.ts';
+import { run } from '#system/run.ts';
+import { ChunkSink } from '#test/client-agent/chunk-sink.ts';
+import { digestTree, filesystems, makeEmptyFile, makeTree } from '#test/client-agent/filesystems.ts';
+import { capture, diskOf, writeInto } from '#test/client-agent/test-disk.ts';
+
+const skip = process.getuid?.() === 0 ? false : 'needs root (loop devices)';
+const MiB = 1024 * 1024;
+
+/** One disk with every filesystem, captured once and laid on an empty one. */
+const folder = mkdtempSync(join(tmpdir(), 'fleetcast-test-'));
+const tree = join(folder, 'tree');
+const source = join(folder, 'source.img');
+const target = join(folder, 'target.img');
+const startsBytes = filesystems.map((_, i) => MiB + filesystems.slice(0, i).reduce((sum, fs) => sum + fs.sizeBytes, 0));
+const diskBytes = startsBytes.at(-1)! + filesystems.at(-1)!.sizeBytes + MiB;
+let manifest: Manifest;
+let warnings: readonly string[];
+let hashBefore: string;
+
+before(async () => {
+  if (skip) return;
+  makeTree(tree);
+  makeEmptyFile(source, diskBytes);
+  makeEmptyFile(target, diskBytes);
+  const lines = filesystems.map(
+    (fs, i) => `source${i + 1} : start=${startsBytes[i]! / 512}, size=${fs.sizeBytes / 512}`,
+  );
+  await run(['sfdisk', '--quiet', source], { input: ['label: gpt', '', ...lines, ''].join('\n') });
+  for (const [i, fs] of filesystems.entries()) {
+    const image = join(folder, `fs${i}`);
+    makeEmptyFile(image, fs.sizeBytes);
+    await fs.make(image, tree);
+    await run(['dd', `if=${image}`, `of=${source}`, 'bs=1M', `seek=${startsBytes[i]! / MiB}`, 'conv=notrunc,sparse']);
+    rmSync(image);
+  }
+  hashBefore = hashOf(source);
+  const sink = new ChunkSink();
+  ({ warnings } = await capture(diskOf(source), sink.link));
+  manifest = sink.lay(target);
+  await applyLayout(diskOf(target), manifest.head.layout);
+});
+
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+for (const [i, fs] of filesystems.entries()) {
+  test(`${fs.name} comes back sound and with all its files from its used blocks alone`, { skip }, async () => {
+    const volume = manifest.volumes.find((one) => one.partition === i + 1)!;
+    assert.equal(volume.filesystem, fs.blkidType);
+    assert.match(volume.map, /^partclone\./);
+    const used = volume.extents.reduce((sum, at, j) => sum + (j % 2 === 0 ? -at : at), 0);
+    assert.ok(used < fs.sizeBytes * 0.9, `${used} bytes of ${fs.sizeBytes} are used`);
+    const image = join(folder, `back${i}`);
+    await run([
+      'dd',
+      `if=${target}`,
+      `of=${image}`,
+      'bs=1M',
+      `skip=${startsBytes[i]! / MiB}`,
+      `count=${fs.sizeBytes / MiB}`,
+    ]);
+    const out = join(folder, `out${i}`);
+    mkdirSync(out);
+    await fs.extract(image, out, tree);
+    assert.deepEqual(digestTree(out), digestTree(tree));
+    await fs.check(image);
+    rmSync(image);
+  });
+}
+
+test('the capture changes nothing on the source, warns of nothing, and leaves no loop device', { skip }, async () => {
+  assert.equal(hashOf(source), hashBefore);
+  assert.deepEqual(warnings, []);
+  assert.ok(!(await run(['losetup', '--all'])).stdout.includes(source));
+});
+
+test('the target has the table of the source', { skip }, async () => {
+  const [a, b] = await Promise.all([source, target].map((path) => run(['sfdisk', '-d', path])));
+  assert.equal(b!.stdout.replaceAll(target, source), a!.stdout);
+});
+
+test('a damaged filesystem is taken raw, with a warning that says why', { skip }, async () => {
+  const path = join(folder, 'damaged.img');
+  makeEmptyFile(path, 32 * MiB);
+  await run(['mke2fs', '-q', '-t', 'ext4', '-d', tree, path]);
+  writeInto(path, 2048, Buffer.alloc(64 * 1024, 0xa5));
+  const copy = join(folder, 'damaged-copy.img');
+  makeEmptyFile(copy, 32 * MiB);
+  const sink = new ChunkSink();
+  const result = await capture(diskOf(path), sink.link);
+  assert.equal(sink.lay(copy).volumes[0]!.map, 'raw');
+  assert.equal(result.warnings.length, 1);
+  assert.match(result.warnings[0]!, /^the disk: taken raw, because the used blocks of its ext4 cannot be read: ./);
+  assert.deepEqual(readFileSync(copy), readFileSync(path));
+});
+
+function hashOf(path: string): string {
+  return createHash('sha256').update(readFileSync(path)).digest('hex');
+}

@@ -1,0 +1,50 @@
+/** Disks for tests: plain files with a partition table. */
+import { closeSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { type CaptureLink, runCapture } from '#agent/orders/capture.ts';
+import type { CaptureResult, Progress } from '#protocol/agent-api.ts';
+import { type Disk, identityOf } from '#protocol/disk.ts';
+
+export function diskOf(path: string, sectorBytes = 512): Disk {
+  return {
+    path,
+    model: 'Test disk',
+    serial: 'T1',
+    sizeBytes: statSync(path).size,
+    sectorBytes,
+    transport: 'sata',
+    removable: false,
+    readOnly: false,
+    inUse: false,
+    content: '',
+  };
+}
+
+/** Writes the bytes of the file `content` into the disk at `offset`. */
+export function writeInto(path: string, offset: number, content: string | Buffer): void {
+  const bytes = typeof content === 'string' ? readFileSync(content) : content;
+  const file = openSync(path, 'r+');
+  for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done, bytes.length - done, offset + done);
+  closeSync(file);
+}
+
+export function capture(
+  disk: Disk,
+  link: unknown,
+  o: { chunkBytes?: number; signal?: AbortSignal; onProgress?(p: Progress): void } = {},
+): Promise<CaptureResult> {
+  const order = {
+    kind: 'capture' as const,
+    rev: 'r1',
+    taskId: 1,
+    sessionId: 1,
+    disk: identityOf(disk),
+    chunkBytes: o.chunkBytes ?? 256 * 1024,
+    zstdLevel: 3,
+  };
+  return runCapture(order, {
+    disk,
+    link: link as CaptureLink,
+    signal: o.signal ?? new AbortController().signal,
+    onProgress: o.onProgress ?? (() => {}),
+  });
+}
