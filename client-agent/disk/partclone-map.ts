@@ -2,7 +2,7 @@
  * The block map that `partclone.FS -D` writes, in the form of GNU ddrescue's map file (ddrescue manual, "Mapfile structure"):
  * comment lines, one line with the current position, then `START LENGTH STATUS` in hex, here with `+` for used and `?` for free.
  */
-import { type Extents, normalizeExtents } from '#protocol/chunk.ts';
+import type { Extents } from '#protocol/chunk.ts';
 
 export interface PartcloneMap {
   readonly extents: Extents;
@@ -15,7 +15,7 @@ export interface PartcloneMap {
  * other without gap from byte 0, stay within the volume, and something must be used.
  */
 export function readPartcloneMap(text: string, sizeBytes: number): PartcloneMap | string {
-  const runs: [start: number, end: number][] = [];
+  const runs: number[] = [];
   let position = 0;
   for (const line of text.split('\n')) {
     if (line === '' || line.startsWith('#')) continue;
@@ -28,9 +28,12 @@ export function readPartcloneMap(text: string, sizeBytes: number): PartcloneMap 
     const end = start + Number(match[2]);
     if (start !== position) return `the map jumps from byte ${position} to ${start}`;
     if (end > sizeBytes) return `the map goes to byte ${end} of ${sizeBytes}`;
-    if (match[3] === '+') runs.push([start, end]);
+    if (match[3] === '+' && end > start) {
+      if (runs.at(-1) === start) runs[runs.length - 1] = end;
+      else runs.push(start, end);
+    }
     position = end;
   }
   if (runs.length === 0) return 'the map has no used block';
-  return { extents: normalizeExtents(runs, sizeBytes), coveredBytes: position };
+  return { extents: Float64Array.from(runs), coveredBytes: position };
 }

@@ -73,7 +73,7 @@ export async function mapVolume(
     return { head: { ...head, map: 'raw' }, warnings: [warning] };
   }
   const skipped = runsThatPartcloneSkips(probe.type!, disk.path, span);
-  return { head: { ...head, map: program }, extents: addRuns(extents, skipped, span.sizeBytes), warnings: [] };
+  return { head: { ...head, map: program }, extents: uniteExtents(extents, skipped), warnings: [] };
 }
 
 export function partcloneArgv(program: string, device: string, mapPath: string, logPath: string): string[] {
@@ -115,14 +115,14 @@ function lastLineOf(log: string): string | undefined {
   return lines.findLast((line) => line !== '' && !/^(Partclone fail|Make sure|[-=*]+)/.test(line));
 }
 
-function runsThatPartcloneSkips(type: string, path: string, span: VolumeSpan): [number, number][] {
+function runsThatPartcloneSkips(type: string, path: string, span: VolumeSpan): Extents {
   const runs: [number, number][] = [[0, BOOT_SPACE_BYTES]];
   // NTFS keeps a copy of its boot sector behind its last cluster: in no map of partclone's, nor in its images.
   if (type === 'ntfs') {
     const behind = ntfsBytes(readStart(path, span, 512));
     runs.push([span.sizeBytes - RAW_BLOCK_BYTES, span.sizeBytes], [behind - RAW_BLOCK_BYTES, behind + RAW_BLOCK_BYTES]);
   }
-  return runs;
+  return normalizeExtents(runs, span.sizeBytes);
 }
 
 /** Bytes of an NTFS without the copy of its boot sector: bytes a sector at 11, sectors at 40. */
@@ -130,10 +130,20 @@ function ntfsBytes(bootSector: Buffer): number {
   return bootSector.readUInt16LE(11) * Number(bootSector.readBigUInt64LE(40));
 }
 
-function addRuns(extents: Extents, more: readonly [number, number][], sizeBytes: number): Extents {
-  const runs = [...more];
-  for (let i = 0; i < extents.length; i += 2) runs.push([extents[i]!, extents[i + 1]!]);
-  return normalizeExtents(runs, sizeBytes);
+/** What is in either; without an object for each run, of which a full disk has a million. */
+export function uniteExtents(a: Extents, b: Extents): Extents {
+  const out: number[] = [];
+  for (let i = 0, j = 0; i < a.length || j < b.length; ) {
+    const isFromA = j >= b.length || (i < a.length && a[i]! <= b[j]!);
+    const start = isFromA ? a[i]! : b[j]!;
+    const end = isFromA ? a[i + 1]! : b[j + 1]!;
+    if (isFromA) i += 2;
+    else j += 2;
+    const last = out.length - 1;
+    if (last > 0 && start <= out[last]!) out[last] = Math.max(out[last]!, end);
+    else out.push(start, end);
+  }
+  return Float64Array.from(out);
 }
 
 function mapSwap(path: string, head: Omit<VolumeHead, 'map'>): VolumeMap | undefined {

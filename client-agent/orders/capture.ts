@@ -31,15 +31,19 @@ const MAX_EXTRA_PASSES = 3;
 
 export type CaptureLink = Pick<ServerLink, 'lacking' | 'chunks' | 'manifest'>;
 
+export interface CaptureOptions {
+  readonly disk: Disk;
+  readonly link: CaptureLink;
+  readonly signal: AbortSignal;
+  onProgress(progress: Progress): void;
+}
+
 /**
  * Captures `disk` as the order says. May be repeated: what the server has is not sent again. When the signal fires it ends
  * at once and leaves nothing behind. Throws LAYOUT_UNSUPPORTED, DISK_READ_FAILED (with `{host}` left open), AGENT_FAILED
  * (the disk changes under us, the server keeps losing chunks), what the server refuses, AbortError.
  */
-export async function runCapture(
-  order: CaptureOrder,
-  o: { disk: Disk; link: CaptureLink; signal: AbortSignal; onProgress(p: Progress): void },
-): Promise<CaptureResult> {
+export async function runCapture(order: CaptureOrder, o: CaptureOptions): Promise<CaptureResult> {
   o.signal.throwIfAborted();
   const meter = new ProgressMeter(o.onProgress, systemClock.nowMs);
   const layout = await readLayout(o.disk.path, o.disk.sectorBytes);
@@ -53,11 +57,11 @@ export async function runCapture(
       zstdLevel: order.zstdLevel,
       memory: slots.memory,
     }),
-    questions: new LackingQueue((ids) => o.link.lacking(order.taskId, ids)),
-    uploads: new Uploads((body) => o.link.chunks(order.taskId, body), systemClock.nowMs),
+    questions: new LackingQueue((ids) => o.link.lacking(order.taskId, ids, o.signal)),
+    uploads: new Uploads((body) => o.link.chunks(order.taskId, body, o.signal), systemClock.nowMs),
   };
   try {
-    return await untilAborted(o.signal, uploadAll(order, o.disk, o.link, layout, maps, tools, meter));
+    return await untilAborted(o.signal, uploadAll(order, o, layout, maps, tools, meter));
   } catch (error) {
     tools.uploads.abort(error instanceof Error ? error : new Error(String(error)));
     throw error;
@@ -87,8 +91,7 @@ async function mapVolumes(disk: Disk, layout: Layout, meter: ProgressMeter, sign
 
 async function uploadAll(
   order: CaptureOrder,
-  disk: Disk,
-  link: CaptureLink,
+  { disk, link, signal }: Pick<CaptureOptions, 'disk' | 'link' | 'signal'>,
   layout: Layout,
   maps: readonly VolumeMap[],
   tools: PassTools,
@@ -119,17 +122,17 @@ async function uploadAll(
 
   const known = volumes.map((volume, i) => ({ ...volume, extents: found[i]!.extents }));
   const ids = Buffer.concat(found.map((chunks) => chunks.ids));
-  let lacking = await askAll(link, taskId, ids);
+  let lacking = await askAll(link, taskId, ids, signal);
   for (let extra = 0; lacking.count > 0; extra++) {
     if (extra === MAX_EXTRA_PASSES) throw failed(`the server still lacks ${lacking.count} chunks that were sent to it`);
     uploadedChunks += await sendAgain(known, ids, lacking, chunkBytes, disk, tools, meter);
-    lacking = await askAll(link, taskId, ids);
+    lacking = await askAll(link, taskId, ids, signal);
   }
 
   const head = { chunkBytes, hash: 'blake3-256' as const, layout };
   const contents = maps.map((map, i) => ({ head: map.head, extents: known[i]!.extents }));
   const manifest = encodeManifest(head, contents, ids);
-  await link.manifest(taskId, manifest);
+  await link.manifest(taskId, manifest, signal);
   return {
     manifestId: blake3(manifest).toString('hex'),
     usedBytes: known.reduce((sum, { extents }) => sum + usedBytesOf(extents), 0),
@@ -169,11 +172,15 @@ async function sendAgain(
 }
 
 /** Which of all chunks the server lacks, as ordinals. */
-async function askAll(link: CaptureLink, taskId: number, ids: Buffer): Promise<HoleSet> {
+async function askAll(link: CaptureLink, taskId: number, ids: Buffer, signal: AbortSignal): Promise<HoleSet> {
   const lacking = HoleSet.none(ids.length / CHUNK_ID_BYTES);
   for (let first = 0; first < lacking.chunkCount; first += MAX_LACKING_IDS) {
     const count = Math.min(MAX_LACKING_IDS, lacking.chunkCount - first);
-    const bits = await link.lacking(taskId, ids.subarray(first * CHUNK_ID_BYTES, (first + count) * CHUNK_ID_BYTES));
+    const bits = await link.lacking(
+      taskId,
+      ids.subarray(first * CHUNK_ID_BYTES, (first + count) * CHUNK_ID_BYTES),
+      signal,
+    );
     for (let i = 0; i < count; i++) if ((bits[i >> 3]! >> (i & 7)) & 1) lacking.add(first + i);
   }
   return lacking;
