@@ -19,7 +19,7 @@ import {
 } from './config.ts';
 
 /** A daemon that has not stopped after this long is ended hard, in ms. */
-const STOP_LIMIT_MS = 5000;
+const STOP_LIMIT_MS = 4500;
 
 /** Runs the daemon as a program until a signal. */
 async function runDaemon(config: Config, isJson: boolean): Promise<void> {

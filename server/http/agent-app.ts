@@ -44,10 +44,16 @@ export interface AgentServices {
   readonly sessions: Sessions;
   readonly director: BootDirector;
   readonly log: Logger;
+  /**
+   * Calls are answered from then on. The port listens before the sessions are taken up again, and a host that asked in between
+   * would be told that it has nothing to do.
+   */
+  readonly open: Promise<void>;
 }
 
 export async function makeAgentApp(services: AgentServices): Promise<App> {
   const app = makeApp(services.log, { connectionTimeout: IDLE_MS });
+  app.addHook('onRequest', () => services.open);
   requireAgentToken(
     app,
     (token) => services.tokens.hostOfAgent(token),

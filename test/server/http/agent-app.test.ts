@@ -27,6 +27,7 @@ async function makeAgentSide(t: TestContext, sessions: Partial<Record<keyof Sess
   const app = await makeAgentApp({
     ...inventory,
     director,
+    open: Promise.resolve(),
     log: silentLogger,
     sessions: {
       agentArrived: (...args: unknown[]) => void agentArrived.push(args),

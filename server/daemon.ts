@@ -1,0 +1,144 @@
+/** The daemon as a whole: opens everything in order, and closes it in the other. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import type { DaemonStatus } from '#protocol/admin-api.ts';
+import { knownError } from '#protocol/errors.ts';
+import { systemClock } from '#system/clock.ts';
+import type { Logger } from '#system/log.ts';
+import { makeBootDirector } from './boot/boot-director.ts';
+import type { Config } from './config.ts';
+import { openDatabase } from './db/database.ts';
+import { makeAdminApp } from './http/admin-app.ts';
+import { claimSocket, listenOnSocket } from './http/admin-socket.ts';
+import { makeAgentApp } from './http/agent-app.ts';
+import type { App } from './http/app.ts';
+import { Catalog } from './images/catalog.ts';
+import { ChunkStore } from './images/chunk-store.ts';
+import { EventLog } from './inventory/events.ts';
+import { Groups } from './inventory/groups.ts';
+import { Hosts } from './inventory/hosts.ts';
+import { normalizeMac } from './inventory/mac.ts';
+import { Tokens } from './inventory/tokens.ts';
+import { Waker } from './inventory/wake.ts';
+import { chooseNetwork } from './network.ts';
+import { Sessions } from './sessions/sessions.ts';
+
+const VERSION: string = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')).version;
+
+export interface Daemon {
+  readonly status: () => DaemonStatus;
+  readonly socket: string;
+  /** Ends casts, keeps the state of every session, closes everything. May be called again. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts the daemon and answers when both APIs listen. What is open is closed again when a later part fails.
+ * Throws INTERFACE_…, SOCKET_TAKEN, PORT_TAKEN, STORE_LOCKED, DATABASE_….
+ */
+export async function serve(options: { config: Config; log: Logger }): Promise<Daemon> {
+  const { config, log } = options;
+  await using opened = new AsyncDisposableStack();
+  const network = chooseNetwork(networkInterfaces(), linkNames(), config.network.interface);
+  const { dataDir, socket } = config.daemon;
+  await claimSocket(socket);
+  await mkdir(dataDir, { recursive: true, mode: 0o750 });
+
+  const clock = systemClock;
+  const database = openDatabase(join(dataDir, 'fleetcast.db'));
+  opened.defer(() => void database.close());
+  const storeDir = join(dataDir, 'store');
+  const store = opened.adopt(await ChunkStore.open({ dir: storeDir, database, log }), (one) => one.close());
+  const catalog = await Catalog.open({ dir: storeDir, database, store, clock });
+
+  const events = new EventLog(database, clock);
+  const hosts: Hosts = new Hosts({
+    database,
+    events,
+    clock,
+    lostAfterMs: config.session.lostAfterS * 1000,
+    runningSessionOf: (hostId) => sessions.runningSessionOf(hostId),
+  });
+  const groups = new Groups({ database, hosts, events });
+  const tokens = new Tokens({ database, hosts, events, clock, bootTokenMs: config.session.bootTokenS * 1000 });
+  const waker = new Waker(network);
+  const sessions = new Sessions({ database, config, hosts, events, catalog, store, clock, log, network, waker });
+  opened.defer(() => sessions.stop());
+
+  const agentUrl = `http://${network.address}:${config.network.agentPort}`;
+  const director = makeBootDirector(agentUrl, {
+    hostOf: ({ mac, uuid }) => hosts.sawBoot(mac, uuid),
+    isCalled: (hostId) => sessions.isCalled(hostId),
+    issueToken: (host, { mac, uuid }) => {
+      const text = `${host.name} (${normalizeMac(mac)}) boots the agent`;
+      events.add({ subject: 'host', action: 'boots-agent', text, hostId: host.hostId, host: host.name });
+      return tokens.issueBoot(host.hostId, { mac: normalizeMac(mac), systemUuid: uuid });
+    },
+  });
+  const startedAtMs = clock.nowMs();
+  const status = (): DaemonStatus => ({
+    version: VERSION,
+    pid: process.pid,
+    startedAtMs,
+    interface: network.interface,
+    address: network.address,
+    agentUrl,
+    dataDir,
+    hosts: hosts.count(),
+    images: catalog.list().length,
+    runningSessions: sessions.runningCount(),
+    rssBytes: process.memoryUsage.rss(),
+  });
+
+  const { promise: open, resolve: openAgentApp } = Promise.withResolvers<void>();
+  const services = {
+    hosts,
+    groups,
+    tokens,
+    events,
+    catalog,
+    store,
+    sessions,
+    director,
+    open,
+    log,
+    version: VERSION,
+    status,
+  };
+  const agentApp = opened.adopt(await makeAgentApp(services), (app) => app.close());
+  await listenOnPort(agentApp, network.address, config.network.agentPort);
+  const adminApp = opened.adopt(await makeAdminApp(services), (app) => app.close());
+  await listenOnSocket(adminApp, socket);
+  sessions.resume();
+  openAgentApp();
+  events.add({ subject: 'daemon', action: 'started', text: `The daemon ${VERSION} started, agents on ${agentUrl}` });
+  opened.defer(() => void events.add({ subject: 'daemon', action: 'stopped', text: 'The daemon stopped' }));
+
+  const everything = opened.move();
+  let stopping: Promise<void> | undefined;
+  return {
+    status,
+    socket,
+    stop: () => {
+      stopping ??= everything.disposeAsync();
+      return stopping;
+    },
+  };
+}
+
+async function listenOnPort(app: App, address: string, port: number): Promise<void> {
+  try {
+    await app.listen({ host: address, port });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    throw knownError('PORT_TAKEN', { port, address }, { cause: error });
+  }
+}
+
+/** Every network link, the ones without address too. */
+function linkNames(): string[] {
+  const folder = '/sys/class/net';
+  return existsSync(folder) ? readdirSync(folder) : Object.keys(networkInterfaces());
+}
