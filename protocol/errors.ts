@@ -271,6 +271,11 @@ export const errorTable = {
     message: '{start} is not a start policy',
     next: 'Use all, now, a number of hosts, or deadline=10m[,N]',
   },
+  TASK_STALE: {
+    status: 409,
+    message: 'Task {task} is {state}: this call belongs to an earlier order',
+    next: 'Nothing to do: the agent asks for its present order by itself',
+  },
   HOST_DID_NOT_COME: {
     status: 504,
     message: '{host} did not boot the agent within {seconds} s',

@@ -1,0 +1,296 @@
+/** SQL of sessions, tasks and casts. Moves compare the state they start from, so that nothing is moved twice. */
+import type { CaptureRequest, CastView, DeployRequest } from '#protocol/admin-api.ts';
+import type { CaptureResult, DeployResult } from '#protocol/agent-api.ts';
+import type { DiskIdentity } from '#protocol/disk.ts';
+import type { ErrorBody } from '#protocol/errors.ts';
+import type { SessionState, TaskState } from '#protocol/states.ts';
+import type { Database } from './database.ts';
+
+interface SessionRowBase {
+  readonly sessionId: number;
+  readonly state: SessionState;
+  readonly image: string;
+  readonly version?: number;
+  readonly manifestId?: string;
+  readonly isStartNow: boolean;
+  /** Casts begun. */
+  readonly passes: number;
+  readonly createdMs: number;
+  readonly gatheringMs?: number;
+  readonly endedMs?: number;
+  readonly error?: ErrorBody;
+}
+export type SessionRow = SessionRowBase &
+  (
+    | { readonly kind: 'deploy'; readonly request: DeployRequest }
+    | { readonly kind: 'capture'; readonly request: CaptureRequest }
+  );
+
+export interface TaskRow {
+  readonly taskId: number;
+  readonly sessionId: number;
+  readonly hostId: number;
+  readonly host: string;
+  readonly state: TaskState;
+  readonly disk: DiskIdentity;
+  /** Raised with every move. */
+  readonly round: number;
+  /** Repairs that did not suffice. */
+  readonly repairs: number;
+  readonly stateMs: number;
+  /** When its agent was first there. */
+  readonly startedMs?: number;
+  readonly endedMs?: number;
+  /** Wire form of holes.ts. */
+  readonly holes?: Buffer;
+  readonly deployResult?: DeployResult;
+  readonly captureResult?: CaptureResult;
+  readonly error?: ErrorBody;
+}
+
+/** What a move of a task changes. `holes: null` forgets them. */
+export interface TaskChange {
+  readonly state: TaskState;
+  readonly repairs?: number;
+  readonly startedMs?: number;
+  readonly endedMs?: number;
+  readonly holes?: null;
+  readonly result?: DeployResult | CaptureResult;
+  readonly error?: ErrorBody;
+}
+
+export interface NewSession {
+  readonly kind: 'deploy' | 'capture';
+  readonly image: string;
+  readonly version?: number;
+  readonly manifestId?: string;
+  readonly request: DeployRequest | CaptureRequest;
+  readonly tasks: readonly { readonly hostId: number; readonly host: string; readonly disk: DiskIdentity }[];
+}
+
+/** The last ended task of a host, and when its agent last said hello. */
+export interface LastTask {
+  readonly hostId: number;
+  readonly sessionId: number;
+  readonly state: TaskState;
+  readonly endedMs: number;
+  readonly helloMs?: number;
+  readonly onDone: 'reboot' | 'poweroff' | 'stay';
+}
+
+type Cells = Readonly<Record<string, string | number | Buffer | null>>;
+
+const ENDED = `('succeeded', 'failed', 'cancelled')`;
+
+export class SessionTable {
+  #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** Runs `action` in one transaction; nested calls join it. */
+  transaction<T>(action: () => T): T {
+    return this.#database.transaction(action)();
+  }
+
+  /** Returns the id of the session. Throws SQLite's constraint error when a host already has a running task. */
+  insert(session: NewSession, nowMs: number): number {
+    const sessionId = Number(
+      this.#database
+        .prepare(
+          `INSERT INTO session (kind, state, image, version, manifest_id, request, created_ms)
+           VALUES (?, 'planned', ?, ?, ?, ?, ?)`,
+        )
+        .run(
+          session.kind,
+          session.image,
+          session.version ?? null,
+          session.manifestId ?? null,
+          JSON.stringify(session.request),
+          nowMs,
+        ).lastInsertRowid,
+    );
+    const insertTask = this.#database.prepare(
+      `INSERT INTO task (session_id, host_id, host, state, disk, state_ms) VALUES (?, ?, ?, 'pending', ?, ?)`,
+    );
+    for (const task of session.tasks) {
+      insertTask.run(sessionId, task.hostId, task.host, JSON.stringify(task.disk), nowMs);
+    }
+    return sessionId;
+  }
+
+  session(sessionId: number): SessionRow | undefined {
+    const cells = this.#database.prepare<[number], Cells>('SELECT * FROM session WHERE session_id = ?').get(sessionId);
+    return cells === undefined ? undefined : toSession(cells);
+  }
+
+  /** Newest first. */
+  sessions(limit: number): SessionRow[] {
+    return this.#database
+      .prepare<[number], Cells>('SELECT * FROM session ORDER BY session_id DESC LIMIT ?')
+      .all(limit)
+      .map(toSession);
+  }
+
+  runningSessions(): SessionRow[] {
+    return this.#database
+      .prepare<[], Cells>(
+        `SELECT * FROM session WHERE state NOT IN ('completed', 'failed', 'cancelled') ORDER BY session_id`,
+      )
+      .all()
+      .map(toSession);
+  }
+
+  tasksOf(sessionId: number): TaskRow[] {
+    return this.#database
+      .prepare<[number], Cells>('SELECT * FROM task WHERE session_id = ? ORDER BY task_id')
+      .all(sessionId)
+      .map(toTask);
+  }
+
+  /** Moves a session that is in `from`. Throws when it is not: somebody else moved it, which is a bug. */
+  moveSession(
+    row: SessionRow,
+    change: { state: SessionState; gatheringMs?: number; endedMs?: number; error?: ErrorBody },
+  ): void {
+    const { changes } = this.#database
+      .prepare(
+        `UPDATE session SET state = ?, gathering_ms = coalesce(?, gathering_ms), ended_ms = ?, error = ?
+         WHERE session_id = ? AND state = ?`,
+      )
+      .run(
+        change.state,
+        change.gatheringMs ?? null,
+        change.endedMs ?? null,
+        toJson(change.error),
+        row.sessionId,
+        row.state,
+      );
+    if (changes !== 1) throw new Error(`session ${row.sessionId} is not ${row.state} any more`);
+  }
+
+  setStartNow(sessionId: number): void {
+    this.#database.prepare('UPDATE session SET start_now = 1 WHERE session_id = ?').run(sessionId);
+  }
+
+  /** What a capture made. */
+  setVersion(sessionId: number, version: number, manifestId: string): void {
+    this.#database
+      .prepare('UPDATE session SET version = ?, manifest_id = ? WHERE session_id = ?')
+      .run(version, manifestId, sessionId);
+  }
+
+  /** Moves a task that is in the state and round of `row`, and raises its round. Throws when it is not: a bug. */
+  moveTask(row: TaskRow, change: TaskChange, nowMs: number): void {
+    const { changes } = this.#database
+      .prepare(
+        `UPDATE task SET state = ?, round = round + 1, state_ms = ?, repairs = coalesce(?, repairs),
+           started_ms = coalesce(?, started_ms), ended_ms = ?, holes = iif(?, NULL, holes), result = ?, error = ?
+         WHERE task_id = ? AND state = ? AND round = ?`,
+      )
+      .run(
+        change.state,
+        nowMs,
+        change.repairs ?? null,
+        change.startedMs ?? null,
+        change.endedMs ?? null,
+        change.holes === null ? 1 : 0,
+        toJson(change.result),
+        toJson(change.error),
+        row.taskId,
+        row.state,
+        row.round,
+      );
+    if (changes !== 1) throw new Error(`task ${row.taskId} is not ${row.state} in round ${row.round} any more`);
+  }
+
+  setHoles(taskId: number, holes: Buffer): void {
+    this.#database.prepare('UPDATE task SET holes = ? WHERE task_id = ?').run(holes, taskId);
+  }
+
+  /** Begins a pass: counts it and keeps its view. Call it in the transaction that moves its tasks. */
+  insertCast(sessionId: number, view: CastView): void {
+    this.#database.prepare('UPDATE session SET passes = ? WHERE session_id = ?').run(view.pass, sessionId);
+    this.#database
+      .prepare('INSERT INTO cast_run (cast_id, session_id, view) VALUES (?, ?, ?)')
+      .run(view.castId, sessionId, JSON.stringify(view));
+  }
+
+  updateCast(view: CastView): void {
+    this.#database.prepare('UPDATE cast_run SET view = ? WHERE cast_id = ?').run(JSON.stringify(view), view.castId);
+  }
+
+  /** In the order of their passes. */
+  castsOf(sessionId: number): CastView[] {
+    return this.#database
+      .prepare<[number], string>('SELECT view FROM cast_run WHERE session_id = ?')
+      .pluck()
+      .all(sessionId)
+      .map((view) => JSON.parse(view) as CastView)
+      .sort((a, b) => a.pass - b.pass);
+  }
+
+  /** One row for each host that ever had a task. */
+  lastTasks(): LastTask[] {
+    return this.#database
+      .prepare<[], LastTask & { helloMs: number | null }>(
+        `SELECT task.host_id AS hostId, task.session_id AS sessionId, task.state, task.ended_ms AS endedMs,
+           agent_token.created_ms AS helloMs, session.request ->> '$.onDone' AS onDone
+         FROM (SELECT max(task_id) AS task_id FROM task WHERE state IN ${ENDED} GROUP BY host_id) AS last
+         JOIN task USING (task_id) JOIN session USING (session_id) LEFT JOIN agent_token ON agent_token.host_id = task.host_id`,
+      )
+      .all()
+      .map(({ helloMs, ...rest }) => (helloMs === null ? rest : { ...rest, helloMs }));
+  }
+}
+
+function toSession(cells: Cells): SessionRow {
+  return {
+    sessionId: cells.session_id,
+    kind: cells.kind,
+    state: cells.state,
+    image: cells.image,
+    ...present('version', cells.version),
+    ...present('manifestId', cells.manifest_id),
+    request: JSON.parse(cells.request as string),
+    isStartNow: cells.start_now === 1,
+    passes: cells.passes,
+    createdMs: cells.created_ms,
+    ...present('gatheringMs', cells.gathering_ms),
+    ...present('endedMs', cells.ended_ms),
+    ...presentJson('error', cells.error),
+  } as SessionRow;
+}
+
+function toTask(cells: Cells): TaskRow {
+  const result = cells.result === null ? undefined : (JSON.parse(cells.result as string) as object);
+  return {
+    taskId: cells.task_id,
+    sessionId: cells.session_id,
+    hostId: cells.host_id,
+    host: cells.host,
+    state: cells.state,
+    disk: JSON.parse(cells.disk as string),
+    round: cells.round,
+    repairs: cells.repairs,
+    stateMs: cells.state_ms,
+    ...present('startedMs', cells.started_ms),
+    ...present('endedMs', cells.ended_ms),
+    ...present('holes', cells.holes),
+    ...(result === undefined ? {} : 'manifestId' in result ? { captureResult: result } : { deployResult: result }),
+    ...presentJson('error', cells.error),
+  } as TaskRow;
+}
+
+function present(name: string, cell: unknown): object {
+  return cell === null ? {} : { [name]: cell };
+}
+
+function presentJson(name: string, cell: unknown): object {
+  return cell === null ? {} : { [name]: JSON.parse(cell as string) };
+}
+
+function toJson(value: object | undefined): string | null {
+  return value === undefined ? null : JSON.stringify(value);
+}

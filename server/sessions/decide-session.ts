@@ -1,0 +1,108 @@
+/** What a session does next: a move or effects, never both. Pure. */
+import type { CastMode, StartPolicy } from '#protocol/admin-api.ts';
+import type { SessionState, TaskState } from '#protocol/states.ts';
+import { maySessionStart } from './start-policy.ts';
+
+export type TaskCounts = Readonly<Record<TaskState, number>>;
+
+export interface SessionFacts {
+  readonly kind: 'deploy' | 'capture';
+  readonly state: SessionState;
+  readonly mode: CastMode;
+  readonly start: StartPolicy;
+  readonly isStartNow: boolean;
+  readonly gatheringMs: number;
+  /** When the first of the hosts that are ready now became ready. */
+  readonly firstReadyMs: number;
+  readonly tasks: TaskCounts;
+  /** planning: its frames are looked up · running: hosts may be hearing it · ended: its sender is gone. */
+  readonly cast: 'none' | 'planning' | 'running' | 'ended';
+  /** Until then a pass waits for hosts that still prepare: after a restart or a pass many come back within seconds. */
+  readonly settleUntilMs: number;
+  /** Asked only when it matters, because it looks at every hole: is another cast worth more than repairs over HTTP? */
+  readonly isPassWorth: () => boolean;
+  readonly nowMs: number;
+}
+
+export type SessionDecision =
+  | { readonly move: SessionState; readonly effects?: never }
+  | { readonly move?: never; readonly effects: readonly ('keepCast' | 'repairReady')[] };
+
+const nothing: SessionDecision = { effects: [] };
+
+export function decideSession(facts: SessionFacts): SessionDecision {
+  switch (facts.state) {
+    case 'planned':
+      return { move: 'gathering' };
+    case 'gathering':
+      return decideGathering(facts);
+    case 'capturing':
+      return running(facts.tasks) === 0 ? end(facts) : nothing;
+    case 'casting':
+      return decideCasting(facts);
+    case 'repairing':
+      return decideRepairing(facts);
+    case 'finishing':
+      return decideFinishing(facts);
+    default:
+      return nothing;
+  }
+}
+
+function decideGathering(facts: SessionFacts): SessionDecision {
+  const { tasks } = facts;
+  if (running(tasks) === 0) return end(facts);
+  if (facts.kind === 'capture') return tasks.capturing > 0 ? { move: 'capturing' } : nothing;
+  const mayStart = maySessionStart(facts.start, {
+    ready: tasks.ready,
+    preparing: tasks.preparing,
+    running: running(tasks),
+    isStartNow: facts.isStartNow,
+    gatheringMs: facts.gatheringMs,
+    firstReadyMs: facts.firstReadyMs,
+    nowMs: facts.nowMs,
+  });
+  if (!mayStart) return nothing;
+  return { move: facts.mode === 'unicast' ? 'repairing' : 'casting' };
+}
+
+function decideCasting(facts: SessionFacts): SessionDecision {
+  const { tasks, cast } = facts;
+  if (cast === 'planning' || cast === 'running') return { effects: ['keepCast'] };
+  // Those that heard the cast still write and report, or their own deadline comes.
+  if (tasks.receiving > 0) return nothing;
+  if (cast === 'ended') return { move: 'repairing' };
+  if (tasks.ready > 0) return isSettled(facts) ? { effects: ['keepCast'] } : nothing;
+  return tasks.preparing > 0 && !isSettled(facts) ? nothing : { move: 'repairing' };
+}
+
+function decideRepairing(facts: SessionFacts): SessionDecision {
+  const { tasks } = facts;
+  if (running(tasks) === 0) return end(facts);
+  if (running(tasks) === tasks.verifying + tasks.finishing) return { move: 'finishing' };
+  if (tasks.ready === 0 || !isSettled(facts)) return nothing;
+  return facts.mode !== 'unicast' && facts.isPassWorth() ? { move: 'casting' } : { effects: ['repairReady'] };
+}
+
+function decideFinishing(facts: SessionFacts): SessionDecision {
+  const { tasks } = facts;
+  if (running(tasks) === 0) return { move: tasks.succeeded > 0 ? 'completed' : 'failed' };
+  return running(tasks) > tasks.verifying + tasks.finishing ? { move: 'repairing' } : nothing;
+}
+
+function isSettled(facts: SessionFacts): boolean {
+  return facts.tasks.preparing === 0 || facts.nowMs >= facts.settleUntilMs;
+}
+
+function end(facts: SessionFacts): SessionDecision {
+  return { move: facts.tasks.succeeded > 0 ? 'finishing' : 'failed' };
+}
+
+/** Tasks that have not ended. */
+function running(tasks: TaskCounts): number {
+  let count = 0;
+  for (const [state, tasksIn] of Object.entries(tasks)) {
+    if (state !== 'succeeded' && state !== 'failed' && state !== 'cancelled') count += tasksIn;
+  }
+  return count;
+}

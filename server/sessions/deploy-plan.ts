@@ -1,0 +1,114 @@
+/** The plan of a deployment: what would be written where, and which hosts are refused and why. Pure. */
+import { createHash } from 'node:crypto';
+import type { DeployPlan, DeployRequest, HostView, PlanHost, VersionView } from '#protocol/admin-api.ts';
+import { type Disk, type DiskIdentity, describeDisk, identityOf } from '#protocol/disk.ts';
+import { chooseDisk } from '#protocol/disk-rule.ts';
+import { KnownError, knownError } from '#protocol/errors.ts';
+import { type Layout, leastDiskBytes } from '#protocol/layout.ts';
+import { canonicalJson } from '#protocol/manifest.ts';
+
+export interface PlanImage {
+  readonly image: string;
+  readonly version: VersionView;
+  readonly layout: Layout;
+}
+
+/** What the estimate takes for granted: the share of the wire that a cast fills, and how fast a disk reads. */
+const WIRE_SHARE = 0.94;
+const READ_BYTES_PER_SECOND = 200e6;
+const USUAL_LINK_MBIT = 1000;
+
+/** Plans for these hosts. Throws DISK_RULE_INVALID; what only concerns one host is in its `refused`. */
+export function makeDeployPlan(
+  request: DeployRequest,
+  { image, version, layout }: PlanImage,
+  hosts: readonly HostView[],
+  maxMbit: number | undefined,
+): DeployPlan {
+  const planned = hosts.map((host) => planHost(host, layout, request.disk));
+  const taking = hosts.filter((_, i) => planned[i]!.refused === undefined);
+  const { seconds, because } = estimate(request, version, taking, maxMbit);
+  const { manifestId, diskBytes, usedBytes, storedBytes } = version;
+  return {
+    planId: planIdOf(manifestId, planned),
+    image,
+    version: version.version,
+    manifestId,
+    diskBytes,
+    usedBytes,
+    storedBytes,
+    hosts: planned,
+    expectedSeconds: seconds,
+    expectedBecause: because,
+  };
+}
+
+/** The disk that a host's task works on. Throws HOST_PENDING, HOST_BUSY, HOST_NEVER_SEEN, DISK_NONE, DISK_AMBIGUOUS. */
+export function chooseTaskDisk(host: HostView, rule: string | undefined): Disk {
+  if (host.approval === 'pending') throw knownError('HOST_PENDING', { host: host.name });
+  if (host.session !== undefined) throw knownError('HOST_BUSY', { host: host.name, session: host.session });
+  if (host.inventory === undefined) throw knownError('HOST_NEVER_SEEN', { host: host.name });
+  return chooseDisk(host.inventory.disks, rule, host.name);
+}
+
+/** What differs between the plan that was shown and the present one, for PLAN_CHANGED. */
+export function describePlan(plan: DeployPlan): string {
+  const refused = plan.hosts.filter((host) => host.refused !== undefined).length;
+  return `it is now ${plan.image}@${plan.version} to ${plan.hosts.length - refused} hosts, ${refused} refused`;
+}
+
+function planHost(host: HostView, layout: Layout, rule: string | undefined): PlanHost {
+  const { hostId, name, presence } = host;
+  const base = { hostId, host: name, presence };
+  try {
+    const disk = chooseTaskDisk(host, rule);
+    const shown = { ...base, disk: identityOf(disk), diskPath: disk.path, lost: disk.content || 'nothing known' };
+    const refused = whyUnfit(name, disk, layout);
+    if (refused !== undefined) return { ...shown, refused };
+    return { ...shown, fit: disk.sizeBytes > layout.diskBytes ? 'larger' : 'exact' };
+  } catch (error) {
+    if (!(error instanceof KnownError) || error.code === 'DISK_RULE_INVALID') throw error;
+    return { ...base, refused: error.toBody() };
+  }
+}
+
+function whyUnfit(host: string, disk: Disk, layout: Layout) {
+  const shown = `${disk.path} ${describeDisk(disk)}`;
+  if (disk.sectorBytes !== layout.sectorBytes) {
+    const sizes = { have: disk.sectorBytes, need: layout.sectorBytes };
+    return knownError('DISK_SECTOR_SIZE', { host, disk: shown, ...sizes }).toBody();
+  }
+  const needBytes = leastDiskBytes(layout);
+  if (disk.sizeBytes >= needBytes) return undefined;
+  return knownError('DISK_TOO_SMALL', { host, disk: shown, haveBytes: disk.sizeBytes, needBytes }).toBody();
+}
+
+/** Hash of everything that would be written, and where. */
+function planIdOf(manifestId: string, hosts: readonly PlanHost[]): string {
+  const targets = hosts.map(({ hostId, disk, refused }): [number, DiskIdentity | null, string | null] => [
+    hostId,
+    disk ?? null,
+    refused?.code ?? null,
+  ]);
+  return createHash('sha256')
+    .update(canonicalJson([manifestId, targets]))
+    .digest('hex')
+    .slice(0, 16);
+}
+
+function estimate(
+  request: DeployRequest,
+  version: VersionView,
+  hosts: readonly HostView[],
+  maxMbit: number | undefined,
+): { seconds: number; because: string } {
+  const links = hosts.map((host) => host.inventory?.linkMbit ?? USUAL_LINK_MBIT);
+  const linkMbit = links.reduce((least, one) => Math.min(least, one), USUAL_LINK_MBIT);
+  const mbit = Math.min(linkMbit, maxMbit ?? Number.POSITIVE_INFINITY);
+  const copies = request.mode === 'unicast' ? Math.max(1, hosts.length) : 1;
+  const sendSeconds = (version.storedBytes * 8 * copies) / (mbit * 1e6 * WIRE_SHARE);
+  const readSeconds = request.verify === 'full' ? version.usedBytes / READ_BYTES_PER_SECOND : 0;
+  const sending = `${copies > 1 ? `${copies} copies` : 'one pass'} at ${Math.round(WIRE_SHARE * 100)} % of ${mbit} Mbit/s`;
+  const reading = readSeconds > 0 ? `, then reading back at ${READ_BYTES_PER_SECOND / 1e6} MB/s` : '';
+  return { seconds: Math.ceil(sendSeconds + readSeconds), because: `${sending}${reading}` };
+}

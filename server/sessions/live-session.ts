@@ -1,0 +1,88 @@
+/** A running session in memory: its rows, and what is not worth a database write (reports, progress, the running pass). */
+import type { CastView } from '#protocol/admin-api.ts';
+import type { CastOrder, Report } from '#protocol/agent-api.ts';
+import { HoleSet } from '#protocol/holes.ts';
+import { type TaskState, taskStates } from '#protocol/states.ts';
+import type { SessionRow, TaskRow } from '../db/session-table.ts';
+
+export interface LiveTask {
+  row: TaskRow;
+  /** Absent: not known. */
+  holes: HoleSet | undefined;
+  /** The last report about the present order. */
+  report: Report | undefined;
+  /** When its progress last moved. */
+  movedAtMs: number;
+  lastWakeMs: number | undefined;
+}
+
+/** One pass from its planning until every host that heard it has said what it lacks. */
+export interface LivePass {
+  readonly pass: number;
+  phase: 'planning' | 'running' | 'ended';
+  /** It ended without sending everything. */
+  isFailed: boolean;
+  endedAtMs: number;
+  readonly abort: AbortController;
+  /** Absent while it is planned. */
+  order: CastOrder | undefined;
+  view: CastView | undefined;
+  /** Chunks that each task lacked when the pass began, by task id. */
+  readonly lackedBefore: Map<number, number>;
+  /** Settled when no sender runs any more. */
+  finished: Promise<void>;
+}
+
+export class LiveSession {
+  row: SessionRow;
+  readonly tasks: Map<number, LiveTask>;
+  readonly counts: Record<TaskState, number>;
+  pass: LivePass | undefined;
+  /** Casts that have ended, in order. */
+  casts: CastView[];
+  /** Until then a further pass waits for hosts that still prepare. */
+  settleUntilMs: number;
+  /** When the first of the hosts that are ready now became ready. */
+  firstReadyMs: number;
+  /** Passes that hardly helped: after two of them the rest goes over HTTP. */
+  fruitlessPasses = 0;
+  /** Chunks that the store is known not to have whole. */
+  damaged: HoleSet | undefined;
+
+  constructor(row: SessionRow, tasks: readonly TaskRow[], casts: CastView[], nowMs: number, settleMs: number) {
+    this.row = row;
+    this.casts = casts;
+    this.settleUntilMs = nowMs + settleMs;
+    this.firstReadyMs = nowMs;
+    this.counts = Object.fromEntries(taskStates.map((state) => [state, 0])) as Record<TaskState, number>;
+    this.tasks = new Map(tasks.map((task) => [task.taskId, toLiveTask(task, nowMs)]));
+    for (const task of tasks) this.counts[task.state]++;
+  }
+
+  tasksIn(state: TaskState): LiveTask[] {
+    return [...this.tasks.values()].filter((task) => task.row.state === state);
+  }
+
+  /** Chunks that a host lacks and the store does not have whole. */
+  damagedAmong(holes: HoleSet | undefined): number {
+    if (this.damaged === undefined || holes === undefined) return 0;
+    let count = 0;
+    for (const ordinal of this.damaged) if (holes.has(ordinal)) count++;
+    return count;
+  }
+
+  /** Notes a chunk that the store does not have whole; false when that was known. */
+  addDamaged(ordinal: number): boolean {
+    const known = this.tasks.values().find((task) => task.holes !== undefined)?.holes;
+    if (known === undefined || this.damaged?.has(ordinal) === true) return false;
+    this.damaged ??= HoleSet.none(known.chunkCount);
+    this.damaged.add(ordinal);
+    return true;
+  }
+}
+
+function toLiveTask(row: TaskRow, nowMs: number): LiveTask {
+  // The wire form knows its own chunk count.
+  const holes = row.holes === undefined ? undefined : HoleSet.decode(row.holes, row.holes.readUInt32LE(0));
+  return { row, holes, report: undefined, movedAtMs: nowMs, lastWakeMs: undefined };
+}

@@ -1,0 +1,88 @@
+/** The order of a host, from what is in the database and the cast that runs. Pure: the same after a restart. */
+import { createHash } from 'node:crypto';
+import type { CastOrder, DeployStep, Order } from '#protocol/agent-api.ts';
+import { canonicalJson } from '#protocol/manifest.ts';
+import type { TaskState } from '#protocol/states.ts';
+import type { SessionRow, TaskRow } from '../db/session-table.ts';
+
+export interface CaptureDefaults {
+  readonly chunkBytes: number;
+  readonly zstdLevel: number;
+}
+
+export type ReleaseAction = 'reboot' | 'poweroff' | 'stay';
+
+/** An order without its rev. `Omit` alone would melt the union. */
+type Content<T> = T extends Order ? Omit<T, 'rev'> : never;
+
+/** Order of a running task. `cast` is the one it takes part in, when the daemon runs it. */
+export function orderOfTask(
+  session: SessionRow,
+  task: TaskRow,
+  cast: CastOrder | undefined,
+  defaults: CaptureDefaults,
+): Order {
+  const { taskId, sessionId, disk, round } = task;
+  if (session.kind === 'capture') {
+    if (task.state !== 'capturing') return waitOrder();
+    const chunkBytes = session.request.chunkBytes ?? defaults.chunkBytes;
+    const zstdLevel = session.request.zstdLevel ?? defaults.zstdLevel;
+    // The round is not part of the order, but a capture that begins again must be a new one.
+    return withRev({ kind: 'capture', taskId, sessionId, disk, chunkBytes, zstdLevel }, round);
+  }
+  const step = stepOf(task.state, cast !== undefined);
+  if (step === undefined) return waitOrder();
+  const manifestId = session.manifestId!;
+  return withRev(
+    {
+      kind: 'deploy',
+      taskId,
+      sessionId,
+      manifestId,
+      disk,
+      step,
+      round,
+      ...(step === 'receive' ? { cast: cast! } : {}),
+    },
+    round,
+  );
+}
+
+export function waitOrder(): Order {
+  return withRev({ kind: 'wait' }, 0);
+}
+
+/** `sessionId` makes the release from one session another order than that from the next. */
+export function releaseOrder(action: ReleaseAction, sessionId: number): Order {
+  return withRev({ kind: 'release', action }, sessionId);
+}
+
+/** What a host does after its task ended: a failed one stays, so that somebody can look at it. */
+export function releaseAction(state: TaskState, onDone: ReleaseAction): ReleaseAction {
+  if (state === 'succeeded') return onDone;
+  return state === 'failed' ? 'stay' : 'reboot';
+}
+
+function stepOf(state: TaskState, hasCast: boolean): DeployStep | undefined {
+  switch (state) {
+    case 'preparing':
+      return 'prepare';
+    case 'ready':
+      return 'hold';
+    case 'receiving':
+      return hasCast ? 'receive' : 'hold';
+    case 'repairing':
+      return 'repair';
+    case 'verifying':
+      return 'verify';
+    case 'finishing':
+      return 'finish';
+    default:
+      return undefined;
+  }
+}
+
+function withRev(content: Content<Order>, round: number): Order {
+  const hash = createHash('sha256').update(`${canonicalJson(content)}#${round}`);
+  return { ...content, rev: hash.digest('base64url').slice(0, 12) } as Order;
+}

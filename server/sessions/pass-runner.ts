@@ -1,0 +1,252 @@
+/** Plans, begins, runs and ends the passes of deploy sessions. */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import type { CastView } from '#protocol/admin-api.ts';
+import type { CastOrder } from '#protocol/agent-api.ts';
+import { KnownError } from '#protocol/errors.ts';
+import { NONCE_BYTES } from '#protocol/frame.ts';
+import type { Clock } from '#system/clock.ts';
+import type { Logger } from '#system/log.ts';
+import type { Config } from '../config.ts';
+import type { SessionTable } from '../db/session-table.ts';
+import type { Catalog } from '../images/catalog.ts';
+import type { EventLog } from '../inventory/events.ts';
+import type { CastEnd, CastProgress, runCast } from '../transfer/cast.ts';
+import { type FramePlan, type PackReader, planFrames, readFrames } from '../transfer/frame-source.ts';
+import { type CastPorts, PortAllocator } from '../transfer/port-allocator.ts';
+import type { SenderPlan } from '../transfer/udp-sender-args.ts';
+import type { LivePass, LiveSession, LiveTask } from './live-session.ts';
+import { sharedOf, unionOf } from './pass-plan.ts';
+
+export interface PassRunnerOptions {
+  readonly config: Config;
+  readonly interface: string;
+  readonly runCast: typeof runCast;
+  readonly catalog: Pick<Catalog, 'loadManifest'>;
+  readonly store: PackReader;
+  readonly table: SessionTable;
+  readonly events: EventLog;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Moves these ready tasks to receiving, together with `alsoCommit`, in one transaction. */
+  beginReceiving(live: LiveSession, tasks: readonly LiveTask[], alsoCommit: () => void): void;
+  /** Something changed that the session's decisions look at. */
+  onTurn(live: LiveSession): void;
+  /** A chunk that the store does not have whole was left out. */
+  onSkipped(live: LiveSession, ordinal: number, error: Error): void;
+  /** Only progress changed. */
+  onProgress(live: LiveSession): void;
+}
+
+/** A host that was told to join and has not: the others wait for it so long after the first has joined. */
+const MAX_WAIT_S = 15;
+/** The time-outs of udp-sender itself come first; this ends a cast that is stuck in a way nobody foresaw. */
+const STALL_LIMIT_MS = 60_000;
+/** A pass that leaves more than this share of what was lacking has not helped. */
+const FRUITLESS_SHARE = 0.9;
+
+export class PassRunner {
+  #options: PassRunnerOptions;
+  #ports: PortAllocator;
+
+  constructor(options: PassRunnerOptions) {
+    this.#options = options;
+    this.#ports = new PortAllocator(options.config.cast, randomBytes(4).readUInt32LE() / 2 ** 32);
+  }
+
+  /** Makes sure that the session has a pass for its ready tasks. Asking again is harmless. */
+  keepCast(live: LiveSession): void {
+    if (live.pass !== undefined) return;
+    const pass: LivePass = {
+      pass: live.row.passes + 1,
+      phase: 'planning',
+      isFailed: false,
+      endedAtMs: 0,
+      abort: new AbortController(),
+      order: undefined,
+      view: undefined,
+      lackedBefore: new Map(),
+      finished: Promise.resolve(),
+    };
+    live.pass = pass;
+    pass.finished = this.#run(live, pass)
+      .catch((error: unknown) => this.#failed(live, pass, error))
+      .then(() => this.#options.onTurn(live));
+  }
+
+  /** Takes leave of a pass whose hosts have all reported, and judges it. */
+  conclude(live: LiveSession): void {
+    const { pass } = live;
+    if (pass === undefined) return;
+    live.pass = undefined;
+    let before = 0;
+    let after = 0;
+    for (const [taskId, lacked] of pass.lackedBefore) {
+      const task = live.tasks.get(taskId)!;
+      before += lacked;
+      after += task.row.endedMs === undefined ? (task.holes?.count ?? lacked) : 0;
+    }
+    if (before === 0 || after > before * FRUITLESS_SHARE) live.fruitlessPasses++;
+  }
+
+  /** Ends the session's cast, if there is one, and waits until its sender is gone. */
+  async stop(live: LiveSession): Promise<void> {
+    live.pass?.abort.abort();
+    await live.pass?.finished;
+  }
+
+  async #run(live: LiveSession, pass: LivePass): Promise<void> {
+    const { table, clock, config } = this.#options;
+    const { sessionId, manifestId } = live.row;
+    const manifest = await this.#options.catalog.loadManifest(manifestId!);
+    const chosen = live.tasksIn('ready').filter((task) => task.holes !== undefined && task.holes.count > 0);
+    const holes = chosen.map((task) => task.holes!);
+    const wanted = (pass.pass === 1 ? unionOf : sharedOf)(holes, manifest.chunkCount);
+    const plan = await planFrames({ store: this.#options.store, manifest, holes: wanted });
+    const tasks = chosen.filter((task) => task.row.state === 'ready' && live.tasks.get(task.row.taskId) === task);
+    const isWanted = tasks.length > 0 && wanted.count > 0 && live.row.state === 'casting';
+    if (!isWanted || pass.abort.signal.aborted) return this.#end(live, pass, true);
+
+    const castId = `${sessionId}-${pass.pass}`;
+    const nonce = randomBytes(NONCE_BYTES);
+    const ports = this.#ports.take();
+    try {
+      const view = viewOf(castId, pass.pass, tasks.length, plan, clock.nowMs());
+      pass.order = orderOf(castId, nonce, ports, plan, isBroadcast(live), config);
+      pass.view = view;
+      for (const task of tasks) pass.lackedBefore.set(task.row.taskId, task.holes?.count ?? 0);
+      pass.phase = 'running';
+      this.#options.beginReceiving(live, tasks, () => table.insertCast(sessionId, view));
+      live.row = { ...live.row, passes: pass.pass };
+      this.#say(live, 'started', `Pass ${pass.pass} begins: ${plan.frames} chunks to ${tasks.length} hosts`);
+      this.#close(live, pass, await this.#cast(live, pass, plan, nonce, ports, tasks.length));
+    } finally {
+      this.#ports.giveBack(ports);
+    }
+  }
+
+  #cast(
+    live: LiveSession,
+    pass: LivePass,
+    plan: FramePlan,
+    nonce: Buffer,
+    ports: CastPorts,
+    receivers: number,
+  ): Promise<CastEnd> {
+    const castId = pass.order!.castId;
+    const frames = readFrames(plan, {
+      sessionId: live.row.sessionId,
+      castId,
+      nonce,
+      onSkipped: (ordinal, error) => this.#options.onSkipped(live, ordinal, error),
+    });
+    const onProgress = (progress: CastProgress) => {
+      pass.view = withProgress(pass.view!, progress);
+      this.#options.onProgress(live);
+    };
+    const { clock } = this.#options;
+    const sender = this.#senderPlan(live, castId, ports, receivers);
+    const stallLimitMs = STALL_LIMIT_MS + (sender.startTimeoutS + sender.maxWaitS) * 1000;
+    return this.#options.runCast({ sender, frames, signal: pass.abort.signal, clock, stallLimitMs, onProgress });
+  }
+
+  #senderPlan(live: LiveSession, castId: string, ports: CastPorts, receivers: number): SenderPlan {
+    const { config } = this.#options;
+    const asked = live.row.kind === 'deploy' ? live.row.request.maxMbit : undefined;
+    const caps = [asked, config.cast.maxMbit].filter((cap) => cap !== undefined);
+    const { rdvAddress, ttl, startTimeoutS, retriesUntilDrop } = config.cast;
+    return {
+      mode: isBroadcast(live) ? 'broadcast' : 'multicast',
+      interface: this.#options.interface,
+      ...ports,
+      rdvAddress,
+      ttl,
+      receivers,
+      maxWaitS: MAX_WAIT_S,
+      startTimeoutS,
+      retriesUntilDrop,
+      maxMbit: caps.length === 0 ? undefined : Math.min(...caps),
+      logPath: join(config.daemon.dataDir, 'casts', `${castId}.log`),
+    };
+  }
+
+  /** The sender has ended by itself or was ended. */
+  #close(live: LiveSession, pass: LivePass, end: CastEnd): void {
+    const view = { ...withProgress(pass.view!, end), endedAtMs: this.#options.clock.nowMs(), outcome: end.text };
+    pass.view = view;
+    this.#options.table.updateCast(view);
+    live.casts = [...live.casts, view];
+    const dropped = end.dropped.length === 0 ? '' : `; dropped: ${end.dropped.join(', ')}`;
+    const joined = `${end.joined.length} of ${view.receivers} hosts joined`;
+    this.#say(
+      live,
+      'ended',
+      `Pass ${pass.pass} ended: ${end.text}, ${joined}, ${end.retransmits} retransmits${dropped}`,
+    );
+    this.#end(live, pass, end.outcome !== 'sent');
+  }
+
+  #end(live: LiveSession, pass: LivePass, isFailed: boolean): void {
+    pass.phase = 'ended';
+    pass.isFailed = isFailed;
+    pass.endedAtMs = this.#options.clock.nowMs();
+    this.#options.onProgress(live);
+  }
+
+  /** The pass could not be planned or its source broke. */
+  #failed(live: LiveSession, pass: LivePass, error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    if (error instanceof KnownError) this.#options.log.warn({ err: error }, 'pass failed');
+    else this.#options.log.error({ err: error }, 'pass failed by a bug');
+    this.#say(live, 'failed', `Pass ${pass.pass} could not run: ${reason}`);
+    if (pass.view !== undefined) {
+      pass.view = { ...pass.view, endedAtMs: this.#options.clock.nowMs(), outcome: reason };
+      this.#options.table.updateCast(pass.view);
+      live.casts = [...live.casts, pass.view];
+    }
+    this.#end(live, pass, true);
+  }
+
+  #say(live: LiveSession, action: string, text: string): void {
+    this.#options.events.add({ subject: 'cast', action, text, sessionId: live.row.sessionId });
+  }
+}
+
+function isBroadcast(live: LiveSession): boolean {
+  return live.row.kind === 'deploy' && live.row.request.mode === 'broadcast';
+}
+
+function viewOf(castId: string, pass: number, receivers: number, plan: FramePlan, nowMs: number): CastView {
+  return { castId, pass, receivers, frames: plan.frames, bytes: plan.bytes, sentBytes: 0, startedAtMs: nowMs };
+}
+
+function withProgress(view: CastView, progress: CastProgress): CastView {
+  const { takenBytes, retransmits, startedAtMs } = progress;
+  return {
+    ...view,
+    sentBytes: takenBytes,
+    retransmits,
+    ...(startedAtMs === undefined ? {} : { firstByteAtMs: startedAtMs }),
+  };
+}
+
+function orderOf(
+  castId: string,
+  nonce: Buffer,
+  ports: CastPorts,
+  plan: FramePlan,
+  isBroadcast: boolean,
+  config: Config,
+): CastOrder {
+  const { rdvAddress, startTimeoutS, receiveTimeoutS } = config.cast;
+  return {
+    castId,
+    nonce: nonce.toString('hex'),
+    portBase: ports.portBase,
+    ...(isBroadcast ? {} : { rdvAddress }),
+    startTimeoutS,
+    receiveTimeoutS,
+    frames: plan.frames,
+    bytes: plan.bytes,
+  };
+}

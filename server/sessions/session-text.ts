@@ -1,0 +1,59 @@
+/** The sentences of the audit log about sessions and tasks. Pure. */
+import type { SessionState } from '#protocol/states.ts';
+import type { SessionRow, TaskRow } from '../db/session-table.ts';
+import type { TaskMove } from './decide-task.ts';
+
+export function sayTaskMove(task: TaskRow, move: TaskMove, holes: number | undefined): string {
+  const { host } = task;
+  const lacking = holes === undefined ? 'its holes' : `${holes} chunk${holes === 1 ? '' : 's'}`;
+  switch (move.to) {
+    case 'pending':
+      return `${host} is waiting`;
+    case 'booting':
+      return task.state === 'pending' ? `${host} is called` : `${host} is not there any more and is called again`;
+    case 'preparing':
+      return `${host} checks its disk`;
+    case 'ready':
+      return move.isFruitless === true ? `${host} still lacks ${lacking}` : `${host} is ready and lacks ${lacking}`;
+    case 'receiving':
+      return `${host} joins a pass for ${lacking}`;
+    case 'repairing':
+      return `${host} fetches ${lacking} over HTTP`;
+    case 'capturing':
+      return `${host} captures its disk`;
+    case 'verifying':
+      return `${host} reads back what it wrote`;
+    case 'finishing':
+      return `${host} lays down the partition table`;
+    case 'succeeded':
+      return `${host} is done`;
+    case 'failed':
+      return `${host} has failed: ${move.error?.message ?? 'no reason given'}`;
+    case 'cancelled':
+      return `${host} is released`;
+  }
+}
+
+export function saySessionMove(session: SessionRow, to: SessionState, succeeded: number, failed: number): string {
+  const name = `Session ${session.sessionId}`;
+  switch (to) {
+    case 'planned':
+      return `${name} is planned`;
+    case 'gathering':
+      return `${name} gathers its hosts`;
+    case 'capturing':
+      return `${name} captures ${session.image}`;
+    case 'casting':
+      return `${name} begins pass ${session.passes + 1}`;
+    case 'repairing':
+      return `${name} repairs what hosts lack`;
+    case 'finishing':
+      return `${name} finishes`;
+    case 'completed':
+      return `${name} is completed: ${succeeded} succeeded, ${failed} failed`;
+    case 'failed':
+      return `${name} has failed: no host succeeded, ${failed} failed`;
+    case 'cancelled':
+      return `${name} is cancelled`;
+  }
+}

@@ -1,0 +1,60 @@
+/** What the admin sees of a session. Pure. */
+import type { CastView, SessionView, TaskView } from '#protocol/admin-api.ts';
+import type { SessionRow, TaskRow } from '../db/session-table.ts';
+import type { LiveSession, LiveTask } from './live-session.ts';
+
+/** A running session, with its live progress. */
+export function viewLive(live: LiveSession, isLost: (task: LiveTask) => boolean): SessionView {
+  const tasks = [...live.tasks.values()].map((task) => ({
+    ...viewTask(task.row),
+    isLost: isLost(task),
+    ...(task.report?.progress === undefined ? {} : { progress: task.report.progress }),
+    ...(task.holes === undefined ? {} : { holes: task.holes.count }),
+  }));
+  const pass = live.pass?.view;
+  const casts = pass === undefined ? live.casts : [...live.casts.filter((cast) => cast.castId !== pass.castId), pass];
+  return viewOf(live.row, tasks, casts);
+}
+
+/** A session as the database has it. */
+export function viewStored(row: SessionRow, tasks: readonly TaskRow[], casts: readonly CastView[]): SessionView {
+  return viewOf(row, tasks.map(viewTask), casts);
+}
+
+function viewOf(row: SessionRow, tasks: TaskView[], casts: readonly CastView[]): SessionView {
+  const { sessionId, kind, state, image, version, manifestId, createdMs, endedMs, error } = row;
+  return {
+    sessionId,
+    kind,
+    state,
+    image,
+    ...(version === undefined ? {} : { version }),
+    ...(manifestId === undefined ? {} : { manifestId }),
+    createdAtMs: createdMs,
+    ...(endedMs === undefined ? {} : { endedAtMs: endedMs }),
+    ...(row.kind === 'deploy' ? { start: row.request.start, mode: row.request.mode, verify: row.request.verify } : {}),
+    ...(row.kind === 'deploy' && row.request.maxMbit !== undefined ? { maxMbit: row.request.maxMbit } : {}),
+    succeeded: tasks.filter((task) => task.state === 'succeeded').length,
+    failed: tasks.filter((task) => task.state === 'failed').length,
+    casts: [...casts],
+    tasks,
+    ...(error === undefined ? {} : { error }),
+  };
+}
+
+function viewTask(row: TaskRow): TaskView {
+  const { taskId, hostId, host, state, disk, error, deployResult, captureResult, startedMs, endedMs } = row;
+  return {
+    taskId,
+    hostId,
+    host,
+    state,
+    disk,
+    isLost: false,
+    ...(error === undefined ? {} : { error }),
+    ...(deployResult === undefined ? {} : { deployResult }),
+    ...(captureResult === undefined ? {} : { captureResult }),
+    ...(startedMs === undefined ? {} : { startedAtMs: startedMs }),
+    ...(endedMs === undefined ? {} : { endedAtMs: endedMs }),
+  };
+}
