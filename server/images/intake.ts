@@ -118,10 +118,11 @@ export class PackIntake implements Intake {
         const { name, bytes } = this.#published[0]!;
         // Read back rather than remembered: an image's worth of chunks does not stay in memory, and what is indexed is what is on the disk.
         const { entries } = await readPackContent(this.#store.files.pathOf(name), name);
+        // The very same pack may have been finished by an equal capture: then it is not ours to remove.
+        if (!isShared && !this.#store.table.hasPack(name)) this.#removable.push(name);
         await writeIntoStore(this.#store.dir, async () => this.#store.table.addPack(name, bytes, entries));
         this.#published.shift();
         this.#unclaim(name);
-        if (!isShared) this.#removable.push(name);
         await nextTurn();
       }
       this.#held.clear();

@@ -2,13 +2,16 @@
 import { statfs } from 'node:fs/promises';
 import { knownError } from '#protocol/errors.ts';
 
+/** Of files, of a quota, and of the database, which lies on the same disk as a rule. */
+const FULL_CODES: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'SQLITE_FULL']);
+
 /** Runs a write below `dir`. Throws STORE_FULL when there is no room (or no quota) for it, else what the write throws. */
 export async function writeIntoStore<T>(dir: string, write: () => Promise<T>): Promise<T> {
   try {
     return await write();
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error;
+    if (code === undefined || !FULL_CODES.has(code)) throw error;
     throw knownError('STORE_FULL', { path: dir, freeBytes: await freeBytesOf(dir) }, { cause: error });
   }
 }
