@@ -7,7 +7,7 @@ import { apiPath } from './daemon-link.ts';
 import { formatDuration } from './duration.ts';
 import { type Cli, type Invocation, invocationOf, listing, pathOf, show, withExample } from './invocation.ts';
 import { collectNames } from './name-list.ts';
-import { countOf, formatBytes } from './size.ts';
+import { countOf, formatBytes, formatCount } from './size.ts';
 import { renderFacts } from './table.ts';
 import { usageError } from './usage-error.ts';
 
@@ -135,7 +135,8 @@ async function pendingHosts(invocation: Invocation): Promise<string[]> {
 }
 
 function describeImport(answer: ImportAnswer): string {
-  return `${countOf(answer.added, 'host')} added, ${countOf(answer.unchanged, 'host')} known already.`;
+  const { added, updated, unchanged } = answer;
+  return `${countOf(added, 'host')} added, ${formatCount(updated)} changed, ${formatCount(unchanged)} known already.`;
 }
 
 function hostTable(invocation: Invocation, hosts: readonly HostView[]): string {

@@ -76,6 +76,10 @@ export class FakeDaemon {
     return this;
   }
 
+  routeOf(route: string): Handler {
+    return this.#routes.get(route)!;
+  }
+
   /** GET /events with follow=1 stays open; `send` writes to all that are open. */
   onStream(): this {
     return this.onRaw('GET /events', (_call, response) => {

@@ -6,7 +6,7 @@ import { failure, plan, planHost } from './sample-views.ts';
 test('a plan names each disk, what is lost on it, who is refused and why, and how long it takes', () => {
   const refused = failure('DISK_TOO_SMALL', {
     ...{ host: 'pc-03', disk: '/dev/sda', haveBytes: 128_000_000_000, needBytes: 256_060_514_304 },
-  }).error!;
+  }).error;
   const hosts = [
     planHost('pc-01'),
     planHost('pc-02', { presence: 'agent', lost: '', fit: 'larger' }),

@@ -57,8 +57,8 @@ export class CliProcess {
     });
   }
 
-  static onPipes(args: readonly string[]): CliProcess {
-    return new CliProcess(spawn(process.execPath, [mainPath, ...args]));
+  static onPipes(args: readonly string[], options: { uid?: number } = {}): CliProcess {
+    return new CliProcess(spawn(process.execPath, [mainPath, ...args], options));
   }
 
   /** On a pseudo-terminal of script(1): stdout and stderr come as one, the byte 3 is Ctrl-C. */

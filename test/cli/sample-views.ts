@@ -10,7 +10,7 @@ import type {
   SessionView,
   TaskView,
 } from '#protocol/admin-api.ts';
-import { type ErrorCode, knownError } from '#protocol/errors.ts';
+import { type ErrorBody, type ErrorCode, knownError } from '#protocol/errors.ts';
 
 /** 2026-11-22 03:00:00 UTC. */
 export const T0 = Date.UTC(2026, 10, 22, 3, 0, 0);
@@ -94,7 +94,7 @@ export function task(name: string, state: TaskView['state'], more: Partial<TaskV
   return { taskId: idOf(name), hostId: idOf(name), host: name, state, disk, isLost: false, ...more };
 }
 
-export function failure(code: ErrorCode, values: Record<string, string | number>): { error: TaskView['error'] } {
+export function failure(code: ErrorCode, values: Record<string, string | number>): { error: ErrorBody } {
   return { error: knownError(code, values).toBody() };
 }
 
