@@ -69,7 +69,10 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
 
   const agentUrl = `http://${network.address}:${config.network.agentPort}`;
   const director = makeBootDirector(agentUrl, {
-    hostOf: ({ mac, uuid }) => hosts.sawBoot(mac, uuid),
+    hostOf: ({ mac, uuid }) => {
+      const host = hosts.sawBoot(mac, uuid);
+      return host && { ...host, isRegistered: host.inventory !== undefined };
+    },
     isCalled: (hostId) => sessions.isCalled(hostId),
     issueToken: (host, { mac, uuid }) => {
       const text = `${host.name} (${normalizeMac(mac)}) boots the agent`;

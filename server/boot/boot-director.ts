@@ -20,6 +20,8 @@ export interface BootHost {
   readonly hostId: number;
   readonly name: string;
   readonly approval: 'pending' | 'approved';
+  /** Its agent has been here once, so that its disks are known. */
+  readonly isRegistered: boolean;
 }
 
 /** What the director asks of the rest of the daemon. */
@@ -47,5 +49,6 @@ export function makeBootDirector(server: string, facts: BootFacts): BootDirector
 export function reasonForLocal(host: BootHost | undefined, isCalled: boolean): string | undefined {
   if (host === undefined) return 'this machine is unknown, and too many unknown ones wait for approval';
   if (host.approval === 'pending') return `${host.name} waits for approval: fleetcast host approve ${host.name}`;
-  return isCalled ? undefined : `${host.name} has nothing to do`;
+  // No plan can be made for a host whose disks are unknown, so it boots the agent once without being called.
+  return isCalled || !host.isRegistered ? undefined : `${host.name} has nothing to do`;
 }

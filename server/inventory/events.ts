@@ -35,6 +35,11 @@ export class EventLog {
     return this.#table.list(query);
   }
 
+  /** Of the newest event; 0 when there is none. */
+  lastId(): number {
+    return this.#table.lastId();
+  }
+
   /** Calls the listener with every event from now on, in order; returns how to stop. */
   onEvent(listener: (event: EventView) => void): () => void {
     if (this.#listeners.size === 0) this.#told = this.#table.lastId();

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type BootHost, makeBootDirector } from '#server/boot/boot-director.ts';
 
-const approved: BootHost = { hostId: 1, name: 'pc-01', approval: 'approved' };
+const approved: BootHost = { hostId: 1, name: 'pc-01', approval: 'approved', isRegistered: true };
 
 function ask(host: BootHost | undefined, isCalled: boolean) {
   const issued: number[] = [];
@@ -21,6 +21,11 @@ test('an approved host that is called boots the agent with a token', () => {
   const { target, issued } = ask(approved, true);
   assert.deepEqual(target, { target: 'agent', server: 'http://10.77.0.1:8470', bootToken: 'T' });
   assert.deepEqual(issued, [1]);
+});
+
+test('an approved host whose disks are unknown boots the agent once, to register them', () => {
+  assert.equal(ask({ ...approved, isRegistered: false }, false).target.target, 'agent');
+  assert.equal(ask({ ...approved, isRegistered: false, approval: 'pending' }, false).target.target, 'local');
 });
 
 test('every other machine boots its local disk and gets no token', () => {

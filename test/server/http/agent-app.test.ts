@@ -19,7 +19,10 @@ async function makeAgentSide(t: TestContext, sessions: Partial<Record<keyof Sess
   const inventory = makeInventory();
   const { hosts, tokens } = inventory;
   const director = makeBootDirector('http://10.77.0.1:8470', {
-    hostOf: ({ mac, uuid }) => hosts.sawBoot(mac, uuid),
+    hostOf: ({ mac, uuid }) => {
+      const host = hosts.sawBoot(mac, uuid);
+      return host && { ...host, isRegistered: false };
+    },
     isCalled: () => true,
     issueToken: ({ hostId }, { mac, uuid }) => tokens.issueBoot(hostId, { mac, systemUuid: uuid }),
   });
