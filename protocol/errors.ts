@@ -73,6 +73,16 @@ export const errorTable = {
     message: 'Port {port} on {address} is taken by another program',
     next: 'See who: ss -lptn sport = :{port}   or set [network] agent_port',
   },
+  BOOT_PORT_TAKEN: {
+    status: 500,
+    message: 'UDP port {port} on {address} is taken by another program',
+    next: 'See who: ss -lpun sport = :{port}   then stop it, or set [boot] dhcp or tftp off',
+  },
+  BOOT_PORT_DENIED: {
+    status: 500,
+    message: 'UDP port {port} on {address} may not be opened',
+    next: 'Run the daemon as root or with CAP_NET_BIND_SERVICE and CAP_NET_RAW',
+  },
   SOCKET_TAKEN: {
     status: 500,
     message: 'A daemon already answers on {socket}',
@@ -310,6 +320,17 @@ export const errorTable = {
     status: 409,
     message: 'The agent speaks protocol {found}, the server {known}',
     next: 'Boot the host again from this server',
+  },
+
+  BOOT_NO_MIRROR: {
+    status: 500,
+    message: 'No Debian mirror is named in {folder}',
+    next: 'Name one: fleetcast boot build --mirror URL',
+  },
+  BOOT_BUILD_FAILED: {
+    status: 500,
+    message: 'The boot assets cannot be built: {problem}',
+    next: 'Try again with another mirror: fleetcast boot build --mirror URL',
   },
 
   TOKEN_REFUSED: {
