@@ -24,3 +24,9 @@ export function sourceOf(stream: Readable): ByteSource {
     },
   };
 }
+
+/** Reads to the end of the stream and forgets it: a writer that is leaving must not be held up by what it still says. */
+export async function drain(source: ByteSource): Promise<void> {
+  const scratch = Buffer.allocUnsafe(64 * 1024);
+  while ((await source.read(scratch)) > 0);
+}

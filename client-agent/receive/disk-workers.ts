@@ -56,6 +56,8 @@ export interface Slab {
 
 interface Thread {
   readonly worker: Worker;
+  /** Why it does no more jobs. */
+  ended: Error | undefined;
   readonly jobs: Map<number, { resolve(answer: JobAnswer): void; reject(error: Error): void }>;
 }
 
@@ -101,7 +103,7 @@ export class DiskWorkers {
     const workers = new DiskWorkers(threads, slabs, maxPayloadBytes);
     try {
       // The first answer shows that the thread could open its disk.
-      await workers.sync();
+      await Promise.all(threads.map((thread) => workers.#do(thread, (id) => ({ kind: 'verify', id, from: 0, to: 0 }))));
     } catch (error) {
       await workers.stop();
       throw error;
@@ -169,6 +171,7 @@ export class DiskWorkers {
   }
 
   #do(thread: Thread, makeJob: (id: number) => Job): Promise<JobAnswer> {
+    if (thread.ended !== undefined) return Promise.reject(thread.ended);
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       thread.jobs.set(id, { resolve, reject });
@@ -179,8 +182,10 @@ export class DiskWorkers {
 
 function startThread(start: WorkerStart): Thread {
   const worker = new Worker(new URL('./disk-worker.ts', import.meta.url), { workerData: start });
-  const jobs: Thread['jobs'] = new Map();
+  const thread: Thread = { worker, ended: undefined, jobs: new Map() };
+  const { jobs } = thread;
   const failAll = (error: Error) => {
+    thread.ended ??= error;
     for (const job of jobs.values()) job.reject(error);
     jobs.clear();
   };
@@ -192,7 +197,7 @@ function startThread(start: WorkerStart): Thread {
   });
   worker.on('error', (error) => failAll(restoreKnown(error)));
   worker.on('exit', () => failAll(new Error('the disk worker ended')));
-  return { worker, jobs };
+  return thread;
 }
 
 /** An error that a thread died of loses its class on the way, not its fields. */

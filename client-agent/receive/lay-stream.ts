@@ -88,5 +88,6 @@ export async function layStream(o: LayOptions): Promise<Laid> {
     await Promise.all(running);
   }
   if (failure !== undefined) throw failure;
+  o.signal.throwIfAborted();
   return sum;
 }

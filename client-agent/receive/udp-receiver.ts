@@ -28,9 +28,9 @@ export interface ReceiverEnd {
 
 export interface UdpReceiver {
   readonly source: ByteSource;
-  /** Resolves when the process has ended; never rejects. */
+  /** Resolves when the process has ended and its source is drained; never rejects. */
   readonly ended: Promise<ReceiverEnd>;
-  /** Leaves the cast: by SIGINT, which disconnects at once and costs the others nothing. May be called again. */
+  /** Leaves the cast by SIGINT, which disconnects at once and costs the others nothing. The source must still be drained. */
   leave(): void;
 }
 
@@ -76,8 +76,6 @@ export function startUdpReceiver(interfaceName: string, cast: CastOrder): UdpRec
     ended,
     leave() {
       child.kill('SIGINT');
-      // What it still has to say must not hold it up.
-      child.stdout.resume();
       timers.push(
         setTimeout(() => child.kill('SIGTERM'), TERM_AFTER_MS),
         setTimeout(() => child.kill('SIGKILL'), KILL_AFTER_MS),

@@ -1,0 +1,252 @@
+/**
+ * The agent's life after hello: it asks for its order, does it, and reports. It decides nothing by itself: a new order
+ * ends what the old one was doing, a server that is away is waited for with everything kept as it is.
+ */
+import type { CaptureOrder, CaptureResult, DeployOrder, Order, Progress, Report } from '#protocol/agent-api.ts';
+import { HEARTBEAT_MS } from '#protocol/agent-api.ts';
+import type { Disk } from '#protocol/disk.ts';
+import { type ErrorBody, KnownError, knownError } from '#protocol/errors.ts';
+import { findDisk } from './disk/disk-finder.ts';
+import { DeployJob, type DeployMachine } from './orders/deploy.ts';
+import { isAway, type ServerLink } from './server-link.ts';
+
+/** Least time between two reports of progress, in ms. */
+const PROGRESS_MS = 500;
+
+export interface CaptureOptions {
+  disk: Disk;
+  link: ServerLink;
+  signal: AbortSignal;
+  onProgress(progress: Progress): void;
+}
+
+export interface AgentOptions {
+  readonly machine: DeployMachine;
+  readonly hostName: string;
+  runCapture(order: CaptureOrder, o: CaptureOptions): Promise<CaptureResult>;
+  /** One line for whoever stands before the machine, when something changes. */
+  say(line: string): void;
+  readonly signal: AbortSignal;
+}
+
+/** What is to be reported about the present order. */
+type State = Omit<Report, 'rev'>;
+
+const idle: State = { status: 'idle' };
+
+/** Lives until the host is released, and says how. Throws TOKEN_REFUSED when the server no longer knows this agent, and AbortError. */
+export async function runAgentLoop(o: AgentOptions): Promise<'reboot' | 'poweroff'> {
+  const loop = new AgentLoop(o);
+  const ending = new AbortController();
+  const signal = AbortSignal.any([o.signal, ending.signal]);
+  const reporting = loop.reportOn(signal);
+  try {
+    return await Promise.race([loop.followOrders(signal), reporting]);
+  } finally {
+    ending.abort();
+    await reporting.catch(() => undefined);
+    await loop.stop();
+  }
+}
+
+class AgentLoop {
+  readonly #o: AgentOptions;
+  #order: Order = { kind: 'wait', rev: '' };
+  #state: State = idle;
+  #activity: { controller: AbortController; ended: Promise<void> } | undefined;
+  #job: DeployJob | undefined;
+  #poll = new AbortController();
+  #nudge: () => void = () => undefined;
+  #reportedMs = 0;
+
+  constructor(o: AgentOptions) {
+    this.#o = o;
+  }
+
+  async followOrders(signal: AbortSignal): Promise<'reboot' | 'poweroff'> {
+    const { link } = this.#o.machine;
+    for (;;) {
+      this.#poll = new AbortController();
+      const order = await link.order(this.#order.rev, AbortSignal.any([signal, this.#poll.signal])).catch((error) => {
+        signal.throwIfAborted();
+        if (this.#poll.signal.aborted) return undefined;
+        throw error;
+      });
+      if (order === undefined || order.rev === this.#order.rev) continue;
+      await this.#obey(order);
+      if (order.kind !== 'release' || order.action === 'stay') continue;
+      // The server knows anyway when the host boots again: this only spares it the wait.
+      await link.report({ rev: order.rev, status: 'done' }, signal).catch(() => undefined);
+      return order.action;
+    }
+  }
+
+  /** Reports every HEARTBEAT_MS, and at once when something changed. Ends only by an error. */
+  async reportOn(signal: AbortSignal): Promise<never> {
+    let isServerAway = false;
+    let strangeAnswers = 0;
+    for (;;) {
+      const { rev } = this.#order;
+      try {
+        this.#reportedMs = performance.now();
+        if (rev !== '') {
+          const answer = await this.#o.machine.link.report({ rev, ...this.#state }, signal);
+          // The order call is answered by itself when the order changes; it is asked again only if it seems to be lost.
+          strangeAnswers = answer.rev === rev ? 0 : strangeAnswers + 1;
+          if (strangeAnswers >= 2) this.#poll.abort();
+        }
+        if (isServerAway) this.#o.say('the server is back');
+        isServerAway = false;
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!isAway(error)) throw error;
+        if (!isServerAway) this.#o.say(`the server does not answer, trying again: ${(error as Error).message}`);
+        isServerAway = true;
+      }
+      await this.#untilNudged(HEARTBEAT_MS, signal);
+    }
+  }
+
+  /** Ends what is under way. */
+  async stop(): Promise<void> {
+    await this.#stopActivity();
+    await this.#job?.close();
+    this.#job = undefined;
+  }
+
+  async #obey(order: Order): Promise<void> {
+    if (isSameWork(this.#order, order)) {
+      this.#order = order;
+      return;
+    }
+    await this.#stopActivity();
+    if (this.#job !== undefined && !(order.kind === 'deploy' && this.#job.isOf(order))) {
+      await this.#job.close();
+      this.#job = undefined;
+    }
+    this.#order = order;
+    this.#state = idle;
+    this.#o.say(describeOrder(order));
+    if (order.kind === 'capture') this.#start((signal, onProgress) => this.#capture(order, signal, onProgress));
+    else if (order.kind === 'deploy' && order.step !== 'hold') {
+      this.#start((signal, onProgress) => this.#deploy(order, signal, onProgress));
+    }
+    this.#nudge();
+  }
+
+  async #capture(order: CaptureOrder, signal: AbortSignal, onProgress: (p: Progress) => void): Promise<Partial<State>> {
+    const { machine, runCapture } = this.#o;
+    const { disks } = await machine.readInventory();
+    const disk = findDisk(
+      disks.filter((candidate) => !candidate.inUse),
+      order.disk,
+    );
+    return { captureResult: await runCapture(order, { disk, link: machine.link, signal, onProgress }) };
+  }
+
+  async #deploy(order: DeployOrder, signal: AbortSignal, onProgress: (p: Progress) => void): Promise<Partial<State>> {
+    this.#job ??= new DeployJob(order, this.#o.machine);
+    const deployResult = await this.#job.run(order, signal, onProgress);
+    return deployResult === undefined ? {} : { deployResult };
+  }
+
+  #start(action: (signal: AbortSignal, onProgress: (p: Progress) => void) => Promise<Partial<State>>): void {
+    const controller = new AbortController();
+    this.#state = { status: 'working' };
+    const onProgress = (progress: Progress) => {
+      this.#state = { ...this.#state, progress };
+      if (performance.now() - this.#reportedMs >= PROGRESS_MS) this.#nudge();
+    };
+    const ended = action(controller.signal, onProgress).then(
+      (result) => this.#end({ ...this.#state, status: 'done', ...result }),
+      (error: unknown) => {
+        if (!controller.signal.aborted) this.#fail(error);
+      },
+    );
+    this.#activity = { controller, ended };
+  }
+
+  #fail(error: unknown): void {
+    const body = errorBodyOf(error, this.#o.hostName);
+    this.#o.machine.log.warn({ err: error }, body.message);
+    this.#o.say(`failed: ${body.message}`);
+    this.#end({ ...this.#state, status: 'failed', error: body });
+  }
+
+  #end(state: State): void {
+    this.#state = state;
+    this.#nudge();
+  }
+
+  async #stopActivity(): Promise<void> {
+    this.#activity?.controller.abort();
+    await this.#activity?.ended;
+    this.#activity = undefined;
+  }
+
+  #untilNudged(waitMs: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const finish = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', abort);
+        resolve();
+      };
+      const abort = () => {
+        clearTimeout(timer);
+        reject(signal.reason);
+      };
+      const timer = setTimeout(finish, waitMs);
+      signal.addEventListener('abort', abort, { once: true });
+      this.#nudge = finish;
+    });
+  }
+}
+
+/** Whether the new order asks for just what the old one did, so that the work goes on. */
+export function isSameWork(a: Order, b: Order): boolean {
+  if (a.kind === 'deploy' && b.kind === 'deploy') {
+    return (
+      a.taskId === b.taskId &&
+      a.manifestId === b.manifestId &&
+      a.step === b.step &&
+      a.round === b.round &&
+      a.cast?.castId === b.cast?.castId
+    );
+  }
+  // A capture that is ordered again must begin again: only its rev tells.
+  return a.rev === b.rev;
+}
+
+/** The error as it is reported: what was thrown deep inside does not know which host it is on. */
+export function errorBodyOf(error: unknown, host: string): ErrorBody {
+  const known =
+    error instanceof KnownError
+      ? error
+      : knownError('AGENT_FAILED', { reason: error instanceof Error ? error.message : String(error) });
+  const { code, message, next } = known;
+  return { code, message: message.replaceAll('{host}', host), next: next.replaceAll('{host}', host) };
+}
+
+function describeOrder(order: Order): string {
+  switch (order.kind) {
+    case 'wait':
+      return 'waiting for orders';
+    case 'capture':
+      return `session ${order.sessionId}: capturing ${order.disk.model} ${order.disk.serial}`;
+    case 'deploy':
+      return `session ${order.sessionId}: ${stepText[order.step]} (${order.disk.model} ${order.disk.serial})`;
+    case 'release':
+      return { reboot: 'done here: rebooting', poweroff: 'done here: switching off', stay: 'done here: staying on' }[
+        order.action
+      ];
+  }
+}
+
+const stepText: Readonly<Record<DeployOrder['step'], string>> = {
+  prepare: 'checking the disk',
+  hold: 'ready, waiting for the others',
+  receive: 'receiving the image',
+  repair: 'fetching what is lacking',
+  verify: 'reading the disk back',
+  finish: 'making the disk bootable',
+};

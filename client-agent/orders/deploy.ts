@@ -1,0 +1,288 @@
+/**
+ * The deploy job of one host, from top to bottom: prepare → hold → receive → repair → verify → finish.
+ * The server orders each step, in whatever sequence the session needs; the job only keeps what it knows: its disk, the
+ * manifest, and its holes. Losing it (a reboot) costs time, never truth: a new job lacks everything.
+ */
+import { randomBytes } from 'node:crypto';
+import type { CastOrder, DeployOrder, DeployResult, Inventory, Progress } from '#protocol/agent-api.ts';
+import type { Disk } from '#protocol/disk.ts';
+import { knownError } from '#protocol/errors.ts';
+import { NONCE_BYTES } from '#protocol/frame.ts';
+import { HoleSet } from '#protocol/holes.ts';
+import { leastDiskBytes } from '#protocol/layout.ts';
+import { decodeManifest, type Manifest, placeOf } from '#protocol/manifest.ts';
+import type { Logger } from '#system/log.ts';
+import { findDisk } from '../disk/disk-finder.ts';
+import { applyLayout, type ClearedRun, clearLabel } from '../disk/layout-writer.ts';
+import { writeSwapHeader } from '../disk/swap.ts';
+import { type ByteSource, drain, sourceOf } from '../receive/byte-source.ts';
+import { DiskWorkers } from '../receive/disk-workers.ts';
+import { FrameReader } from '../receive/frame-reader.ts';
+import { layStream } from '../receive/lay-stream.ts';
+import { ProgressMeter } from '../receive/progress-meter.ts';
+import { startUdpReceiver } from '../receive/udp-receiver.ts';
+import { retryWhileAway, type ServerLink } from '../server-link.ts';
+
+/** Chunks that a worker reads back between two looks at the order. */
+const VERIFY_BATCH = 64;
+
+/** What the job needs of the machine that it runs on. */
+export interface DeployMachine {
+  readInventory(): Promise<Inventory>;
+  readonly link: ServerLink;
+  readonly workerCount: number;
+  readonly log: Logger;
+}
+
+/** What a prepared job knows. */
+interface Prepared {
+  readonly disk: Disk;
+  readonly interfaceName: string;
+  readonly manifest: Manifest;
+  readonly workers: DiskWorkers;
+  readonly holes: HoleSet;
+}
+
+export class DeployJob {
+  readonly taskId: number;
+  readonly manifestId: string;
+  readonly #machine: DeployMachine;
+  #prepared: Prepared | undefined;
+  #isLabelCleared = false;
+  #castBytes = 0;
+  #httpBytes = 0;
+  #verifiedChunks = 0;
+
+  constructor(order: DeployOrder, machine: DeployMachine) {
+    this.taskId = order.taskId;
+    this.manifestId = order.manifestId;
+    this.#machine = machine;
+  }
+
+  /** Whether the order belongs to this job. */
+  isOf(order: DeployOrder): boolean {
+    return order.taskId === this.taskId && order.manifestId === this.manifestId;
+  }
+
+  /**
+   * Does the step that is ordered; its holes are with the server when it returns. The result comes from the step `finish`.
+   * Throws what the admin should read, or AbortError when the signal fires: then everything handed to the disk is written.
+   */
+  async run(
+    order: DeployOrder,
+    signal: AbortSignal,
+    onProgress: (progress: Progress) => void,
+  ): Promise<DeployResult | undefined> {
+    if (order.step === 'hold') return undefined;
+    if (this.#prepared !== undefined && order.step === 'prepare') await this.#checkDisk(order);
+    this.#prepared ??= await this.#prepare(order, signal);
+    const prepared = this.#prepared;
+    const meter = new ProgressMeter(order.step, prepared.holes, onProgress);
+    switch (order.step) {
+      case 'prepare':
+        break;
+      case 'receive':
+        await this.#receive(order, prepared, meter, signal);
+        break;
+      case 'repair':
+        await this.#repair(order, prepared, meter, signal);
+        break;
+      case 'verify':
+        await this.#verify(prepared, meter, signal);
+        break;
+      case 'finish':
+        return this.#finish(prepared);
+    }
+    await this.#machine.link.putHoles(this.taskId, prepared.holes, signal);
+    return undefined;
+  }
+
+  /** Ends the worker threads. */
+  async close(): Promise<void> {
+    await this.#prepared?.workers.stop();
+    this.#prepared = undefined;
+  }
+
+  /** Step 1. Is it the disk of the plan, does the image fit it? Nothing is written yet, and everything is lacking. */
+  async #prepare(order: DeployOrder, signal: AbortSignal): Promise<Prepared> {
+    const { disk, interfaceName } = await this.#checkDisk(order);
+    const manifestBytes = await this.#machine.link.readManifest(order.manifestId, signal);
+    const manifest = decodeManifest(manifestBytes, order.manifestId);
+    checkFit(disk, manifest);
+    const count = this.#machine.workerCount;
+    const workers = await DiskWorkers.start({ diskPath: disk.path, manifest, manifestBytes, count });
+    return { disk, interfaceName, manifest, workers, holes: HoleSet.all(manifest.chunkCount) };
+  }
+
+  /** Finds the disk of the plan among the disks that are there now. Throws DISK_CHANGED, DISK_AMBIGUOUS. */
+  async #checkDisk(order: DeployOrder): Promise<{ disk: Disk; interfaceName: string }> {
+    const inventory = await this.#machine.readInventory();
+    const usable = inventory.disks.filter((disk) => !disk.readOnly && !disk.inUse);
+    return { disk: findDisk(usable, order.disk), interfaceName: inventory.interface };
+  }
+
+  /** Step 2. Hears the cast to its end, however it ends: what did not arrive whole stays a hole. */
+  async #receive(order: DeployOrder, prepared: Prepared, meter: ProgressMeter, signal: AbortSignal): Promise<void> {
+    const { cast } = order;
+    if (cast === undefined) throw knownError('AGENT_FAILED', { reason: 'the order to receive names no cast' });
+    const reader = this.#makeReader(order, prepared, Buffer.from(cast.nonce, 'hex'), cast);
+    const receiver = startUdpReceiver(prepared.interfaceName, cast);
+    const leave = () => receiver.leave();
+    signal.addEventListener('abort', leave, { once: true });
+    try {
+      await this.#lay(receiver.source, reader, prepared, meter, signal, 'cast');
+      if (reader.mismatch !== undefined) leave();
+    } catch (error) {
+      leave();
+      throw error;
+    } finally {
+      await drain(receiver.source);
+      const end = await receiver.ended;
+      signal.removeEventListener('abort', leave);
+      this.#machine.log.info({ castId: cast.castId, ...end }, 'udp-receiver ended');
+    }
+    const { missing } = await receiver.ended;
+    if (missing !== undefined) throw missing;
+  }
+
+  /** Step 3. Fetches the holes over HTTP: the very same frames on the very same road. */
+  async #repair(order: DeployOrder, prepared: Prepared, meter: ProgressMeter, signal: AbortSignal): Promise<void> {
+    if (prepared.holes.count === 0) return;
+    const { link, log } = this.#machine;
+    await retryWhileAway(
+      async () => {
+        const nonce = randomBytes(NONCE_BYTES);
+        const stream = await link.frames(this.taskId, prepared.holes, nonce.toString('hex'), signal);
+        try {
+          await this.#lay(sourceOf(stream), this.#makeReader(order, prepared, nonce), prepared, meter, signal, 'http');
+        } finally {
+          stream.destroy();
+        }
+      },
+      signal,
+      log,
+    );
+  }
+
+  /** Step 4. Reads every chunk back around the page cache; a wrong one is a hole again. */
+  async #verify({ manifest, workers, holes }: Prepared, meter: ProgressMeter, signal: AbortSignal): Promise<void> {
+    const totalBytes = plainBytesOf(manifest, HoleSet.all(manifest.chunkCount));
+    let next = 0;
+    let doneBytes = 0;
+    this.#verifiedChunks = 0;
+    const readOn = async () => {
+      while (next < manifest.chunkCount) {
+        signal.throwIfAborted();
+        const from = next;
+        const to = Math.min(from + VERIFY_BATCH, manifest.chunkCount);
+        next = to;
+        for (const ordinal of await workers.verify(from, to)) holes.add(ordinal);
+        for (let ordinal = from; ordinal < to; ordinal++) {
+          doneBytes += placeOf(manifest, ordinal).plainBytes;
+          if (!holes.has(ordinal)) this.#verifiedChunks++;
+        }
+        meter.moved(doneBytes, totalBytes);
+      }
+    };
+    await Promise.all(Array.from({ length: workers.count }, readOn));
+  }
+
+  /** Step 5. All data is in its place: now the rest that makes a disk bootable, the table last (docs/decisions/0002). */
+  async #finish({ disk, manifest, workers, holes }: Prepared): Promise<DeployResult> {
+    if (holes.count > 0) {
+      throw knownError('AGENT_FAILED', { reason: `told to finish while ${holes.count} chunks are lacking` });
+    }
+    await workers.sync();
+    for (const volume of manifest.volumes) if (volume.swap !== undefined) await writeSwapHeader(disk, volume);
+    await applyLayout(disk, manifest.head.layout);
+    await workers.sync();
+    this.#isLabelCleared = false;
+    return {
+      disk,
+      chunks: manifest.chunkCount,
+      castBytes: this.#castBytes,
+      httpBytes: this.#httpBytes,
+      verifiedChunks: this.#verifiedChunks,
+    };
+  }
+
+  async #lay(
+    source: ByteSource,
+    reader: FrameReader,
+    prepared: Prepared,
+    meter: ProgressMeter,
+    signal: AbortSignal,
+    road: 'cast' | 'http',
+  ): Promise<void> {
+    const { manifest, workers, holes } = prepared;
+    const totalBytes = plainBytesOf(manifest, holes);
+    let laidBytes = 0;
+    try {
+      const laid = await layStream({
+        source,
+        reader,
+        workers,
+        holes,
+        signal,
+        beforeFirstWrite: () => this.#clearLabel(prepared),
+        onLaid: (sum) => {
+          laidBytes = sum.plainBytes;
+          meter.moved(laidBytes, totalBytes);
+        },
+      });
+      const { announcement, mismatch, trailer, counts } = reader;
+      this.#machine.log.info({ road, ...laid, ...counts, announcement, mismatch, trailer }, 'the stream ended');
+    } finally {
+      if (road === 'cast') this.#castBytes += laidBytes;
+      else this.#httpBytes += laidBytes;
+    }
+  }
+
+  #makeReader(order: DeployOrder, { manifest, workers }: Prepared, nonce: Buffer, cast?: CastOrder): FrameReader {
+    return new FrameReader({
+      sessionId: order.sessionId,
+      ...(cast ? { castId: cast.castId } : {}),
+      manifestId: manifest.id,
+      nonce,
+      chunkCount: manifest.chunkCount,
+      maxPayloadBytes: workers.maxPayloadBytes,
+    });
+  }
+
+  /** The disk is neither the old nor the new system from here on: no firmware must boot it (docs/decisions/0002). */
+  async #clearLabel({ disk, manifest, holes }: Prepared): Promise<void> {
+    if (this.#isLabelCleared) return;
+    const cleared = await clearLabel(disk);
+    for (const ordinal of chunksWithin(manifest, cleared)) holes.add(ordinal);
+    this.#isLabelCleared = true;
+  }
+}
+
+/** Throws DISK_SECTOR_SIZE, DISK_TOO_SMALL. */
+export function checkFit(disk: Disk, manifest: Manifest): void {
+  const { layout } = manifest.head;
+  if (layout.sectorBytes !== disk.sectorBytes) {
+    const values = { disk: disk.path, have: disk.sectorBytes, need: layout.sectorBytes };
+    throw knownError('DISK_SECTOR_SIZE', values);
+  }
+  const ends = manifest.volumes.map((volume) => volume.startBytes + volume.sizeBytes);
+  const needBytes = Math.max(leastDiskBytes(layout), ...ends);
+  if (disk.sizeBytes < needBytes) {
+    throw knownError('DISK_TOO_SMALL', { disk: disk.path, haveBytes: disk.sizeBytes, needBytes });
+  }
+}
+
+function plainBytesOf(manifest: Manifest, ordinals: HoleSet): number {
+  let sum = 0;
+  for (const ordinal of ordinals) sum += placeOf(manifest, ordinal).plainBytes;
+  return sum;
+}
+
+function chunksWithin(manifest: Manifest, runs: readonly ClearedRun[]): number[] {
+  const hit: number[] = [];
+  for (let ordinal = 0; ordinal < manifest.chunkCount; ordinal++) {
+    const { diskOffset, plainBytes } = placeOf(manifest, ordinal);
+    if (runs.some((run) => run.startBytes < diskOffset + plainBytes && diskOffset < run.endBytes)) hit.push(ordinal);
+  }
+  return hit;
+}

@@ -1,0 +1,42 @@
+/** How far a step is and how fast it goes, for the reports: bytes on the disk, the rate over the last seconds. */
+import type { Progress } from '#protocol/agent-api.ts';
+import type { HoleSet } from '#protocol/holes.ts';
+
+/** Time that the rate looks back, in ms. */
+const RATE_WINDOW_MS = 3000;
+
+export class ProgressMeter {
+  readonly #phase: string;
+  readonly #holes: HoleSet;
+  readonly #onProgress: (progress: Progress) => void;
+  readonly #nowMs: () => number;
+  readonly #past: { atMs: number; bytes: number }[];
+
+  constructor(
+    phase: string,
+    holes: HoleSet,
+    onProgress: (progress: Progress) => void,
+    nowMs: () => number = () => performance.now(),
+  ) {
+    this.#phase = phase;
+    this.#holes = holes;
+    this.#onProgress = onProgress;
+    this.#nowMs = nowMs;
+    this.#past = [{ atMs: nowMs(), bytes: 0 }];
+  }
+
+  moved(doneBytes: number, totalBytes: number): void {
+    const atMs = this.#nowMs();
+    this.#past.push({ atMs, bytes: doneBytes });
+    while (this.#past.length > 2 && this.#past[1]!.atMs < atMs - RATE_WINDOW_MS) this.#past.shift();
+    const first = this.#past[0]!;
+    const bytesPerSecond = atMs > first.atMs ? ((doneBytes - first.bytes) * 1000) / (atMs - first.atMs) : 0;
+    this.#onProgress({
+      phase: this.#phase,
+      doneBytes,
+      totalBytes: Math.max(doneBytes, Math.round(totalBytes)),
+      bytesPerSecond: Math.round(bytesPerSecond),
+      holes: this.#holes.count,
+    });
+  }
+}
