@@ -1,7 +1,7 @@
 /** `fleetcast completion` prints the shell's script; the script asks the hidden `fleetcast __complete` for words. */
 import { Argument, Command } from 'commander';
 import { completeWords, type DynamicKind } from './completion-words.ts';
-import { apiPath, type DaemonLink } from './daemon-link.ts';
+import { apiPath, DaemonLink } from './daemon-link.ts';
 import { type Cli, invocationOf, withExample } from './invocation.ts';
 
 /** Who presses Tab does not wait longer for the daemon, in ms. */
@@ -24,10 +24,19 @@ export function completeCommand(cli: Cli, program: Command): Command {
     .action(async (words: string[], _options: object, self: Command) => {
       const { words: fixed, dynamic, listPrefix } = completeWords(program, words);
       const typed = (words.at(-1) ?? '').slice(listPrefix.length);
-      const names = dynamic === undefined ? [] : await namesOf(dynamic, invocationOf(cli, self).link);
+      const socket = socketIn(words);
+      const link = socket === undefined ? invocationOf(cli, self).link : new DaemonLink(socket);
+      const names = dynamic === undefined ? [] : await namesOf(dynamic, link);
       const fitting = names.filter((name) => name.startsWith(typed)).map((name) => `${listPrefix}${name}`);
       for (const line of [...fixed, ...fitting, ...(dynamic === 'file' ? [':files'] : [])]) cli.terminal.outLine(line);
     });
+}
+
+/** The socket that the line being typed names. */
+function socketIn(words: readonly string[]): string | undefined {
+  const place = words.findIndex((word) => word === '--socket' || word.startsWith('--socket='));
+  const word = words[place];
+  return word === '--socket' ? words[place + 1] : word?.slice('--socket='.length);
 }
 
 async function namesOf(kind: DynamicKind, link: DaemonLink): Promise<string[]> {
@@ -47,20 +56,22 @@ async function namesOf(kind: DynamicKind, link: DaemonLink): Promise<string[]> {
 // `--` keeps fleetcast from reading the words as its own options.
 const bash = `# fleetcast completion for bash: source <(fleetcast completion bash)
 _fleetcast() {
-  local line words=("\${COMP_WORDS[@]:1:COMP_CWORD}")
+  local typed=\${COMP_LINE:0:COMP_POINT} current line strip=
+  local -a words
+  read -ra words <<<"$typed"
+  [[ $typed == *[[:space:]] ]] && words+=("")
+  current=\${words[-1]}
+  # For bash the word begins after the =, for fleetcast before the option.
+  [[ $COMP_WORDBREAKS == *=* && $current == *=* ]] && strip=\${current%=*}=
   COMPREPLY=()
-  # bash splits at = and :, fleetcast does not.
-  local current="\${COMP_WORDS[COMP_CWORD]}"
   while IFS= read -r line; do
-    if [ "$line" = :files ]; then
+    if [[ $line == :files ]]; then
       compopt -o filenames 2>/dev/null
-      while IFS= read -r line; do COMPREPLY+=("$line"); done < <(compgen -f -- "$current")
+      while IFS= read -r line; do COMPREPLY+=("$line"); done < <(compgen -f -- "\${current#"$strip"}")
     else
-      COMPREPLY+=("$line")
+      COMPREPLY+=("\${line#"$strip"}")
     fi
-  done < <("\${COMP_WORDS[0]}" __complete -- "\${words[@]}" 2>/dev/null)
-  [[ \${#COMPREPLY[@]} -gt 0 && $current == *,* ]] && compopt -o nospace 2>/dev/null
-  return 0
+  done < <("\${words[0]}" __complete -- "\${words[@]:1}" 2>/dev/null)
 }
 complete -F _fleetcast fleetcast
 `;

@@ -79,11 +79,12 @@ function tell({ terminal, isJson }: Invocation, event: EventView): void {
   else terminal.outLine(describeEvent(event));
 }
 
-/** `2026-11-22 03:18:46  session 12  pc-07  It was woken. Next: …`. */
+/** `2026-11-22 03:18:46  session 12  pc-07 was woken`; the host is named once. */
 export function describeEvent(event: EventView): string {
   const session = event.sessionId === undefined ? '' : `session ${event.sessionId}`;
   const next = event.error ? `  Next: ${event.error.next}` : '';
-  const parts = [formatTime(event.atMs), session, event.host ?? '', `${event.text}${next}`];
+  const host = event.host !== undefined && !event.text.includes(event.host) ? event.host : '';
+  const parts = [formatTime(event.atMs), session, host, `${event.text}${next}`];
   return printable(parts.filter((part) => part !== '').join('  '));
 }
 
