@@ -23,7 +23,7 @@ export function captureCommand(cli: Cli): Command {
     .option('--disk <rule>', 'which disk: serial=…, wwn=…, path=…, size>100G, transport=nvme, joined with commas')
     .addOption(new Option('--chunk-size <size>', 'power of two from 64K to 4M').argParser(parseChunkSize))
     .addOption(onDoneOption())
-    .option('--watch', 'follow the session to its end (the default)')
+    .option('--watch', 'follow the session to its end (the default)', true)
     .option('--no-watch', 'return when the session has started')
     .action(async (host: string, options: CaptureOptions, self: Command) => {
       const invocation = invocationOf(cli, self);
