@@ -2,7 +2,7 @@
  * `npm run demo [-- --hosts N --json --keep --link-mbit N --used-mib N]`: the whole road of one deployment on a virtual
  * network, with the commands that an admin would type. Exit code 0 only when every disk was found right by foreign programs.
  */
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -118,8 +118,20 @@ async function runDemo(options: DemoOptions, signal: AbortSignal): Promise<boole
     }
     if (options.json) console.log(JSON.stringify(json));
     return deployed === 0 && outcomes.every(({ isRight }) => isRight);
+  } catch (error) {
+    if (!signal.aborted) showLastWords(lab);
+    throw error;
   } finally {
     if (!isKept) await lab.takeDown();
+  }
+}
+
+/** The logs go with the lab: what may explain a failure is shown before. */
+function showLastWords(lab: Lab): void {
+  for (const path of [lab.daemonLog, ...lab.topology.hosts.slice(0, 2).map((host) => lab.consoleOf(host))]) {
+    if (!existsSync(path)) continue;
+    const lines = readFileSync(path, 'utf8').trimEnd().split('\n').slice(-15);
+    console.error(`\n--- last lines of ${path}\n${lines.join('\n')}`);
   }
 }
 
@@ -164,7 +176,7 @@ async function command(lab: Lab, args: readonly string[], signal: AbortSignal, o
   const { exitCode, stderr } = await lab.fleetcast(args, { signal, show: true });
   if (okCodes.includes(exitCode)) return exitCode;
   const values = { program: `fleetcast ${args[0]}`, outcome: `exit code ${exitCode}`, stderr: stderr.trim() };
-  throw knownError('PROGRAM_FAILED', { ...values, command: `npm run demo -- --keep, and look at ${lab.daemonLog}` });
+  throw knownError('PROGRAM_FAILED', { ...values, command: `fleetcast ${args.join(' ')}` });
 }
 
 function showCommand(args: readonly string[], prefix = ''): void {
