@@ -110,6 +110,17 @@ test('watching an unknown session ends at once, and so does watching without a d
   assert.equal(await alone.ended, 10);
 });
 
+test('capture watches by default', async (t) => {
+  const daemon = await FakeDaemon.start(t);
+  const view = session('capturing', [task('pc-07', 'capturing')], { kind: 'capture' });
+  daemon.onStream().on('POST /sessions/capture', 'session', () => view);
+  const cli = CliProcess.onPipes(['capture', 'pc-07', '--as', 'golden', '--socket', daemon.socket]);
+  t.after(() => cli.child.kill('SIGKILL'));
+  await daemon.followed();
+  daemon.sendSession({ ...view, state: 'failed', tasks: [task('pc-07', 'failed', failed)], failed: 1, ...ended });
+  assert.equal(await cli.ended, 3);
+});
+
 test('events are followed from the list into the stream without a gap or a repeat', async (t) => {
   const daemon = await FakeDaemon.start(t);
   daemon.onStream();
