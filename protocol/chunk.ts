@@ -25,7 +25,7 @@ export function chunkIdOf(plain: Uint8Array): Buffer {
 }
 
 export function isChunkSize(bytes: number): boolean {
-  return bytes >= MIN_CHUNK_BYTES && bytes <= MAX_CHUNK_BYTES && (bytes & (bytes - 1)) === 0;
+  return Number.isInteger(bytes) && bytes >= MIN_CHUNK_BYTES && bytes <= MAX_CHUNK_BYTES && (bytes & (bytes - 1)) === 0;
 }
 
 /** Sorts, merges and clips runs [start, end) to [0, sizeBytes). */
