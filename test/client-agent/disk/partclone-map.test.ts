@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { attachArgv } from '#agent/disk/loop-device.ts';
+import { readPartcloneMap } from '#agent/disk/partclone-map.ts';
+import { partcloneArgv, uniteExtents } from '#agent/disk/used-extents.ts';
+
+/** partclone 0.3.23 on an NTFS of 100 MiB, shortened. */
+const output = `# Domain logfile created by unset_name v0.3.23
+# Source: /dev/loop0
+# Offset: 0x00000000
+# current_pos  current_status
+0x063FF000     ?
+#      pos        size  status
+0x00000000  0x00003000  +
+0x00003000  0x00001000  ?
+0x00004000  0x002E4000  +
+0x002E8000  0x06117000  ?
+`;
+
+test("partclone's map is read as runs of used bytes", () => {
+  const map = readPartcloneMap(output, 100 * 1024 * 1024);
+  assert.ok(typeof map !== 'string');
+  assert.deepEqual([...map.extents], [0, 0x3000, 0x4000, 0x2e8000]);
+  assert.equal(map.coveredBytes, 0x63ff000);
+});
+
+test('a map that makes no sense is refused with the reason', () => {
+  const size = 100 * 1024 * 1024;
+  assert.equal(readPartcloneMap('', size), 'the map has no used block');
+  assert.equal(readPartcloneMap(output, 1024 * 1024), 'the map goes to byte 3047424 of 1048576');
+  assert.equal(
+    readPartcloneMap(output.replace('0x00003000  0x00001000  ?\n', ''), size),
+    'the map jumps from byte 12288 to 16384',
+  );
+  assert.match(String(readPartcloneMap(`${output}rubbish\n`, size)), /has the line "rubbish"/);
+});
+
+test('runs of two maps become one map', () => {
+  const unite = (a: number[], b: number[]) => [...uniteExtents(Float64Array.from(a), Float64Array.from(b))];
+  assert.deepEqual(unite([0, 10, 20, 30], [10, 20]), [0, 30]);
+  assert.deepEqual(unite([5, 10, 20, 30], [0, 6, 25, 26, 40, 50]), [0, 10, 20, 30, 40, 50]);
+  assert.deepEqual(unite([], [1, 2]), [1, 2]);
+});
+
+test('partclone only maps, into files, and the loop device cannot be written', () => {
+  assert.deepEqual(partcloneArgv('partclone.xfs', '/dev/loop3', 'm', 'l'), [
+    ...['partclone.xfs', '-D', '-f', '1', '-s', '/dev/loop3', '-o', 'm', '-L', 'l', '-q'],
+  ]);
+  assert.deepEqual(
+    attachArgv({ path: '/dev/sda', startBytes: 1048576, sizeBytes: 4096, sectorBytes: 4096, mode: 'read' }),
+    'losetup --find --show --read-only --sector-size 4096 --offset 1048576 --sizelimit 4096 /dev/sda'.split(' '),
+  );
+});
