@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { DeployRequest, HostView, VersionView } from '#protocol/admin-api.ts';
+import type { Disk } from '#protocol/disk.ts';
+import { KnownError } from '#protocol/errors.ts';
+import type { Layout } from '#protocol/layout.ts';
+import { makeDeployPlan } from '#server/sessions/deploy-plan.ts';
+
+const GB = 1e9;
+const layout: Layout = { label: 'none', sectorBytes: 512, diskBytes: 100 * GB, partitions: [] };
+const version: VersionView = {
+  version: 3,
+  manifestId: 'ab'.repeat(32),
+  createdAtMs: 0,
+  sourceHost: 'golden',
+  diskBytes: 100 * GB,
+  usedBytes: 40 * GB,
+  chunks: 160_000,
+  storedBytes: 20 * GB,
+  addedBytes: 0,
+  warnings: [],
+};
+const request: DeployRequest = {
+  image: 'win11',
+  hosts: [],
+  groups: [],
+  start: { when: 'all' },
+  mode: 'multicast',
+  verify: 'full',
+  onDone: 'reboot',
+  skipRefused: false,
+};
+
+function disk(fields: Partial<Disk> = {}): Disk {
+  return {
+    path: '/dev/sda',
+    model: 'WDC',
+    serial: 'W1',
+    sizeBytes: 100 * GB,
+    sectorBytes: 512,
+    transport: 'sata',
+    removable: false,
+    readOnly: false,
+    inUse: false,
+    content: 'gpt: 1 ntfs',
+    ...fields,
+  };
+}
+
+function host(hostId: number, disks: readonly Disk[] | undefined, fields: Partial<HostView> = {}): HostView {
+  const inventory = {
+    systemUuid: '',
+    mac: '',
+    macs: [],
+    manufacturer: '',
+    product: '',
+    serial: '',
+    firmware: 'uefi' as const,
+    cpus: 4,
+    memoryBytes: 0,
+    address: '',
+    interface: 'eth0',
+    disks: [...(disks ?? [])],
+  };
+  const base: HostView = { hostId, name: `pc-${hostId}`, approval: 'approved', macs: [], groups: [], presence: 'away' };
+  return { ...base, ...(disks === undefined ? {} : { inventory }), ...fields };
+}
+
+const plan = (hosts: HostView[], fields: Partial<DeployRequest> = {}, maxMbit?: number) =>
+  makeDeployPlan({ ...request, ...fields }, { image: 'win11', version, layout }, hosts, maxMbit);
+
+const refusals: readonly [title: string, host: HostView, code: string, rule?: string][] = [
+  ['is not approved', host(1, [disk()], { approval: 'pending' }), 'HOST_PENDING'],
+  ['is in a session', host(1, [disk()], { session: 7 }), 'HOST_BUSY'],
+  ['was never seen', host(1, undefined), 'HOST_NEVER_SEEN'],
+  ['has no disk', host(1, []), 'DISK_NONE'],
+  ['has two disks', host(1, [disk(), disk({ serial: 'W2' })]), 'DISK_AMBIGUOUS'],
+  ['has no disk that fits the rule', host(1, [disk()]), 'DISK_NONE', 'transport=nvme'],
+  ['has too small a disk', host(1, [disk({ sizeBytes: 99 * GB })]), 'DISK_TOO_SMALL'],
+  ['has other sectors', host(1, [disk({ sectorBytes: 4096 })]), 'DISK_SECTOR_SIZE'],
+];
+for (const [title, refused, code, rule] of refusals) {
+  test(`a host that ${title} is refused with ${code}`, () => {
+    const [planned] = plan([refused], rule === undefined ? {} : { disk: rule }).hosts;
+    assert.equal(planned!.refused?.code, code);
+    assert.equal(planned!.fit, undefined);
+  });
+}
+
+test('the plan names each disk, what is lost on it and how it fits', () => {
+  const [exact, larger] = plan([host(1, [disk()]), host(2, [disk({ sizeBytes: 200 * GB, content: '' })])]).hosts;
+  assert.deepEqual([exact!.fit, exact!.diskPath, exact!.lost], ['exact', '/dev/sda', 'gpt: 1 ntfs']);
+  assert.deepEqual([larger!.fit, larger!.lost], ['larger', 'nothing known']);
+});
+
+test('the plan id changes with the disk and not with presence or path', () => {
+  const id = (one: HostView) => plan([one]).planId;
+  const before = id(host(1, [disk()]));
+  assert.equal(id(host(1, [disk({ path: '/dev/sdb', content: 'x' })], { presence: 'agent' })), before);
+  assert.notEqual(id(host(1, [disk({ serial: 'W9' })])), before);
+  assert.notEqual(id(host(1, [disk()], { session: 1 })), before);
+});
+
+test('the estimate says what it takes for granted', () => {
+  const hosts = [host(1, [disk()]), host(2, [disk()])];
+  const cast = plan(hosts);
+  assert.equal(cast.expectedSeconds, Math.ceil((20e9 * 8) / 940e6 + 200));
+  assert.match(cast.expectedBecause, /one pass at 94 % of 1000 Mbit\/s, then reading back at 200 MB\/s/);
+  assert.match(
+    plan(hosts, { mode: 'unicast', verify: 'none' }, 100).expectedBecause,
+    /^2 copies at 94 % of 100 Mbit\/s$/,
+  );
+});
+
+test('a rule that does not parse is refused for the whole plan', () => {
+  assert.throws(
+    () => plan([host(1, [disk()])], { disk: 'biggest' }),
+    (error) => error instanceof KnownError && error.code === 'DISK_RULE_INVALID',
+  );
+});
