@@ -78,20 +78,32 @@ export interface LastTask {
   readonly onDone: 'reboot' | 'poweroff' | 'stay';
 }
 
+type Statement = { run(...values: unknown[]): { changes: number } };
 type Cells = Readonly<Record<string, string | number | Buffer | null>>;
 
 const ENDED = `('succeeded', 'failed', 'cancelled')`;
 
 export class SessionTable {
   #database: Database;
+  #runInTransaction: (action: () => unknown) => unknown;
+  // A thousand agents run these two all the time; the others are prepared when they are needed.
+  #moveTask: Statement;
+  #setHoles: Statement;
 
   constructor(database: Database) {
     this.#database = database;
+    this.#runInTransaction = database.transaction((action: () => unknown) => action());
+    this.#moveTask = database.prepare(
+      `UPDATE task SET state = ?, round = round + 1, state_ms = ?, repairs = coalesce(?, repairs),
+         started_ms = coalesce(?, started_ms), ended_ms = ?, holes = iif(?, NULL, holes), result = ?, error = ?
+       WHERE task_id = ? AND state = ? AND round = ?`,
+    );
+    this.#setHoles = database.prepare('UPDATE task SET holes = ? WHERE task_id = ?');
   }
 
   /** Runs `action` in one transaction; nested calls join it. */
   transaction<T>(action: () => T): T {
-    return this.#database.transaction(action)();
+    return this.#runInTransaction(action) as T;
   }
 
   /** Returns the id of the session. Throws SQLite's constraint error when a host already has a running task. */
@@ -183,30 +195,24 @@ export class SessionTable {
 
   /** Moves a task that is in the state and round of `row`, and raises its round. Throws when it is not: a bug. */
   moveTask(row: TaskRow, change: TaskChange, nowMs: number): void {
-    const { changes } = this.#database
-      .prepare(
-        `UPDATE task SET state = ?, round = round + 1, state_ms = ?, repairs = coalesce(?, repairs),
-           started_ms = coalesce(?, started_ms), ended_ms = ?, holes = iif(?, NULL, holes), result = ?, error = ?
-         WHERE task_id = ? AND state = ? AND round = ?`,
-      )
-      .run(
-        change.state,
-        nowMs,
-        change.repairs ?? null,
-        change.startedMs ?? null,
-        change.endedMs ?? null,
-        change.holes === null ? 1 : 0,
-        toJson(change.result),
-        toJson(change.error),
-        row.taskId,
-        row.state,
-        row.round,
-      );
+    const { changes } = this.#moveTask.run(
+      change.state,
+      nowMs,
+      change.repairs ?? null,
+      change.startedMs ?? null,
+      change.endedMs ?? null,
+      change.holes === null ? 1 : 0,
+      toJson(change.result),
+      toJson(change.error),
+      row.taskId,
+      row.state,
+      row.round,
+    );
     if (changes !== 1) throw new Error(`task ${row.taskId} is not ${row.state} in round ${row.round} any more`);
   }
 
   setHoles(taskId: number, holes: Buffer): void {
-    this.#database.prepare('UPDATE task SET holes = ? WHERE task_id = ?').run(holes, taskId);
+    this.#setHoles.run(holes, taskId);
   }
 
   /** Begins a pass: counts it and keeps its view. Call it in the transaction that moves its tasks. */

@@ -30,6 +30,8 @@ export interface SessionRunnerOptions {
   readonly log: Logger;
   /** Stored bytes of an average chunk of the image, to weigh a pass. */
   bytesPerChunk(live: LiveSession): number;
+  /** The host took leave: it has been told to reboot or to power off, and its agent has not come back since. */
+  hasLeft(hostId: number): boolean;
   /** A task moved: its host has another order, or none. */
   onTaskMoved(live: LiveSession, task: LiveTask): void;
   onChange(sessionId: number): void;
@@ -201,7 +203,10 @@ export class SessionRunner {
       state: row.state,
       stateMs: Math.max(row.stateMs, this.#startedMs),
       wasHere: row.startedMs !== undefined,
-      isHere: lastSeenMs !== undefined && nowMs - lastSeenMs <= this.#limits.lostAfterS * 1000,
+      isHere:
+        lastSeenMs !== undefined &&
+        !this.#options.hasLeft(row.hostId) &&
+        nowMs - lastSeenMs <= this.#limits.lostAfterS * 1000,
       silentMs,
       ...(report === undefined ? {} : { status: report.status }),
       ...(report?.error === undefined ? {} : { error: report.error }),

@@ -64,6 +64,8 @@ export class Sessions {
   #listeners = new Set<(sessionId: number) => void>();
   /** From whose release a host may not have gone yet, by host id. */
   #lastTasks = new Map<number, LastTask>();
+  /** Hosts whose agents were told to reboot or power off. */
+  #left = new Set<number>();
   #bytesPerChunk = new Map<string, number>();
   #stopping = new AbortController();
   #ticking: Promise<void> = Promise.resolve();
@@ -81,6 +83,7 @@ export class Sessions {
       ...options,
       table: this.#table,
       bytesPerChunk: (live) => this.#averageChunk(live.row.manifestId!),
+      hasLeft: (hostId) => this.#left.has(hostId),
       onTaskMoved: (live, task) => this.#taskMoved(live, task),
       onChange,
     });
@@ -268,9 +271,13 @@ export class Sessions {
   }
 
   /** The order, as soon as its rev differs from `after`; at the latest after ORDER_WAIT_MS. */
-  awaitOrder(hostId: number, after: string, signal: AbortSignal): Promise<Order> {
+  async awaitOrder(hostId: number, after: string, signal: AbortSignal): Promise<Order> {
+    // Whoever asks is there, whatever it was told before.
+    this.#left.delete(hostId);
     const until = AbortSignal.any([signal, this.#stopping.signal]);
-    return this.#waiters.wait(hostId, after, () => this.orderFor(hostId), until);
+    const order = await this.#waiters.wait(hostId, after, () => this.orderFor(hostId), until);
+    if (order.kind === 'release' && order.action !== 'stay') this.#left.add(hostId);
+    return order;
   }
 
   /** Takes a report about the present order; one about an older order only shows that the host lives. */
@@ -284,6 +291,7 @@ export class Sessions {
 
   /** After a good hello: the agent has just started and knows nothing of its task. */
   agentArrived(hostId: number, _inventory: Inventory): void {
+    this.#left.delete(hostId);
     const nowMs = this.#options.clock.nowMs();
     const last = this.#lastTasks.get(hostId);
     if (last !== undefined) this.#lastTasks.set(hostId, { ...last, helloMs: nowMs });

@@ -439,3 +439,17 @@ test('every move of a session and of a task is in the audit log', async (t) => {
     'session completed',
   ]);
 });
+
+test('a host that was just told to reboot is woken for its next session, not taken for present', async (t) => {
+  const bench = new SessionBench(t);
+  bench.addHosts('pc-1');
+  await bench.sessions.startCapture({ host: 'pc-1', image: 'new', onDone: 'poweroff' });
+  await bench.done('pc-1');
+  const order = await bench.sessions.awaitOrder(bench.hostId('pc-1'), '', new AbortController().signal);
+  assert.equal(order.kind, 'release');
+  const { sessionId } = await bench.deploy();
+  assert.deepEqual(bench.tasks(sessionId), { 'pc-1': 'booting' });
+  assert.deepEqual(bench.wakes, ['pc-1']);
+  bench.arrive('pc-1');
+  assert.equal(bench.told('pc-1'), 'prepare');
+});
