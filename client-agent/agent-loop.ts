@@ -214,7 +214,7 @@ export function isSameWork(a: Order, b: Order): boolean {
     );
   }
   // A capture that is ordered again must begin again: only its rev tells.
-  return a.rev === b.rev;
+  return a.kind === b.kind && a.rev === b.rev;
 }
 
 /** The error as it is reported: what was thrown deep inside does not know which host it is on. */
