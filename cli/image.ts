@@ -203,7 +203,7 @@ function versionRow(version: VersionView): string[] {
 function volumeTable(volumes: NonNullable<ImageView['volumes']>, paintHead: (text: string) => string): string {
   const rows = volumes.map((volume) => [
     volume.partition === undefined ? volume.kind : `${volume.kind} ${volume.partition}`,
-    volume.filesystem ?? 'unknown',
+    volume.filesystem ?? '',
     volume.map,
     formatBytes(volume.sizeBytes),
     formatBytes(volume.usedBytes),

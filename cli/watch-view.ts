@@ -17,6 +17,8 @@ export interface ScreenSize {
   readonly height: number;
 }
 
+/** Before, the rate of a pass is that of udp-sender filling its buffers. */
+const STEADY_S = 3;
 /** Names longer than this are cut, so that the bars stay on the screen. */
 const MOST_NAME_COLUMNS = 20;
 
@@ -66,8 +68,8 @@ function totalsOf(view: SessionView, nowMs: number): string {
 }
 
 function castTotals(cast: CastView, nowMs: number): string {
-  const seconds = cast.firstByteAtMs === undefined ? 0 : (nowMs - cast.firstByteAtMs) / 1000;
-  const perSecond = seconds > 0 ? cast.sentBytes / seconds : 0;
+  const seconds = (nowMs - (cast.firstByteAtMs ?? cast.startedAtMs)) / 1000;
+  const perSecond = seconds >= STEADY_S ? cast.sentBytes / seconds : 0;
   const sent = `${formatBytes(cast.sentBytes)} of ${formatBytes(cast.bytes)} sent to ${countOf(cast.receivers, 'host')}`;
   return barLine(`pass ${cast.pass}`, cast.sentBytes, cast.bytes, perSecond, sent);
 }
