@@ -16,9 +16,9 @@ export interface Batch {
   readonly indices: Uint32Array;
 }
 
-/** Chunks in one batch: 4 MiB of plain bytes keep a disk busy, and sixteen batches in flight are still little memory. */
+/** Chunks in one batch: 2 MiB of plain bytes keep a disk busy, and six batches in flight are still little memory. */
 export function chunksPerBatch(chunkBytes: number): number {
-  return Math.max(1, (4 * 1024 * 1024) / chunkBytes);
+  return Math.max(1, (2 * 1024 * 1024) / chunkBytes);
 }
 
 /** All chunks that exist or, in a raw volume, may exist. Makes the batches as they are asked for: a raw volume can be large. */

@@ -2,8 +2,10 @@
 import { CHUNK_ID_BYTES, chunkIdOf, chunkLength, type Extents, maskUnused } from '#protocol/chunk.ts';
 import { KnownError } from '#protocol/errors.ts';
 import { DIRECT_ALIGN, type DirectFile } from '../disk/direct-file.ts';
-import { RAW_BLOCK_BYTES } from '../disk/used-extents.ts';
 import type { SourceVolume } from './batches.ts';
+
+/** Grain of the zero detection of raw volumes, in bytes. */
+const RAW_BLOCK_BYTES = 4096;
 
 export interface LoadedBatch {
   /** Chunks that exist: places in the batch. All of them, unless the volume is raw. */

@@ -10,10 +10,10 @@ export function storedBound(chunkBytes: number): number {
 
 /** Appends the stored form of a chunk at `offset` of `out`; returns where it ends. */
 export function packChunk(plain: Buffer, id: Uint8Array, zstdLevel: number, out: Buffer, offset: number): number {
-  // The exact size lets zstd choose small tables and write it into the frame; the chunk size makes one buffer do.
+  // The exact size lets zstd choose small tables and write it into the frame. A chunk of 256 KiB mostly fits into one buffer.
   const stored = zstdCompressSync(plain, {
     pledgedSrcSize: plain.length,
-    chunkSize: storedBound(plain.length),
+    chunkSize: 128 * 1024,
     params: { [constants.ZSTD_c_compressionLevel]: zstdLevel },
   });
   const header = {

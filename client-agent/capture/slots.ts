@@ -7,7 +7,7 @@ import { chunksPerBatch } from './batches.ts';
 import { storedBound } from './chunk-packer.ts';
 
 /** Batches in flight: enough for every worker to have the next one waiting, and for the server's answer to come back. */
-const SLOTS = 8;
+const SLOTS = 6;
 
 export class Slots {
   readonly count = SLOTS;

@@ -5,8 +5,11 @@ import { type ErrorBody, KnownError } from '#protocol/errors.ts';
 import type { SourceVolume } from './batches.ts';
 import type { LoadedBatch } from './chunk-loader.ts';
 
-/** Each costs about 15 MB; a line of 10 Gbit/s is fed by fewer. */
-const MAX_WORKERS = 6;
+/** Each costs 30 to 40 MB, most of it what zstd and V8 have not given back yet. */
+const MAX_WORKERS = 4;
+
+/** The chunks are not on V8's heap; a small one makes it collect the buffers that zstd gave it. */
+const HEAP_LIMITS = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 48 };
 
 export interface CaptureWorkerData {
   readonly diskPath: string;
@@ -47,8 +50,8 @@ export class CaptureWorkers {
   readonly #loadJobs: Waiting[] = [];
   #failure: Error | undefined;
 
-  /** One thread more than processors: while one waits for the disk, the others compress. */
-  constructor(data: CaptureWorkerData, threads = Math.min(availableParallelism() + 1, MAX_WORKERS)) {
+  /** At least two threads: while one waits for the disk, the other compresses. */
+  constructor(data: CaptureWorkerData, threads = Math.min(Math.max(availableParallelism(), 2), MAX_WORKERS)) {
     this.#workers = Array.from({ length: threads }, () => this.#start(data));
     this.#idle.push(...this.#workers);
   }
@@ -74,7 +77,10 @@ export class CaptureWorkers {
   }
 
   #start(data: CaptureWorkerData): Worker {
-    const worker = new Worker(new URL('./capture-worker.ts', import.meta.url), { workerData: data });
+    const worker = new Worker(new URL('./capture-worker.ts', import.meta.url), {
+      workerData: data,
+      resourceLimits: HEAP_LIMITS,
+    });
     worker.on('message', (result: CaptureJobResult) => this.#finish(worker, result));
     worker.on('error', (error) => this.#fail(error instanceof Error ? error : new Error(String(error))));
     worker.on('exit', () => this.#fail(new Error('a worker thread of the capture ended')));

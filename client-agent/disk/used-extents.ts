@@ -15,13 +15,13 @@ import type { VolumeSpan } from './volumes.ts';
 
 export interface VolumeMap {
   readonly head: VolumeHead;
-  /** Absent: raw. Every byte is read, and blocks of zeros are left out (`RAW_BLOCK_BYTES`). */
+  /** Absent: raw. Every byte is read, and blocks of zeros are left out. */
   readonly extents?: Extents;
   readonly warnings: readonly string[];
 }
 
-/** Grain of the zero detection of raw volumes, in bytes. */
-export const RAW_BLOCK_BYTES = 4096;
+/** What is taken around a place that a filesystem uses and partclone does not know, in bytes. */
+const MARGIN_BYTES = 4096;
 /** Milliseconds for one map; a map of a full 4 TB NTFS takes a minute or two. */
 const MAP_LIMIT_MS = 15 * 60_000;
 /**
@@ -120,7 +120,7 @@ function runsThatPartcloneSkips(type: string, path: string, span: VolumeSpan): E
   // NTFS keeps a copy of its boot sector behind its last cluster: in no map of partclone's, nor in its images.
   if (type === 'ntfs') {
     const behind = ntfsBytes(readStart(path, span, 512));
-    runs.push([span.sizeBytes - RAW_BLOCK_BYTES, span.sizeBytes], [behind - RAW_BLOCK_BYTES, behind + RAW_BLOCK_BYTES]);
+    runs.push([span.sizeBytes - MARGIN_BYTES, span.sizeBytes], [behind - MARGIN_BYTES, behind + MARGIN_BYTES]);
   }
   return normalizeExtents(runs, span.sizeBytes);
 }
