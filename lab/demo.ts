@@ -13,6 +13,7 @@ import { demoSummary, demoTable, type HostOutcome } from './demo-report.ts';
 import { type CheckResult, checkDisks, readDiskFacts } from './foreign-check.ts';
 import { buildGoldenDisk, DEFAULT_USED_MIB, planGoldenDisk } from './golden-disk.ts';
 import { Lab } from './lab.ts';
+import { scratchOf } from './run-folder.ts';
 import { MAX_LAB_HOSTS } from './topology.ts';
 
 const GOLDEN = 'golden';
@@ -82,7 +83,7 @@ async function runDemo(options: DemoOptions, signal: AbortSignal): Promise<boole
     say(`The server's link runs at ${options.linkMbit} Mbit/s, so that this machine is not what is measured.`);
     say(`Building the golden disk (GPT: FAT32 ESP, ext4 with ${options.usedMiB} MiB of files, swap) …`);
     const goldenDisk = lab.diskOf(lab.host(GOLDEN));
-    const scratch = join(lab.folder.path, 'scratch');
+    const scratch = scratchOf(lab.folder);
     await buildGoldenDisk({ path: goldenDisk, workDir: scratch, usedMiB: options.usedMiB }, signal);
 
     showCommand(['serve', '--config', lab.configPath], `ip netns exec ${lab.topology.serverNamespace} `);
@@ -104,7 +105,7 @@ async function runDemo(options: DemoOptions, signal: AbortSignal): Promise<boole
     await untilAsleep(lab, names, signal);
     const golden = await readDiskFacts(goldenDisk, scratch, signal);
     const disks = names.map((name) => lab.diskOf(lab.host(name)));
-    const checks = await checkDisks(golden, disks, { workDir: join(lab.folder.path, 'checks'), signal });
+    const checks = await checkDisks(golden, disks, { workDir: scratchOf(lab.folder), signal });
     const outcomes = names.map((name, i) => outcomeOf(name, session, checks[i]!));
 
     const bare = await measureBareCast(lab, session, signal);

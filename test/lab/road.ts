@@ -1,11 +1,11 @@
 /** The road of a deployment on a lab of its own, for tests: golden machines, hosts, a daemon, and the real CLI. */
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { checkDisks, type DiskFacts, readDiskFacts } from '#lab/foreign-check.ts';
 import { buildGoldenDisk, planGoldenDisk } from '#lab/golden-disk.ts';
 import { Lab } from '#lab/lab.ts';
+import { scratchOf } from '#lab/run-folder.ts';
 import type { HostView, SessionView } from '#protocol/admin-api.ts';
 import { takeLabTurn } from './lab-turn.ts';
 
@@ -45,7 +45,7 @@ export class Road {
     for (const host of lab.topology.hosts) await road.cli(['host', 'add', host.name, host.mac, '--group', 'all']);
     for (const [index, image] of options.images.entries()) {
       const path = lab.diskOf(lab.host(`golden-${image}`));
-      const workDir = join(lab.folder.path, 'scratch');
+      const workDir = scratchOf(lab.folder);
       await buildGoldenDisk({ path, workDir, usedMiB: options.usedMiB, seed: index + 1 });
       road.#golden.set(image, await readDiskFacts(path, workDir));
     }
@@ -118,7 +118,7 @@ export class Road {
   /** Foreign programs find the image on the disks of these hosts. */
   async assertDeployed(image: string, hosts: readonly string[]): Promise<void> {
     const disks = hosts.map((host) => this.lab.diskOf(this.lab.host(host)));
-    const checks = await checkDisks(this.#golden.get(image)!, disks, { workDir: join(this.lab.folder.path, 'checks') });
+    const checks = await checkDisks(this.#golden.get(image)!, disks, { workDir: scratchOf(this.lab.folder) });
     assert.deepEqual(
       checks.map(({ problems }, i) => ({ host: hosts[i], problems })),
       hosts.map((host) => ({ host, problems: [] })),
