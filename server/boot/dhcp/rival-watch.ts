@@ -6,9 +6,9 @@ import { randomInt } from 'node:crypto';
 import type { Socket } from 'node:dgram';
 import type { Clock } from '#system/clock.ts';
 import type { Logger } from '#system/log.ts';
+import { openSocket } from '../device-socket.ts';
 import { formatAddress, NO_ADDRESS } from './address.ts';
 import { CLIENT_PORT, SERVER_PORT } from './decision.ts';
-import { openSocket } from './device-socket.ts';
 import { message, option } from './option.ts';
 import {
   addressOption,
@@ -166,7 +166,7 @@ export class RivalWatch {
     try {
       for (const address of ['0.0.0.0', network.address]) {
         const device = address === '0.0.0.0' ? { device: network.interface } : {};
-        const socket = await openSocket({ address, port: CLIENT_PORT, ...device });
+        const socket = await openSocket({ address, port: CLIENT_PORT, shares: true, ...device });
         sockets.push(socket);
         socket.on('error', () => {});
         socket.on('message', (bytes, source) => {

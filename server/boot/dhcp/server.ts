@@ -1,18 +1,18 @@
 /**
  * The DHCP sockets of one interface. What to answer is decided in decide-proxy.ts and decide-full.ts.
  *
- * Three sockets: one on 0.0.0.0:67 for broadcasts, bound to the interface where that is possible (device-socket.ts); one on the
+ * Three sockets: one on 0.0.0.0:67 for broadcasts, bound to the interface where that is possible (../device-socket.ts); one on the
  * interface's own address, for what is sent to it alone and for every answer, so that a broadcast leaves by this interface
  * whatever the routes say; and in proxy mode one on port 4011 of the same address.
  */
 import type { RemoteInfo, Socket } from 'node:dgram';
 import type { Logger } from '#system/log.ts';
+import { openSocket } from '../device-socket.ts';
 import { formatAddress, type Ipv4, NO_ADDRESS, parseAddress } from './address.ts';
 import type { AddressProbe } from './address-probe.ts';
 import { decideFull } from './decide-full.ts';
 import { decideProxy, describeBoot } from './decide-proxy.ts';
 import { type BootLookup, type Decision, type IgnoreReason, PXE_PORT, SERVER_PORT } from './decision.ts';
-import { openSocket } from './device-socket.ts';
 import type { LeaseClient, LeasePool } from './lease-pool.ts';
 import { message, messageName, option } from './option.ts';
 import {
@@ -114,9 +114,9 @@ export class DhcpServer {
     const { address } = network;
     const broadcasts = await openSocket({ address: '0.0.0.0', port: SERVER_PORT, device: network.interface });
     this.#listen(broadcasts, 'dhcp');
-    this.#own = await openSocket({ address, port: SERVER_PORT });
+    this.#own = await openSocket({ address, port: SERVER_PORT, shares: true });
     this.#listen(this.#own, 'dhcp');
-    if (full === undefined) this.#listen(await openSocket({ address, port: PXE_PORT }), 'pxe');
+    if (full === undefined) this.#listen(await openSocket({ address, port: PXE_PORT, shares: true }), 'pxe');
   }
 
   #listen(socket: Socket, port: 'dhcp' | 'pxe'): void {

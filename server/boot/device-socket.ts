@@ -5,7 +5,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { knownError } from '#protocol/errors.ts';
-import { parseAddress } from './address.ts';
+import { parseAddress } from './dhcp/address.ts';
 
 const AF_INET = 2;
 const SOCK_DGRAM = 2;
@@ -24,20 +24,23 @@ interface Libc {
 }
 
 /**
- * Opens a socket on address:port that shares the port with others (SO_REUSEADDR) and may broadcast. `device` binds it to an
- * interface, if koffi is there. Throws BOOT_PORT_TAKEN, BOOT_PORT_DENIED.
+ * Opens a socket on address:port that may broadcast. `shares` lets other sockets have the same port (SO_REUSEADDR); `device`
+ * binds it to an interface, if koffi is there, and shares. Throws BOOT_PORT_TAKEN, BOOT_PORT_DENIED.
  */
 export async function openSocket(o: {
   readonly address: string;
   readonly port: number;
+  readonly shares?: boolean;
   readonly device?: string;
 }): Promise<Socket> {
-  const socket = createSocket({ type: 'udp4', reuseAddr: true });
+  const socket = createSocket({ type: 'udp4', reuseAddr: o.shares === true || o.device !== undefined });
   try {
     const fd = o.device === undefined ? undefined : await openOnDevice(o.address, o.port, o.device);
+    // With a descriptor Node says so before bind() returns.
+    const listening = once(socket, 'listening');
     if (fd === undefined) socket.bind(o.port, o.address);
     else socket.bind({ fd });
-    await once(socket, 'listening');
+    await listening;
     socket.setBroadcast(true);
     return socket;
   } catch (error) {
