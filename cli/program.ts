@@ -1,6 +1,7 @@
 /** The tree of commands. */
 import { readFileSync } from 'node:fs';
 import { Command, type CommanderError } from 'commander';
+import { bootCommand } from './boot.ts';
 import { captureCommand } from './capture.ts';
 import { completeCommand, completionCommand } from './completion.ts';
 import { configCommand } from './config.ts';
@@ -35,6 +36,7 @@ export function buildProgram(cli: Cli): Command {
     .addCommand(deployCommand(cli))
     .addCommand(sessionCommand(cli))
     .addCommand(eventsCommand(cli))
+    .addCommand(bootCommand(cli))
     .addCommand(openapiCommand(cli))
     .addCommand(completionCommand(cli));
   program.addCommand(completeCommand(cli, program), { hidden: true });

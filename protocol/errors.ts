@@ -327,6 +327,11 @@ export const errorTable = {
     message: 'No Debian mirror is named in {folder}',
     next: 'Name one: fleetcast boot build --mirror URL',
   },
+  BOOT_NOT_READY: {
+    status: 500,
+    message: 'There are no boot assets in {folder}',
+    next: 'Build them: fleetcast boot build',
+  },
   BOOT_BUILD_FAILED: {
     status: 500,
     message: 'The boot assets cannot be built: {problem}',

@@ -92,6 +92,20 @@ export const configSchema = Type.Object({
     ),
     zstdLevel: integer(3, 1, 19, 'level', 'zstd level of captured chunks.'),
   }),
+  boot: Type.Object({
+    kernelArgs: Type.String({
+      default: 'quiet',
+      maxLength: 500,
+      pattern: '^[ -~]*$',
+      unit: 'text',
+      range: 'words of the kernel command line',
+      description: 'Added to the kernel command line of the agent, such as console=ttyS0.',
+    }),
+    debugShell: Type.Enum(['off', 'on'], {
+      default: 'off',
+      description: 'A root shell on the second console of hosts in the agent, without a password.',
+    }),
+  }),
 });
 export type Config = Static<typeof configSchema>;
 

@@ -7,6 +7,7 @@ import type { DaemonStatus } from '#protocol/admin-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import { systemClock } from '#system/clock.ts';
 import type { Logger } from '#system/log.ts';
+import { BootAssets } from './boot/boot-assets.ts';
 import { makeBootDirector } from './boot/boot-director.ts';
 import type { Config } from './config.ts';
 import { openDatabase } from './db/database.ts';
@@ -44,7 +45,7 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
   const network = chooseNetwork(networkInterfaces(), linkNames(), config.network.interface);
   const { dataDir, socket } = config.daemon;
   await claimSocket(socket);
-  await mkdir(dataDir, { recursive: true, mode: 0o750 });
+  await mkdir(join(dataDir, 'boot'), { recursive: true, mode: 0o750 });
 
   const clock = systemClock;
   const database = openDatabase(join(dataDir, 'fleetcast.db'));
@@ -105,6 +106,10 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
     store,
     sessions,
     director,
+    assets: BootAssets.open(join(dataDir, 'boot')),
+    agentUrl,
+    kernelArgs: config.boot.kernelArgs,
+    debugShell: config.boot.debugShell === 'on',
     open,
     log,
     version: VERSION,

@@ -3,11 +3,13 @@
  *
  *   bin/node server/main.ts [--config F] [--socket F] [--data-dir D] [--interface IF] [--agent-port P] [--log-level L] [--json]
  *   bin/node server/main.ts config show|check|page [--config F] [--json]
+ *   bin/node server/main.ts boot build|check [--config F] [--data-dir D] [--mirror URL] [--non-free-firmware] [--force] [--json]
  */
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { KnownError, knownError } from '#protocol/errors.ts';
 import { makeLogger } from '#system/log.ts';
+import { becomeBuild, checkBoot } from './boot-program.ts';
 import {
   type Config,
   type ConfigFlags,
@@ -86,6 +88,9 @@ function readArguments(argv: readonly string[]) {
         'agent-port': text,
         'log-level': text,
         json: { type: 'boolean', default: false },
+        mirror: text,
+        'non-free-firmware': { type: 'boolean', default: false },
+        force: { type: 'boolean', default: false },
       },
     });
   } catch (error) {
@@ -105,8 +110,18 @@ async function main(argv: readonly string[]): Promise<void> {
   const config = loadConfig(values.config, flags);
   const [command, action] = positionals;
   if (command === 'config') runConfig(action, config, values.json, values.config);
+  else if (command === 'boot' && action === 'build') becomeBuild(config, buildArguments(values), values.json);
+  else if (command === 'boot' && action === 'check') checkBoot(config, values.json);
   else if (command === undefined) await runDaemon(config, values.json);
   else throw usage(`unknown command ${command}`);
+}
+
+function buildArguments(values: ReturnType<typeof readArguments>['values']): string[] {
+  return [
+    ...(values.mirror === undefined ? [] : ['--mirror', values.mirror]),
+    ...(values['non-free-firmware'] ? ['--non-free-firmware'] : []),
+    ...(values.force ? ['--force'] : []),
+  ];
 }
 
 /** Exit codes as the CLI's: 11 something is in the way, 2 what was asked for cannot be, 1 a bug. */

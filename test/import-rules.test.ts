@@ -14,6 +14,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   cli: ['protocol', 'system'],
   web: ['protocol', 'system'],
   lab: ['protocol', 'system'],
+  'pxe-assets': ['protocol', 'system'],
   'server/db': ['protocol', 'system'],
   'server/boot': ['protocol', 'system'],
   'server/images': ['protocol', 'system', 'server/db'],

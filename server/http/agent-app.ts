@@ -16,14 +16,15 @@ import {
 import { CHUNK_ID_BYTES } from '#protocol/chunk.ts';
 import { knownError } from '#protocol/errors.ts';
 import type { Logger } from '#system/log.ts';
-import type { BootDirector } from '../boot/boot-director.ts';
 import type { EventLog } from '../inventory/events.ts';
 import type { Hosts } from '../inventory/hosts.ts';
 import { normalizeMac } from '../inventory/mac.ts';
 import type { Tokens } from '../inventory/tokens.ts';
+import type { AgentCalls } from '../sessions/agent-calls.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import { requireAgentToken } from './agent-auth.ts';
 import { type App, makeApp } from './app.ts';
+import { addBootRoutes, type BootServices } from './boot-routes.ts';
 
 const BINARY = 'application/octet-stream';
 /** A connection on which nothing moves for this long is closed, in ms. Longer than an order call may last. */
@@ -37,12 +38,11 @@ const FRAMES_AHEAD_BYTES = 1024 * 1024;
 
 const taskParams = Type.Object({ task: Type.Integer({ minimum: 1 }) });
 
-export interface AgentServices {
+export interface AgentServices extends BootServices {
   readonly hosts: Hosts;
   readonly tokens: Tokens;
   readonly events: EventLog;
-  readonly sessions: Sessions;
-  readonly director: BootDirector;
+  readonly sessions: Pick<Sessions, 'agents'>;
   readonly log: Logger;
   /**
    * Calls are answered from then on. The port listens before the sessions are taken up again, and a host that asked in between
@@ -60,10 +60,12 @@ export async function makeAgentApp(services: AgentServices): Promise<App> {
     (hostId) => services.hosts.noteSeen(hostId),
   );
   addOpenRoutes(app, services);
-  addOrderRoutes(app, services.sessions);
+  await addBootRoutes(app, services);
+  const { agents } = services.sessions;
+  addOrderRoutes(app, agents);
   // The two ways to read a binary body live in scopes of their own.
-  await app.register(async (scope) => addBufferRoutes(scope as App, services.sessions));
-  await app.register(async (scope) => addUploadRoute(scope as App, services.sessions));
+  await app.register(async (scope) => addBufferRoutes(scope as App, agents));
+  await app.register(async (scope) => addUploadRoute(scope as App, agents));
   return app;
 }
 
@@ -90,40 +92,40 @@ function addOpenRoutes(app: App, { hosts, tokens, events, sessions, director }: 
       const host = hosts.hello(hostId, inventory);
       const text = `The agent (${agentVersion}) of ${host.name} is here, from ${inventory.address}`;
       events.add({ subject: 'host', action: 'arrived', text, hostId, host: host.name });
-      sessions.agentArrived(hostId, inventory);
+      sessions.agents.agentArrived(hostId, inventory);
       return { agentToken, hostId, hostName: host.name };
     },
   );
 }
 
-function addOrderRoutes(app: App, sessions: Sessions): void {
+function addOrderRoutes(app: App, agents: AgentCalls): void {
   app.get(
     '/agent/v1/order',
     { schema: { querystring: Type.Object({ after: Type.Optional(Type.String()) }), response: { 200: orderSchema } } },
-    async ({ hostId, query, signal }) => sessions.awaitOrder(hostId, query.after ?? '', signal),
+    async ({ hostId, query, signal }) => agents.awaitOrder(hostId, query.after ?? '', signal),
   );
   app.post(
     '/agent/v1/report',
     { schema: { body: reportSchema, response: { 200: reportAnswerSchema } } },
-    async ({ hostId, body }) => sessions.report(hostId, body),
+    async ({ hostId, body }) => agents.report(hostId, body),
   );
   app.get(
     '/agent/v1/manifests/:manifest',
     { schema: { params: Type.Object({ manifest: Type.String({ pattern: '^[0-9a-f]{64}$' }) }) } },
     async ({ hostId, params }, reply) =>
-      reply.type(BINARY).send((await sessions.readManifest(hostId, params.manifest)) as never),
+      reply.type(BINARY).send((await agents.readManifest(hostId, params.manifest)) as never),
   );
 }
 
 /** Bodies that are taken as a whole. */
-function addBufferRoutes(app: App, sessions: Sessions): void {
+function addBufferRoutes(app: App, agents: AgentCalls): void {
   app.addContentTypeParser(BINARY, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
 
   app.put(
     '/agent/v1/tasks/:task/holes',
     { bodyLimit: MAX_HOLES_BYTES, schema: { params: taskParams } },
     async ({ hostId, params, body }, reply) => {
-      await sessions.putHoles(hostId, params.task, requireBytes(body));
+      await agents.putHoles(hostId, params.task, requireBytes(body));
       return reply.code(204).send();
     },
   );
@@ -135,7 +137,7 @@ function addBufferRoutes(app: App, sessions: Sessions): void {
     },
     async ({ hostId, params, query, body }, reply) => {
       const nonce = Buffer.from(query.nonce, 'hex');
-      const frames = await sessions.frames(hostId, params.task, requireBytes(body), nonce);
+      const frames = await agents.frames(hostId, params.task, requireBytes(body), nonce);
       // Fastify pipes it with back pressure and destroys it when the agent goes, which ends the generator behind it.
       const stream = Readable.from(frames, { objectMode: false, highWaterMark: FRAMES_AHEAD_BYTES });
       return reply.type(BINARY).send(stream);
@@ -149,18 +151,18 @@ function addBufferRoutes(app: App, sessions: Sessions): void {
       if (ids.length % CHUNK_ID_BYTES !== 0) {
         throw knownError('INVALID_REQUEST', { problem: `the body is not a row of ${CHUNK_ID_BYTES}-byte ids` });
       }
-      return reply.type(BINARY).send(await sessions.lacking(hostId, params.task, ids));
+      return reply.type(BINARY).send(await agents.lacking(hostId, params.task, ids));
     },
   );
   app.put(
     '/agent/v1/tasks/:task/manifest',
     { bodyLimit: MAX_MANIFEST_BYTES, schema: { params: taskParams, response: { 200: manifestAnswerSchema } } },
-    async ({ hostId, params, body }) => sessions.manifest(hostId, params.task, requireBytes(body)),
+    async ({ hostId, params, body }) => agents.manifest(hostId, params.task, requireBytes(body)),
   );
 }
 
 /** A capture's chunks: a stream without an end in sight, whose pace the store sets. */
-function addUploadRoute(app: App, sessions: Sessions): void {
+function addUploadRoute(app: App, agents: AgentCalls): void {
   app.addContentTypeParser(BINARY, (_request, payload, done) => done(null, payload));
 
   app.post(
@@ -168,7 +170,7 @@ function addUploadRoute(app: App, sessions: Sessions): void {
     { schema: { params: taskParams, response: { 200: chunksAnswerSchema } } },
     async ({ hostId, params, body }) => {
       if (!(body instanceof Readable)) throw knownError('INVALID_REQUEST', { problem: `the body is not ${BINARY}` });
-      return sessions.chunks(hostId, params.task, body);
+      return agents.chunks(hostId, params.task, body);
     },
   );
 }

@@ -1,21 +1,34 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { mkdtempSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { AGENT_PROTOCOL, type Hello, type Order } from '#protocol/agent-api.ts';
+import { BootAssets } from '#server/boot/boot-assets.ts';
 import { makeBootDirector } from '#server/boot/boot-director.ts';
 import { makeAgentApp } from '#server/http/agent-app.ts';
-import type { Sessions } from '#server/sessions/sessions.ts';
+import type { AgentCalls } from '#server/sessions/agent-calls.ts';
 import { silentLogger } from '#system/log.ts';
 import { makeInventory, SAMPLE_UUID, sampleInventory } from '../inventory-fixture.ts';
 
 const MAC = '52:54:00:77:00:01';
 const TASK = '/agent/v1/tasks/5';
-const OPEN_ROUTES = ['GET /boot/v1/next', 'POST /agent/v1/hello'];
+/** What firmware asks, which has no token yet. */
+const OPEN_ROUTES = [
+  ...['GET /boot/v1/next', 'GET /boot/v1/ipxe', 'GET /boot/v1/grub/:mac', 'POST /agent/v1/hello'],
+  ...[
+    'GET /boot/v1/files/:name',
+    'HEAD /boot/v1/files/:name',
+    'GET /grub/grub.cfg',
+    'GET /boot/v1/files/grub/grub.cfg',
+  ],
+];
 
-/** The agent app over a real inventory; of the sessions only what a test gives. */
-async function makeAgentSide(t: TestContext, sessions: Partial<Record<keyof Sessions, unknown>> = {}) {
+/** The agent app over a real inventory; of the agents' calls only what a test gives. */
+async function makeAgentSide(t: TestContext, agents: Partial<Record<keyof AgentCalls, unknown>> = {}) {
   const inventory = makeInventory();
   const { hosts, tokens } = inventory;
   const director = makeBootDirector('http://10.77.0.1:8470', {
@@ -30,12 +43,18 @@ async function makeAgentSide(t: TestContext, sessions: Partial<Record<keyof Sess
   const app = await makeAgentApp({
     ...inventory,
     director,
+    assets: BootAssets.open(mkdtempSync(join(tmpdir(), 'fleetcast-boot-'))),
+    agentUrl: 'http://10.77.0.1:8470',
+    kernelArgs: 'quiet',
+    debugShell: false,
     open: Promise.resolve(),
     log: silentLogger,
     sessions: {
-      agentArrived: (...args: unknown[]) => void agentArrived.push(args),
-      ...sessions,
-    } as unknown as Sessions,
+      agents: {
+        agentArrived: (...args: unknown[]) => void agentArrived.push(args),
+        ...agents,
+      } as unknown as AgentCalls,
+    },
   });
   t.after(() => app.close());
   const { hostId } = hosts.add({ name: 'pc-01', macs: [MAC] });
@@ -51,12 +70,12 @@ function helloWith(bootToken: string): Hello {
   return { protocol: AGENT_PROTOCOL, agentVersion: '0.1.0', bootToken, inventory: sampleInventory(MAC) };
 }
 
-test('every route but the boot target and hello refuses a caller without a token', async (t) => {
+test('every route but what firmware asks and hello refuses a caller without a token', async (t) => {
   const { app } = await makeAgentSide(t);
   const routes = [...app.printRoutes({ commonPrefix: false }).matchAll(/(\/\S+) \(([A-Z, ]+)\)/g)].flatMap(
     ([, path, methods]) => methods!.split(', ').map((method) => `${method} ${path}`),
   );
-  assert.equal(routes.length, 10, routes.join('\n'));
+  assert.equal(routes.length, 16, routes.join('\n'));
   for (const route of routes.filter((one) => !OPEN_ROUTES.includes(one))) {
     const [method, url] = route.split(' ') as ['GET', string];
     for (const headers of [{}, { authorization: 'Bearer AAAA' }, { authorization: 'Basic AAAA' }]) {

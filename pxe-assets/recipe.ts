@@ -1,0 +1,116 @@
+/**
+ * What the boot assets are made of, as data: Debian packages, programs, kernel modules, files. The build (build.ts) adds what
+ * these need: shared libraries by their ELF headers, modules by modprobe(8).
+ */
+
+export const SUITE = 'trixie';
+
+/** Packages that are downloaded and unpacked, with what they depend on. Never configured, never run. */
+export const packages: readonly string[] = [
+  ...['linux-image-amd64', 'kmod', 'busybox-static', 'util-linux', 'mount', 'fdisk', 'gdisk', 'iproute2', 'ethtool'],
+  ...['udpcast', 'partclone', 'zstd', 'libstdc++6'],
+  ...['e2fsprogs', 'dosfstools', 'ntfs-3g', 'xfsprogs', 'btrfs-progs', 'lvm2', 'cryptsetup-bin'],
+  ...['shim-signed', 'grub-efi-amd64-signed', 'ipxe'],
+];
+
+/** Programs of the agent's squashfs, by name; looked for in usr/bin and usr/sbin. A name ending in * is a pattern. */
+export const programs: readonly string[] = [
+  ...['busybox', 'udp-receiver', 'setpriv', 'partclone.*', 'zstd', 'sfdisk', 'sgdisk', 'blkid', 'lsblk', 'losetup'],
+  ...['blockdev', 'partx', 'swaplabel', 'mkswap', 'wipefs', 'ip', 'ethtool', 'kmod', 'modprobe', 'mount', 'umount'],
+  ...['e2fsck', 'resize2fs', 'tune2fs', 'fsck.fat', 'ntfsresize', 'ntfsfix', 'xfs_repair', 'xfs_growfs', 'btrfs'],
+  ...['lvm', 'cryptsetup', 'blkdiscard'],
+];
+
+/** Drivers that bring the first packet: network cards of ordinary PCs, servers and virtual machines, and USB adapters. */
+export const networkModules: readonly string[] = [
+  ...[
+    'virtio_net',
+    'virtio_pci',
+    'e1000',
+    'e1000e',
+    'igb',
+    'igc',
+    'ixgbe',
+    'i40e',
+    'ice',
+    'r8169',
+    '8139cp',
+    '8139too',
+  ],
+  ...[
+    'tg3',
+    'bnx2',
+    'bnx2x',
+    'bnxt_en',
+    'atlantic',
+    'alx',
+    'atl1c',
+    'sky2',
+    'forcedeth',
+    'jme',
+    'be2net',
+    'mlx4_en',
+    'mlx5_core',
+  ],
+  ...[
+    'vmxnet3',
+    'hv_netvsc',
+    'xhci_pci',
+    'ehci_pci',
+    'r8152',
+    'ax88179_178a',
+    'asix',
+    'cdc_ether',
+    'cdc_ncm',
+    'smsc95xx',
+  ],
+  ...['realtek', 'af_packet'],
+];
+/** What stage 1 needs to put the agent's squashfs in place. */
+export const rootModules: readonly string[] = ['loop', 'squashfs', 'overlay'];
+/** Drivers of disks, and what the agent uses on them. */
+export const diskModules: readonly string[] = [
+  ...['ahci', 'ata_piix', 'ata_generic', 'nvme', 'virtio_blk', 'virtio_scsi', 'sd_mod', 'sr_mod', 'usb_storage', 'uas'],
+  ...[
+    'sdhci_pci',
+    'sdhci_acpi',
+    'mmc_block',
+    'vmd',
+    'mpt3sas',
+    'megaraid_sas',
+    'hpsa',
+    'smartpqi',
+    'aacraid',
+    'mptspi',
+    'mptsas',
+  ],
+  ...[
+    'vmw_pvscsi',
+    'hv_storvsc',
+    'dm_mod',
+    'dm_crypt',
+    'dm_thin_pool',
+    'raid1',
+    'efivarfs',
+    'ext4',
+    'xfs',
+    'btrfs',
+    'vfat',
+  ],
+];
+
+/** What firmware is given, as it lies in the packages: name on the server → path. */
+export const bootLoaders: Readonly<Record<string, string>> = {
+  'shimx64.efi': 'usr/lib/shim/shimx64.efi.signed',
+  'grubx64.efi': 'usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed',
+  'mmx64.efi': 'usr/lib/shim/mmx64.efi.signed',
+  'undionly.kpxe': 'usr/lib/ipxe/undionly.kpxe',
+  'ipxe.efi': 'usr/lib/ipxe/ipxe-amd64.efi',
+  'snponly.efi': 'usr/lib/ipxe/snponly.efi',
+  'ipxe-arm64.efi': 'usr/lib/ipxe/ipxe-arm64.efi',
+};
+
+/** npm packages that the agent imports; what they depend on comes along. */
+export const agentPackages: readonly string[] = ['@napi-rs/blake-hash', 'execa', 'pino', 'typebox'];
+/** Folders of this repository that the agent is made of. */
+export const agentFolders: readonly string[] = ['protocol', 'system', 'client-agent'];

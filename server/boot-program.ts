@@ -1,0 +1,31 @@
+/** `boot build` and `boot check` of the server's program: the boot assets in the daemon's data folder. */
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { knownError } from '#protocol/errors.ts';
+import { BootAssets } from './boot/boot-assets.ts';
+import type { Config } from './config.ts';
+
+/** Becomes the build; does not return. `args` are the build's own: `--mirror`, `--non-free-firmware`, `--force`. */
+export function becomeBuild(config: Config, args: readonly string[], isJson: boolean): never {
+  const build = fileURLToPath(new URL('../pxe-assets/build.ts', import.meta.url));
+  const out = bootDir(config);
+  const argv = [process.execPath, build, '--out', out, ...args, ...(isJson ? ['--json'] : [])];
+  process.execve?.(process.execPath, argv, process.env);
+  throw new Error('this Node cannot replace its process (process.execve)');
+}
+
+/** Prints a line a chain. Throws BOOT_NOT_READY when none can be booted. */
+export function checkBoot(config: Config, isJson: boolean): void {
+  const dir = bootDir(config);
+  const missing = Object.entries(BootAssets.open(dir).missingOf());
+  if (missing.every(([, files]) => files.length > 0)) throw knownError('BOOT_NOT_READY', { folder: dir });
+  const chains = missing.map(([chain, files]) => ({ chain, ready: files.length === 0, missing: files }));
+  const lines = chains.map(({ chain, ready, missing: files }) =>
+    ready ? `ok       ${chain}` : `missing  ${chain}: ${files.join(', ')}`,
+  );
+  process.stdout.write(isJson ? `${JSON.stringify({ folder: dir, chains })}\n` : `${lines.join('\n')}\n`);
+}
+
+function bootDir(config: Config): string {
+  return join(config.daemon.dataDir, 'boot');
+}

@@ -1,0 +1,69 @@
+/** The boot assets on the server's disk, as pxe-assets/build.ts left them: which there are, and which chains they make. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Static, Type } from 'typebox';
+import { Value } from 'typebox/value';
+
+const indexSchema = Type.Object({
+  kernel: Type.String(),
+  files: Type.Record(Type.String(), Type.Object({ bytes: Type.Integer(), sha256: Type.String() })),
+});
+export type BootIndex = Static<typeof indexSchema>;
+
+/** Every kind of machine that can be booted, and the files that it needs. */
+export const chains: Readonly<Record<string, readonly string[]>> = {
+  'BIOS: iPXE': ['undionly.kpxe', 'vmlinuz', 'stage1.img', 'agent.squashfs'],
+  'UEFI x64, Secure Boot on or off: shim, GRUB': [
+    'shimx64.efi',
+    'grubx64.efi',
+    'vmlinuz',
+    'stage1.img',
+    'agent.squashfs',
+  ],
+  'UEFI x64 with iPXE': ['ipxe.efi', 'vmlinuz', 'stage1.img', 'agent.squashfs'],
+};
+
+export class BootAssets {
+  readonly dir: string;
+  readonly #index: BootIndex | undefined;
+
+  private constructor(dir: string, index: BootIndex | undefined) {
+    this.dir = dir;
+    this.#index = index;
+  }
+
+  /** A folder without a valid index counts as empty. */
+  static open(dir: string): BootAssets {
+    const path = join(dir, 'boot.json');
+    if (!existsSync(path)) return new BootAssets(dir, undefined);
+    try {
+      const index: unknown = JSON.parse(readFileSync(path, 'utf8'));
+      return new BootAssets(dir, Value.Check(indexSchema, index) ? index : undefined);
+    } catch {
+      return new BootAssets(dir, undefined);
+    }
+  }
+
+  get names(): readonly string[] {
+    return Object.keys(this.#index?.files ?? {});
+  }
+
+  get isReady(): boolean {
+    return this.#index !== undefined;
+  }
+
+  /** SHA-256 in hex; undefined when there is no such file. */
+  sha256Of(name: string): string | undefined {
+    return this.#index?.files[name]?.sha256;
+  }
+
+  /** Which files of each chain are missing; an empty list: the chain is ready. */
+  missingOf(): Record<string, string[]> {
+    return Object.fromEntries(
+      Object.entries(chains).map(([chain, files]) => [
+        chain,
+        files.filter((name) => this.sha256Of(name) === undefined || !existsSync(join(this.dir, name))),
+      ]),
+    );
+  }
+}

@@ -1,0 +1,79 @@
+/** What firmware and stage 1 fetch over HTTP: boot scripts of each machine, and the boot assets. No token can be asked for here. */
+import fastifyStatic from '@fastify/static';
+import { Type } from 'typebox';
+import { knownError } from '#protocol/errors.ts';
+import type { BootAssets } from '../boot/boot-assets.ts';
+import type { BootDirector } from '../boot/boot-director.ts';
+import { FILES_PATH, grubEntryScript, grubScript, ipxeScript, type ScriptOptions } from '../boot/boot-script.ts';
+import { normalizeMac } from '../inventory/mac.ts';
+import type { App } from './app.ts';
+
+export interface BootServices {
+  readonly director: BootDirector;
+  readonly assets: BootAssets;
+  /** Base URL of the agent API. */
+  readonly agentUrl: string;
+  readonly kernelArgs: string;
+  readonly debugShell: boolean;
+}
+
+const config = { isOpen: true } as const;
+
+export async function addBootRoutes(app: App, services: BootServices): Promise<void> {
+  const { director, assets } = services;
+  await app.register(fastifyStatic, { root: assets.dir, serve: false, etag: true, cacheControl: false });
+
+  app.get(
+    '/boot/v1/ipxe',
+    {
+      config,
+      schema: {
+        querystring: Type.Object({
+          mac: Type.String(),
+          uuid: Type.Optional(Type.String()),
+          firmware: Type.Union(firmwares.map((name) => Type.Literal(name))),
+        }),
+      },
+    },
+    async ({ query }, reply) => {
+      const target = director.next({ mac: query.mac, uuid: query.uuid });
+      return reply.type('text/plain').send(ipxeScript(target, query.firmware, scriptOptions(query.mac)) as never);
+    },
+  );
+  app.get(
+    '/boot/v1/grub/:mac',
+    { config, schema: { params: Type.Object({ mac: Type.String() }) } },
+    async ({ params }, reply) => {
+      const target = director.next({ mac: params.mac });
+      return reply.type('text/plain').send(grubScript(target, scriptOptions(params.mac)) as never);
+    },
+  );
+  // GRUB that came over HTTP looks beside its own folder or at the top.
+  for (const path of ['/grub/grub.cfg', `${FILES_PATH}/grub/grub.cfg`]) {
+    app.get(path, { config }, async (_request, reply) =>
+      reply.type('text/plain').send(grubEntryScript(services.agentUrl) as never),
+    );
+  }
+  app.route({
+    method: ['GET', 'HEAD'],
+    url: `${FILES_PATH}/:name`,
+    config,
+    schema: { params: Type.Object({ name: Type.String() }) },
+    handler: async ({ params, method, url }, reply) => {
+      // The index is the list of what may be read: nothing else in the folder can be named.
+      if (assets.sha256Of(params.name) === undefined) throw knownError('NOT_FOUND', { method, path: url });
+      return reply.type('application/octet-stream').sendFile(params.name);
+    },
+  });
+
+  function scriptOptions(mac: string): ScriptOptions {
+    return {
+      mac: normalizeMac(mac),
+      squashSha256: assets.sha256Of('agent.squashfs') ?? '',
+      kernelArgs: services.kernelArgs,
+      isDebug: services.debugShell,
+    };
+  }
+}
+
+const firmwares = ['bios', 'uefi-x86', 'uefi-x64', 'uefi-arm32', 'uefi-arm64', 'other'] as const;
