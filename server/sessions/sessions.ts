@@ -1,4 +1,4 @@
-/** The sessions: what the admin API and the agent API ask of them. */
+/** The sessions: what the admin API asks of them, and how they are wired together. What agents ask is in agent-calls.ts. */
 import type {
   CaptureRequest,
   DeployPlan,
@@ -7,30 +7,23 @@ import type {
   SessionView,
   VersionView,
 } from '#protocol/admin-api.ts';
-import type { ChunksAnswer, Inventory, ManifestAnswer, Order, Report, ReportAnswer } from '#protocol/agent-api.ts';
 import { isChunkSize } from '#protocol/chunk.ts';
 import { identityOf } from '#protocol/disk.ts';
 import { knownError } from '#protocol/errors.ts';
-import { HoleSet } from '#protocol/holes.ts';
-import type { Manifest } from '#protocol/manifest.ts';
-import { isTaskEnded, type TaskState } from '#protocol/states.ts';
+import { isTaskEnded } from '#protocol/states.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Logger } from '#system/log.ts';
 import type { Config } from '../config.ts';
 import type { Database } from '../db/database.ts';
-import { type LastTask, type NewSession, SessionTable } from '../db/session-table.ts';
+import { type NewSession, SessionTable } from '../db/session-table.ts';
 import type { Catalog } from '../images/catalog.ts';
 import type { ChunkStore } from '../images/chunk-store.ts';
 import type { EventLog } from '../inventory/events.ts';
 import type { Hosts } from '../inventory/hosts.ts';
 import { runCast } from '../transfer/cast.ts';
-import { findDamaged } from '../transfer/damage.ts';
-import { planFrames, readFrames } from '../transfer/frame-source.ts';
-import { Captures } from './captures.ts';
+import { AgentCalls } from './agent-calls.ts';
 import { chooseTaskDisk, describePlan, makeDeployPlan } from './deploy-plan.ts';
-import type { LiveSession, LiveTask } from './live-session.ts';
-import { OrderWaiters } from './order-waiters.ts';
-import { orderOfTask, releaseAction, releaseOrder, waitOrder } from './orders.ts';
+import type { LiveSession } from './live-session.ts';
 import { PassRunner } from './pass-runner.ts';
 import { SessionRunner } from './session-runner.ts';
 import { viewLive, viewStored } from './session-view.ts';
@@ -51,21 +44,15 @@ export interface SessionsOptions {
 }
 
 const TICK_MS = 1000;
-/** Steps at whose end an agent says what it lacks. */
-const HOLE_STATES: readonly TaskState[] = ['preparing', 'receiving', 'repairing', 'verifying'];
 
 export class Sessions {
+  /** The other side of every task. */
+  readonly agents: AgentCalls;
   #options: SessionsOptions;
   #table: SessionTable;
   #runner: SessionRunner;
   #passes: PassRunner;
-  #captures: Captures;
-  #waiters: OrderWaiters;
   #listeners = new Set<(sessionId: number) => void>();
-  /** From whose release a host may not have gone yet, by host id. */
-  #lastTasks = new Map<number, LastTask>();
-  /** Hosts whose agents were told to reboot or power off. */
-  #left = new Set<number>();
   #bytesPerChunk = new Map<string, number>();
   #stopping = new AbortController();
   #ticking: Promise<void> = Promise.resolve();
@@ -74,8 +61,6 @@ export class Sessions {
     this.#options = options;
     const { database, config, events, clock, log, catalog, store } = options;
     this.#table = new SessionTable(database);
-    this.#waiters = new OrderWaiters(clock);
-    this.#captures = new Captures({ store, catalog, log });
     const onChange = (sessionId: number) => {
       for (const listener of this.#listeners) listener(sessionId);
     };
@@ -83,8 +68,8 @@ export class Sessions {
       ...options,
       table: this.#table,
       bytesPerChunk: (live) => this.#averageChunk(live.row.manifestId!),
-      hasLeft: (hostId) => this.#left.has(hostId),
-      onTaskMoved: (live, task) => this.#taskMoved(live, task),
+      hasLeft: (hostId) => this.agents.hasLeft(hostId),
+      onTaskMoved: (live, task) => this.agents.taskMoved(live, task),
       onChange,
     });
     this.#passes = new PassRunner({
@@ -98,12 +83,12 @@ export class Sessions {
           tasks.map((task) => ({ task, move: { to: 'receiving' } })),
           alsoCommit,
         ),
-      onSkipped: (live, ordinal, error) => this.#noteDamaged(live, ordinal, error.message),
+      onSkipped: (live, ordinal, error) => this.agents.noteDamaged(live, ordinal, error.message),
       onTurn: (live) => this.#runner.settle(live),
       onProgress: (live) => onChange(live.row.sessionId),
     });
     this.#runner.passes = this.#passes;
-    this.#lastTasks = new Map(this.#table.lastTasks().map((last) => [last.hostId, last]));
+    this.agents = new AgentCalls({ ...options, runner: this.#runner, table: this.#table });
   }
 
   /** After a start of the daemon: takes up every session where it was, and begins to tick. */
@@ -132,8 +117,8 @@ export class Sessions {
   async stop(): Promise<void> {
     this.#runner.isStopped = true;
     this.#stopping.abort();
-    await Promise.all([...this.#runner.sessions.values()].map((live) => this.#passes.stop(live)));
-    await this.#captures.stop();
+    const passes = [...this.#runner.sessions.values()].map((live) => this.#passes.stop(live));
+    await Promise.all([...passes, this.agents.stop()]);
     await this.#ticking;
   }
 
@@ -227,7 +212,7 @@ export class Sessions {
       this.#runner.moveSession(live, 'cancelled');
     });
     await this.#passes.stop(live);
-    await Promise.all(running.map((task) => this.#captures.abandon(task.row.taskId)));
+    await Promise.all(running.map((task) => this.agents.abandonUpload(task.row.taskId)));
     return this.view(sessionId);
   }
 
@@ -257,112 +242,6 @@ export class Sessions {
     return this.#runner.tasksByHost.has(hostId);
   }
 
-  orderFor(hostId: number): Order {
-    const running = this.#runner.tasksByHost.get(hostId);
-    if (running !== undefined) {
-      const { live, task } = running;
-      const cast = live.pass?.lackedBefore.has(task.row.taskId) === true ? live.pass.order : undefined;
-      return orderOfTask(live.row, task.row, cast, this.#options.config.capture);
-    }
-    const last = this.#lastTasks.get(hostId);
-    // An agent that said hello after its task ended has been released from it.
-    if (last?.helloMs === undefined || last.helloMs > last.endedMs) return waitOrder();
-    return releaseOrder(releaseAction(last.state, last.onDone), last.sessionId);
-  }
-
-  /** The order, as soon as its rev differs from `after`; at the latest after ORDER_WAIT_MS. */
-  async awaitOrder(hostId: number, after: string, signal: AbortSignal): Promise<Order> {
-    // Whoever asks is there, whatever it was told before.
-    this.#left.delete(hostId);
-    const until = AbortSignal.any([signal, this.#stopping.signal]);
-    const order = await this.#waiters.wait(hostId, after, () => this.orderFor(hostId), until);
-    if (order.kind === 'release' && order.action !== 'stay') this.#left.add(hostId);
-    return order;
-  }
-
-  /** Takes a report about the present order; one about an older order only shows that the host lives. */
-  report(hostId: number, report: Report): ReportAnswer {
-    const running = this.#runner.tasksByHost.get(hostId);
-    if (running !== undefined && report.rev === this.orderFor(hostId).rev) {
-      this.#runner.noteReport(running.live, running.task, report);
-    }
-    return { rev: this.orderFor(hostId).rev };
-  }
-
-  /** After a good hello: the agent has just started and knows nothing of its task. */
-  agentArrived(hostId: number, _inventory: Inventory): void {
-    this.#left.delete(hostId);
-    const nowMs = this.#options.clock.nowMs();
-    const last = this.#lastTasks.get(hostId);
-    if (last !== undefined) this.#lastTasks.set(hostId, { ...last, helloMs: nowMs });
-    const running = this.#runner.tasksByHost.get(hostId);
-    if (running === undefined) return;
-    const { live, task } = running;
-    const { state } = task.row;
-    task.report = undefined;
-    if (state === 'capturing') this.#runner.moveTasks(live, [{ task, move: { to: 'booting' } }]);
-    else if (state === 'preparing') task.holes = undefined;
-    else if (state !== 'pending' && state !== 'booting') {
-      this.#runner.moveTasks(live, [{ task, move: { to: 'preparing' } }]);
-    }
-    this.#runner.settleTask(live, task);
-  }
-
-  /** Only of the image of the host's own task. Throws TASK_STALE, DENIED. */
-  async readManifest(hostId: number, manifestId: string): Promise<Buffer> {
-    const { live } = this.#taskOf(hostId, undefined);
-    if (live.row.manifestId !== manifestId) throw knownError('DENIED', { reason: 'it is not the image of your task' });
-    return this.#options.catalog.readManifest(manifestId);
-  }
-
-  /** What the host lacks now. Throws TASK_STALE, INVALID_REQUEST. */
-  async putHoles(hostId: number, taskId: number, bytes: Buffer): Promise<void> {
-    const { live, task } = this.#taskOf(hostId, taskId, HOLE_STATES);
-    const { round } = task.row;
-    const manifest = await this.#options.catalog.loadManifest(live.row.manifestId!);
-    const holes = HoleSet.decode(bytes, manifest.chunkCount);
-    if (holes === undefined) throw knownError('INVALID_REQUEST', { problem: 'the holes do not fit the manifest' });
-    if (task.row.state === 'repairing' && holes.count > 0) await this.#lookForDamage(live, manifest, holes);
-    if (task.row.round !== round) throw staleTask(taskId, task.row.state);
-    this.#table.setHoles(taskId, bytes);
-    task.holes = holes;
-  }
-
-  /** The frames of the chunks that the host wants. Throws TASK_STALE, INVALID_REQUEST. */
-  async frames(hostId: number, taskId: number, wanted: Buffer, nonce: Uint8Array): Promise<AsyncIterable<Buffer>> {
-    const { live } = this.#taskOf(hostId, taskId, ['repairing']);
-    const { store, catalog } = this.#options;
-    const manifest = await catalog.loadManifest(live.row.manifestId!);
-    const holes = HoleSet.decode(wanted, manifest.chunkCount);
-    if (holes === undefined)
-      throw knownError('INVALID_REQUEST', { problem: 'the chunks wanted do not fit the manifest' });
-    const plan = await planFrames({ store, manifest, holes });
-    const onSkipped = (ordinal: number, error: Error) => this.#noteDamaged(live, ordinal, error.message);
-    return readFrames(plan, { sessionId: live.row.sessionId, castId: `repair-${taskId}`, nonce, onSkipped });
-  }
-
-  /** Throws TASK_STALE. */
-  async lacking(hostId: number, taskId: number, ids: Buffer): Promise<Buffer> {
-    this.#taskOf(hostId, taskId, ['capturing']);
-    return this.#captures.lacking(taskId, ids);
-  }
-
-  /** Throws TASK_STALE, STREAM_CORRUPT, CHUNK_CORRUPT, STORE_FULL. */
-  async chunks(hostId: number, taskId: number, stream: AsyncIterable<Uint8Array>): Promise<ChunksAnswer> {
-    this.#taskOf(hostId, taskId, ['capturing']);
-    return this.#captures.chunks(taskId, stream);
-  }
-
-  /** Makes the image version. Throws TASK_STALE, MANIFEST_CORRUPT, CHUNK_MISSING, STORE_FULL. */
-  async manifest(hostId: number, taskId: number, bytes: Buffer): Promise<ManifestAnswer> {
-    const { live, task } = this.#taskOf(hostId, taskId, ['capturing']);
-    const { sessionId, image } = live.row;
-    const answer = await this.#captures.manifest({ taskId, image, host: task.row.host }, bytes);
-    this.#table.setVersion(sessionId, answer.version, answer.manifestId);
-    live.row = { ...live.row, version: answer.version, manifestId: answer.manifestId };
-    return answer;
-  }
-
   /** Calls the listener when a session or its progress changed; returns how to stop. */
   onChange(listener: (sessionId: number) => void): () => void {
     this.#listeners.add(listener);
@@ -384,39 +263,9 @@ export class Sessions {
       return id;
     });
     const live = this.#runner.load(sessionId);
-    for (const { hostId } of session.tasks) this.#waiters.wakeUp(hostId);
+    for (const { hostId } of session.tasks) this.agents.orderChanged(hostId);
     this.#runner.settle(live);
     return this.view(sessionId);
-  }
-
-  #taskMoved(live: LiveSession, task: LiveTask): void {
-    const { taskId, hostId, state, endedMs } = task.row;
-    if (endedMs !== undefined) {
-      // It has said hello for this task, if it ever came.
-      const helloMs = task.row.startedMs;
-      const { sessionId } = live.row;
-      const last = { hostId, sessionId, state, endedMs, onDone: live.row.request.onDone };
-      this.#lastTasks.set(hostId, helloMs === undefined ? last : { ...last, helloMs });
-    }
-    if (state !== 'capturing' && state !== 'succeeded' && live.row.kind === 'capture') {
-      void this.#captures.abandon(taskId);
-    }
-    this.#waiters.wakeUp(hostId);
-  }
-
-  #noteDamaged(live: LiveSession, ordinal: number, problem: string): void {
-    if (!live.addDamaged(ordinal)) return;
-    const { sessionId, image } = live.row;
-    const text = `Chunk ${ordinal} of ${image} cannot be sent: ${problem}`;
-    this.#options.events.add({ subject: 'image', action: 'damaged', text, sessionId });
-  }
-
-  /** After a repair something still lacks: is it the store's fault? */
-  async #lookForDamage(live: LiveSession, manifest: Manifest, holes: HoleSet): Promise<void> {
-    const plan = await planFrames({ store: this.#options.store, manifest, holes });
-    for (const ordinal of await findDamaged(plan, manifest.chunkCount)) {
-      this.#noteDamaged(live, ordinal, 'its bytes in the store are not what its id says');
-    }
   }
 
   #running(sessionId: number): LiveSession {
@@ -425,16 +274,6 @@ export class Sessions {
     const row = this.#table.session(sessionId);
     if (row === undefined) throw knownError('SESSION_UNKNOWN', { session: sessionId });
     throw knownError('SESSION_ENDED', { session: sessionId, state: row.state });
-  }
-
-  /** The running task of a host; `taskId` and `states` are what the call is about. Throws TASK_STALE. */
-  #taskOf(hostId: number, taskId: number | undefined, states?: readonly TaskState[]) {
-    const running = this.#runner.tasksByHost.get(hostId);
-    if (running === undefined) throw staleTask(taskId, 'over');
-    const { row } = running.task;
-    if (taskId !== undefined && row.taskId !== taskId) throw staleTask(taskId, 'over');
-    if (states?.includes(row.state) === false) throw staleTask(row.taskId, row.state);
-    return running;
   }
 
   #withSession(host: HostView): HostView {
@@ -460,8 +299,4 @@ export class Sessions {
       this.#runner.tick();
     }
   }
-}
-
-function staleTask(taskId: number | undefined, state: string): Error {
-  return knownError('TASK_STALE', { task: taskId ?? 'of this host', state });
 }

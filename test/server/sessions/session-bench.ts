@@ -80,12 +80,12 @@ export class SessionBench {
   arrive(...names: string[]): void {
     for (const name of names) {
       this.hosts.noteSeen(this.hostId(name));
-      this.sessions.agentArrived(this.hostId(name), inventoryOf(name, ''));
+      this.sessions.agents.agentArrived(this.hostId(name), inventoryOf(name, ''));
     }
   }
 
   order(name: string): Order {
-    return this.sessions.orderFor(this.hostId(name));
+    return this.sessions.agents.orderFor(this.hostId(name));
   }
 
   /** What an order tells in short: `wait`, `capture`, `release reboot`, or the step of a deployment. */
@@ -97,14 +97,14 @@ export class SessionBench {
 
   report(name: string, report: Omit<Report, 'rev'>): void {
     this.hosts.noteSeen(this.hostId(name));
-    this.sessions.report(this.hostId(name), { rev: this.order(name).rev, ...report });
+    this.sessions.agents.report(this.hostId(name), { rev: this.order(name).rev, ...report });
   }
 
   /** Ends the present step, after saying what the host lacks. */
   async done(name: string, lacking?: Iterable<number> | 'all'): Promise<void> {
     const order = this.order(name);
     if (lacking !== undefined && order.kind === 'deploy') {
-      await this.sessions.putHoles(this.hostId(name), order.taskId, holesOf(lacking).encode());
+      await this.sessions.agents.putHoles(this.hostId(name), order.taskId, holesOf(lacking).encode());
     }
     this.report(name, { status: 'done' });
     await letRun();

@@ -284,11 +284,15 @@ test('orders keep their rev while nothing changes, and a waiting agent hears of 
   bench.addHosts('pc-1');
   const idle = bench.order('pc-1');
   assert.deepEqual(bench.order('pc-1'), idle);
-  const waiting = bench.sessions.awaitOrder(bench.hostId('pc-1'), idle.rev, new AbortController().signal);
+  const waiting = bench.sessions.agents.awaitOrder(bench.hostId('pc-1'), idle.rev, new AbortController().signal);
   await bench.deploy();
   const order = await waiting;
   assert.notEqual(order.rev, idle.rev);
-  const late = bench.sessions.awaitOrder(bench.hostId('pc-1'), bench.order('pc-1').rev, new AbortController().signal);
+  const late = bench.sessions.agents.awaitOrder(
+    bench.hostId('pc-1'),
+    bench.order('pc-1').rev,
+    new AbortController().signal,
+  );
   await bench.clock.advance(21);
   assert.equal((await late).rev, bench.order('pc-1').rev);
 });
@@ -299,7 +303,7 @@ test('a report about an older order moves nothing', async (t) => {
   const { sessionId } = await bench.deploy();
   const order = bench.order('pc-1');
   await bench.done('pc-1', 'all');
-  const { rev } = bench.sessions.report(bench.hostId('pc-1'), { rev: order.rev, status: 'failed' });
+  const { rev } = bench.sessions.agents.report(bench.hostId('pc-1'), { rev: order.rev, status: 'failed' });
   assert.equal(rev, bench.order('pc-1').rev);
   assert.deepEqual(bench.tasks(sessionId), { 'pc-1': 'receiving' });
 });
@@ -311,13 +315,19 @@ test('a task of another host, or a step that is over, is refused', async (t) => 
   const order = bench.order('pc-1');
   assert.ok(order.kind === 'deploy');
   const bytes = Buffer.alloc(4);
-  await assert.rejects(bench.sessions.putHoles(bench.hostId('pc-2'), order.taskId, bytes), isError('TASK_STALE'));
-  await assert.rejects(bench.sessions.putHoles(bench.hostId('pc-1'), order.taskId, bytes), isError('INVALID_REQUEST'));
   await assert.rejects(
-    bench.sessions.frames(bench.hostId('pc-1'), order.taskId, bytes, Buffer.alloc(8)),
+    bench.sessions.agents.putHoles(bench.hostId('pc-2'), order.taskId, bytes),
     isError('TASK_STALE'),
   );
-  await assert.rejects(bench.sessions.readManifest(bench.hostId('pc-1'), 'f00'), isError('DENIED'));
+  await assert.rejects(
+    bench.sessions.agents.putHoles(bench.hostId('pc-1'), order.taskId, bytes),
+    isError('INVALID_REQUEST'),
+  );
+  await assert.rejects(
+    bench.sessions.agents.frames(bench.hostId('pc-1'), order.taskId, bytes, Buffer.alloc(8)),
+    isError('TASK_STALE'),
+  );
+  await assert.rejects(bench.sessions.agents.readManifest(bench.hostId('pc-1'), 'f00'), isError('DENIED'));
 });
 
 test('a capture uploads, makes a version and completes', async (t) => {
@@ -329,8 +339,8 @@ test('a capture uploads, makes a version and completes', async (t) => {
   const order = bench.order('pc-1');
   assert.ok(order.kind === 'capture');
   const hostId = bench.hostId('pc-1');
-  await bench.sessions.lacking(hostId, order.taskId, Buffer.alloc(64));
-  const answer = await bench.sessions.manifest(hostId, order.taskId, bench.manifestBytes);
+  await bench.sessions.agents.lacking(hostId, order.taskId, Buffer.alloc(64));
+  const answer = await bench.sessions.agents.manifest(hostId, order.taskId, bench.manifestBytes);
   assert.equal(answer.isNew, true);
   await bench.done('pc-1');
   const view = bench.sessions.view(sessionId);
@@ -346,7 +356,7 @@ test('a capture that fails or is cancelled leaves nothing in the store', async (
     const { sessionId } = await bench.sessions.startCapture({ host: name, image: 'new', onDone: 'reboot' });
     const order = bench.order(name);
     assert.ok(order.kind === 'capture');
-    await bench.sessions.lacking(bench.hostId(name), order.taskId, Buffer.alloc(32));
+    await bench.sessions.agents.lacking(bench.hostId(name), order.taskId, Buffer.alloc(32));
     if (name === 'pc-1') await bench.sessions.cancel(sessionId);
     else bench.report(name, { status: 'failed' });
     await letRun();
@@ -445,7 +455,7 @@ test('a host that was just told to reboot is woken for its next session, not tak
   bench.addHosts('pc-1');
   await bench.sessions.startCapture({ host: 'pc-1', image: 'new', onDone: 'poweroff' });
   await bench.done('pc-1');
-  const order = await bench.sessions.awaitOrder(bench.hostId('pc-1'), '', new AbortController().signal);
+  const order = await bench.sessions.agents.awaitOrder(bench.hostId('pc-1'), '', new AbortController().signal);
   assert.equal(order.kind, 'release');
   const { sessionId } = await bench.deploy();
   assert.deepEqual(bench.tasks(sessionId), { 'pc-1': 'booting' });

@@ -1,0 +1,225 @@
+/** What agents ask and say: orders, reports, holes, frames, uploads. Every call is checked against the host's running task. */
+import type { ChunksAnswer, Inventory, ManifestAnswer, Order, Report, ReportAnswer } from '#protocol/agent-api.ts';
+import { knownError } from '#protocol/errors.ts';
+import { HoleSet } from '#protocol/holes.ts';
+import type { Manifest } from '#protocol/manifest.ts';
+import type { TaskState } from '#protocol/states.ts';
+import type { Clock } from '#system/clock.ts';
+import type { Logger } from '#system/log.ts';
+import type { Config } from '../config.ts';
+import type { LastTask, SessionTable } from '../db/session-table.ts';
+import type { Catalog } from '../images/catalog.ts';
+import type { ChunkStore } from '../images/chunk-store.ts';
+import type { EventLog } from '../inventory/events.ts';
+import { findDamaged } from '../transfer/damage.ts';
+import { planFrames, readFrames } from '../transfer/frame-source.ts';
+import { Captures } from './captures.ts';
+import type { LiveSession, LiveTask } from './live-session.ts';
+import { OrderWaiters } from './order-waiters.ts';
+import { orderOfTask, releaseAction, releaseOrder, waitOrder } from './orders.ts';
+import type { SessionRunner } from './session-runner.ts';
+
+export interface AgentCallsOptions {
+  readonly config: Config;
+  readonly runner: SessionRunner;
+  readonly table: SessionTable;
+  readonly events: EventLog;
+  readonly catalog: Pick<Catalog, 'readManifest' | 'loadManifest' | 'addVersion'>;
+  readonly store: Pick<ChunkStore, 'locate' | 'readAt' | 'beginIntake'>;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Steps at whose end an agent says what it lacks. */
+const HOLE_STATES: readonly TaskState[] = ['preparing', 'receiving', 'repairing', 'verifying'];
+
+export class AgentCalls {
+  #options: AgentCallsOptions;
+  #captures: Captures;
+  #waiters: OrderWaiters;
+  /** From whose release a host may not have gone yet, by host id. */
+  #lastTasks: Map<number, LastTask>;
+  /** Hosts whose agents were told to reboot or power off. */
+  #left = new Set<number>();
+  #stopping = new AbortController();
+
+  constructor(options: AgentCallsOptions) {
+    this.#options = options;
+    this.#captures = new Captures(options);
+    this.#waiters = new OrderWaiters(options.clock);
+    this.#lastTasks = new Map(options.table.lastTasks().map((last) => [last.hostId, last]));
+  }
+
+  /** Answers everybody who waits and gives up all uploads. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#captures.stop();
+  }
+
+  orderFor(hostId: number): Order {
+    const running = this.#options.runner.tasksByHost.get(hostId);
+    if (running !== undefined) {
+      const { live, task } = running;
+      const cast = live.pass?.lackedBefore.has(task.row.taskId) === true ? live.pass.order : undefined;
+      return orderOfTask(live.row, task.row, cast, this.#options.config.capture);
+    }
+    const last = this.#lastTasks.get(hostId);
+    // An agent that said hello after its task ended has been released from it.
+    if (last?.helloMs === undefined || last.helloMs > last.endedMs) return waitOrder();
+    return releaseOrder(releaseAction(last.state, last.onDone), last.sessionId);
+  }
+
+  /** The order, as soon as its rev differs from `after`; at the latest after ORDER_WAIT_MS. */
+  async awaitOrder(hostId: number, after: string, signal: AbortSignal): Promise<Order> {
+    // Whoever asks is there, whatever it was told before.
+    this.#left.delete(hostId);
+    const until = AbortSignal.any([signal, this.#stopping.signal]);
+    const order = await this.#waiters.wait(hostId, after, () => this.orderFor(hostId), until);
+    if (order.kind === 'release' && order.action !== 'stay') this.#left.add(hostId);
+    return order;
+  }
+
+  /** Takes a report about the present order; one about an older order only shows that the host lives. */
+  report(hostId: number, report: Report): ReportAnswer {
+    const running = this.#options.runner.tasksByHost.get(hostId);
+    if (running !== undefined && report.rev === this.orderFor(hostId).rev) {
+      this.#options.runner.noteReport(running.live, running.task, report);
+    }
+    return { rev: this.orderFor(hostId).rev };
+  }
+
+  /** After a good hello: the agent has just started and knows nothing of its task. */
+  agentArrived(hostId: number, _inventory: Inventory): void {
+    this.#left.delete(hostId);
+    const nowMs = this.#options.clock.nowMs();
+    const last = this.#lastTasks.get(hostId);
+    if (last !== undefined) this.#lastTasks.set(hostId, { ...last, helloMs: nowMs });
+    const running = this.#options.runner.tasksByHost.get(hostId);
+    if (running === undefined) return;
+    const { live, task } = running;
+    const { state } = task.row;
+    task.report = undefined;
+    if (state === 'capturing') this.#options.runner.moveTasks(live, [{ task, move: { to: 'booting' } }]);
+    else if (state === 'preparing') task.holes = undefined;
+    else if (state !== 'pending' && state !== 'booting') {
+      this.#options.runner.moveTasks(live, [{ task, move: { to: 'preparing' } }]);
+    }
+    this.#options.runner.settleTask(live, task);
+  }
+
+  /** Only of the image of the host's own task. Throws TASK_STALE, DENIED. */
+  async readManifest(hostId: number, manifestId: string): Promise<Buffer> {
+    const { live } = this.#taskOf(hostId, undefined);
+    if (live.row.manifestId !== manifestId) throw knownError('DENIED', { reason: 'it is not the image of your task' });
+    return this.#options.catalog.readManifest(manifestId);
+  }
+
+  /** What the host lacks now. Throws TASK_STALE, INVALID_REQUEST. */
+  async putHoles(hostId: number, taskId: number, bytes: Buffer): Promise<void> {
+    const { live, task } = this.#taskOf(hostId, taskId, HOLE_STATES);
+    const { round } = task.row;
+    const manifest = await this.#options.catalog.loadManifest(live.row.manifestId!);
+    const holes = HoleSet.decode(bytes, manifest.chunkCount);
+    if (holes === undefined) throw knownError('INVALID_REQUEST', { problem: 'the holes do not fit the manifest' });
+    if (task.row.state === 'repairing' && holes.count > 0) await this.#lookForDamage(live, manifest, holes);
+    if (task.row.round !== round) throw staleTask(taskId, task.row.state);
+    this.#options.table.setHoles(taskId, bytes);
+    task.holes = holes;
+  }
+
+  /** The frames of the chunks that the host wants. Throws TASK_STALE, INVALID_REQUEST. */
+  async frames(hostId: number, taskId: number, wanted: Buffer, nonce: Uint8Array): Promise<AsyncIterable<Buffer>> {
+    const { live } = this.#taskOf(hostId, taskId, ['repairing']);
+    const { store, catalog } = this.#options;
+    const manifest = await catalog.loadManifest(live.row.manifestId!);
+    const holes = HoleSet.decode(wanted, manifest.chunkCount);
+    if (holes === undefined)
+      throw knownError('INVALID_REQUEST', { problem: 'the chunks wanted do not fit the manifest' });
+    const plan = await planFrames({ store, manifest, holes });
+    const onSkipped = (ordinal: number, error: Error) => this.noteDamaged(live, ordinal, error.message);
+    return readFrames(plan, { sessionId: live.row.sessionId, castId: `repair-${taskId}`, nonce, onSkipped });
+  }
+
+  /** Throws TASK_STALE. */
+  async lacking(hostId: number, taskId: number, ids: Buffer): Promise<Buffer> {
+    this.#taskOf(hostId, taskId, ['capturing']);
+    return this.#captures.lacking(taskId, ids);
+  }
+
+  /** Throws TASK_STALE, STREAM_CORRUPT, CHUNK_CORRUPT, STORE_FULL. */
+  async chunks(hostId: number, taskId: number, stream: AsyncIterable<Uint8Array>): Promise<ChunksAnswer> {
+    this.#taskOf(hostId, taskId, ['capturing']);
+    return this.#captures.chunks(taskId, stream);
+  }
+
+  /** Makes the image version. Throws TASK_STALE, MANIFEST_CORRUPT, CHUNK_MISSING, STORE_FULL. */
+  async manifest(hostId: number, taskId: number, bytes: Buffer): Promise<ManifestAnswer> {
+    const { live, task } = this.#taskOf(hostId, taskId, ['capturing']);
+    const { sessionId, image } = live.row;
+    const answer = await this.#captures.manifest({ taskId, image, host: task.row.host }, bytes);
+    this.#options.table.setVersion(sessionId, answer.version, answer.manifestId);
+    live.row = { ...live.row, version: answer.version, manifestId: answer.manifestId };
+    return answer;
+  }
+
+  /** A task moved: its host has another order, or none, and a capture that will not end well frees what it uploaded. */
+  taskMoved(live: LiveSession, task: LiveTask): void {
+    const { taskId, hostId, state, endedMs } = task.row;
+    if (endedMs !== undefined) {
+      // It has said hello for this task, if it ever came.
+      const helloMs = task.row.startedMs;
+      const { sessionId } = live.row;
+      const last = { hostId, sessionId, state, endedMs, onDone: live.row.request.onDone };
+      this.#lastTasks.set(hostId, helloMs === undefined ? last : { ...last, helloMs });
+    }
+    if (state !== 'capturing' && state !== 'succeeded' && live.row.kind === 'capture') {
+      void this.#captures.abandon(taskId);
+    }
+    this.#waiters.wakeUp(hostId);
+  }
+
+  /** The order of this host may have changed. */
+  orderChanged(hostId: number): void {
+    this.#waiters.wakeUp(hostId);
+  }
+
+  /** The host took leave: it was told to reboot or to power off, and its agent has not come back since. */
+  hasLeft(hostId: number): boolean {
+    return this.#left.has(hostId);
+  }
+
+  /** Frees what a capture task has uploaded. May be repeated. */
+  abandonUpload(taskId: number): Promise<void> {
+    return this.#captures.abandon(taskId);
+  }
+
+  /** Notes, once, a chunk that the store does not have whole. */
+  noteDamaged(live: LiveSession, ordinal: number, problem: string): void {
+    if (!live.addDamaged(ordinal)) return;
+    const { sessionId, image } = live.row;
+    const text = `Chunk ${ordinal} of ${image} cannot be sent: ${problem}`;
+    this.#options.events.add({ subject: 'image', action: 'damaged', text, sessionId });
+  }
+
+  /** After a repair something still lacks: is it the store's fault? */
+  async #lookForDamage(live: LiveSession, manifest: Manifest, holes: HoleSet): Promise<void> {
+    const plan = await planFrames({ store: this.#options.store, manifest, holes });
+    for (const ordinal of await findDamaged(plan, manifest.chunkCount)) {
+      this.noteDamaged(live, ordinal, 'its bytes in the store are not what its id says');
+    }
+  }
+
+  /** The running task of a host; `taskId` and `states` are what the call is about. Throws TASK_STALE. */
+  #taskOf(hostId: number, taskId: number | undefined, states?: readonly TaskState[]) {
+    const running = this.#options.runner.tasksByHost.get(hostId);
+    if (running === undefined) throw staleTask(taskId, 'over');
+    const { row } = running.task;
+    if (taskId !== undefined && row.taskId !== taskId) throw staleTask(taskId, 'over');
+    if (states?.includes(row.state) === false) throw staleTask(row.taskId, row.state);
+    return running;
+  }
+}
+
+function staleTask(taskId: number | undefined, state: string): Error {
+  return knownError('TASK_STALE', { task: taskId ?? 'of this host', state });
+}
