@@ -21,7 +21,6 @@ import type { Hosts } from '../inventory/hosts.ts';
 import { normalizeMac } from '../inventory/mac.ts';
 import type { Tokens } from '../inventory/tokens.ts';
 import type { AgentCalls } from '../sessions/agent-calls.ts';
-import type { AgentCalls } from '../sessions/agent-calls.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import { requireAgentToken } from './agent-auth.ts';
 import { type App, makeApp } from './app.ts';
