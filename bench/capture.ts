@@ -26,7 +26,7 @@ export async function benchCapture(o: {
   const folder = mkdtempSync(join(tmpdir(), 'fc-bench-capture-'));
   const image = join(folder, 'disk.img');
   try {
-    await makeFileSystemImage(image, join(folder, 'tree'), o.quick ? 256 : 1024);
+    await makeFileSystemImage(image, join(folder, 'tree'), o.quick ? 512 : 1024);
     const rounds: { ours: number; again: number; partclone: number }[] = [];
     let usedBytes = 0;
     for (let round = 0; round < (o.quick ? 3 : 5); round++) {

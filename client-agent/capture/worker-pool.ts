@@ -9,7 +9,7 @@ import type { LoadedBatch } from './chunk-loader.ts';
 const MAX_WORKERS = 4;
 
 /** The chunks are not on V8's heap; a small one makes it collect the buffers that zstd gave it. */
-const HEAP_LIMITS = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 48 };
+const HEAP_LIMITS = { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 32 };
 
 export interface CaptureWorkerData {
   readonly diskPath: string;
