@@ -132,8 +132,10 @@ function endWith(error: unknown, isJson: boolean): never {
     process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
     process.exit(1);
   }
-  if (isJson) process.stdout.write(`${JSON.stringify({ error: error.toBody() })}\n`);
-  else process.stderr.write(`fleetcast: ${error.message}\n  Next: ${error.next}\n`);
+  const text = isJson
+    ? JSON.stringify({ error: error.toBody() })
+    : `fleetcast: ${error.message}\n  Next: ${error.next}`;
+  process.stderr.write(`${text}\n`);
   process.exit(conflicts.has(error.code) ? 11 : 2);
 }
 

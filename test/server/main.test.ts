@@ -55,8 +55,10 @@ async function startDaemon(
 }
 
 async function refusedStart(place: Place): Promise<{ exitCode: number; code: string; message: string }> {
-  const { stdout, exitCode } = await run([process.execPath, ...argumentsOf(place, ['--json'])], { okCodes: [2, 11] });
-  return { exitCode, ...JSON.parse(stdout).error };
+  const argv = [process.execPath, ...argumentsOf(place, ['--json'])];
+  const { stdout, stderr, exitCode } = await run(argv, { okCodes: [2, 11] });
+  assert.equal(stdout, '', 'stdout is for answers');
+  return { exitCode, ...JSON.parse(stderr).error };
 }
 
 async function ask(socketPath: string, path: string): Promise<IncomingMessage> {
