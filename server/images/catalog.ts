@@ -154,13 +154,30 @@ export class Catalog {
         throw knownError('CHUNK_MISSING', { chunk: hexIdAt(manifest, locations.packIds.indexOf(packId)) });
       }
       if (isNew) {
-        const versions = [...(file?.versions ?? []), view];
-        await writeIntoStore(this.#options.dir, () =>
-          this.#images.write(image, { nextVersion: view.version + 1, versions }),
-        );
-        this.#table.replace(image, versions);
+        await this.#writeVersions(image, view.version + 1, [...(file?.versions ?? []), view]);
       }
       return { manifestId: manifest.id, image, version: view.version, isNew };
+    });
+  }
+
+  /**
+   * Adds warnings of a capture to its version: they come after the manifest, with the agent's last report. Those that it has
+   * already are not doubled, so it may be repeated. A version that was removed meanwhile needs none.
+   * Throws IMAGE_FILE_DAMAGED, STORE_FULL.
+   */
+  async noteWarnings(image: string, version: number, warnings: readonly string[]): Promise<void> {
+    await this.#inTurn(async () => {
+      const file = await this.#images.read(image);
+      const view = file?.versions.find((one) => one.version === version);
+      if (file === undefined || view === undefined) return;
+      const fresh = warnings.filter((warning) => !view.warnings.includes(warning));
+      if (fresh.length === 0) return;
+      const noted = { ...view, warnings: [...view.warnings, ...fresh] };
+      await this.#writeVersions(
+        image,
+        file.nextVersion,
+        file.versions.map((one) => (one === view ? noted : one)),
+      );
     });
   }
 
@@ -189,10 +206,7 @@ export class Catalog {
         this.#table.remove(image);
         return;
       }
-      await writeIntoStore(this.#options.dir, () =>
-        this.#images.write(image, { nextVersion: file.nextVersion, versions: kept }),
-      );
-      this.#table.replace(image, kept);
+      await this.#writeVersions(image, file.nextVersion, kept);
     });
   }
 
@@ -212,6 +226,14 @@ export class Catalog {
   async removeManifest(manifestId: string): Promise<void> {
     this.#loaded.delete(manifestId);
     await this.#manifests.remove(manifestId);
+  }
+
+  /** Makes these the versions of the image, in its file and then in the tables. Throws STORE_FULL. */
+  async #writeVersions(image: string, nextVersion: number, versions: VersionView[]): Promise<void> {
+    await writeIntoStore(this.#options.dir, async () => {
+      await this.#images.write(image, { nextVersion, versions });
+      this.#table.replace(image, versions);
+    });
   }
 
   #describe(

@@ -24,7 +24,7 @@ export interface AgentCallsOptions {
   readonly runner: SessionRunner;
   readonly table: SessionTable;
   readonly events: EventLog;
-  readonly catalog: Pick<Catalog, 'readManifest' | 'loadManifest' | 'addVersion'>;
+  readonly catalog: Pick<Catalog, 'readManifest' | 'loadManifest' | 'addVersion' | 'noteWarnings'>;
   readonly store: Pick<ChunkStore, 'locate' | 'readAt' | 'beginIntake'>;
   readonly clock: Clock;
   readonly log: Logger;
@@ -80,10 +80,15 @@ export class AgentCalls {
   }
 
   /** Takes a report about the present order; one about an older order only shows that the host lives. */
-  report(hostId: number, report: Report): ReportAnswer {
-    const running = this.#options.runner.tasksByHost.get(hostId);
-    if (running !== undefined && report.rev === this.orderFor(hostId).rev) {
-      this.#options.runner.noteReport(running.live, running.task, report);
+  async report(hostId: number, report: Report): Promise<ReportAnswer> {
+    if (report.rev === this.orderFor(hostId).rev) {
+      const warnings = report.captureResult?.warnings ?? [];
+      // Before the report ends the task: a daemon that is killed in between is told again.
+      if (warnings.length > 0) await this.#noteWarnings(hostId, warnings);
+      const running = this.#options.runner.tasksByHost.get(hostId);
+      if (running !== undefined && report.rev === this.orderFor(hostId).rev) {
+        this.#options.runner.noteReport(running.live, running.task, report);
+      }
     }
     return { rev: this.orderFor(hostId).rev };
   }
@@ -199,6 +204,19 @@ export class AgentCalls {
     const { sessionId, image } = live.row;
     const text = `Chunk ${ordinal} of ${image} cannot be sent: ${problem}`;
     this.#options.events.add({ subject: 'image', action: 'damaged', text, sessionId });
+  }
+
+  /** What the agent warns of belongs to the version that it has made. */
+  async #noteWarnings(hostId: number, warnings: readonly string[]): Promise<void> {
+    const live = this.#options.runner.tasksByHost.get(hostId)?.live;
+    if (live?.row.kind !== 'capture' || live.row.version === undefined) return;
+    const { sessionId, image, version } = live.row;
+    try {
+      await this.#options.catalog.noteWarnings(image, version, warnings);
+    } catch (error) {
+      // The image is whole without them, and the session has them too.
+      this.#options.log.error({ err: error, sessionId, warnings }, `The warnings of ${image} could not be kept`);
+    }
   }
 
   /** After a repair something still lacks: is it the store's fault? */

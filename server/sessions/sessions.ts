@@ -33,7 +33,7 @@ export interface SessionsOptions {
   readonly config: Config;
   readonly hosts: Pick<Hosts, 'get' | 'byId' | 'resolve' | 'lastSeenMs'>;
   readonly events: EventLog;
-  readonly catalog: Pick<Catalog, 'list' | 'resolve' | 'readManifest' | 'loadManifest' | 'addVersion'>;
+  readonly catalog: Pick<Catalog, 'list' | 'resolve' | 'readManifest' | 'loadManifest' | 'addVersion' | 'noteWarnings'>;
   readonly store: Pick<ChunkStore, 'locate' | 'readAt' | 'lacking' | 'beginIntake'>;
   readonly clock: Clock;
   readonly log: Logger;

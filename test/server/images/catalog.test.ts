@@ -42,6 +42,30 @@ test('the same disk again makes no new version', async (t) => {
   assert.equal(opened.catalog.list()[0]?.versions.length, 1);
 });
 
+test('warnings that come after the manifest join their version for good, and are not doubled', async (t) => {
+  const opened = await openTestStore(t);
+  await addImage(opened, 'win11', chunks.slice(0, 8));
+  await addImage(opened, 'win11', chunks);
+  await opened.catalog.noteWarnings('win11', 1, ['sda2 was taken raw']);
+  await opened.catalog.noteWarnings('win11', 1, ['sda2 was taken raw', 'sda3 hibernates']);
+  const warnings = ({ catalog }: typeof opened) => catalog.list()[0]!.versions.map((version) => version.warnings);
+  const noted = [[], ['sda2 was taken raw', 'sda3 hibernates']];
+  assert.deepEqual(warnings(opened), noted);
+  assert.deepEqual((await opened.catalog.view('win11@1')).versions[0]!.warnings, noted[1]);
+  assert.deepEqual(warnings(await opened.reopen('forget')), noted);
+});
+
+test('warnings of an image or version that was removed meanwhile are let go', async (t) => {
+  const opened = await openTestStore(t);
+  await addImage(opened, 'win11', chunks);
+  await opened.catalog.noteWarnings('win11', 9, ['late']);
+  await opened.catalog.noteWarnings('gone', 1, ['late']);
+  assert.deepEqual(
+    opened.catalog.list().map(({ name, versions }) => [name, versions.length, versions[0]!.warnings]),
+    [['win11', 1, []]],
+  );
+});
+
 test('captures of one image that end at once get numbers of their own', async (t) => {
   const opened = await openTestStore(t);
   await addImage(opened, 'win11', chunks);

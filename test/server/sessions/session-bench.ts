@@ -36,6 +36,7 @@ export class SessionBench {
   readonly casts: HeldCast[] = [];
   readonly wakes: string[] = [];
   readonly intakes: string[] = [];
+  readonly warnings: string[] = [];
   database: Database;
   events!: EventLog;
   hosts!: Hosts;
@@ -97,7 +98,7 @@ export class SessionBench {
 
   report(name: string, report: Omit<Report, 'rev'>): void {
     this.hosts.noteSeen(this.hostId(name));
-    this.sessions.agents.report(this.hostId(name), { rev: this.order(name).rev, ...report });
+    void this.sessions.agents.report(this.hostId(name), { rev: this.order(name).rev, ...report });
   }
 
   /** Ends the present step, after saying what the host lacks. */
@@ -205,6 +206,9 @@ export class SessionBench {
       addVersion: async (added) => {
         this.intakes.push(`version of ${added.image}`);
         return { manifestId: manifest.id, image: added.image, version: 1, isNew: true };
+      },
+      noteWarnings: async (name, number, warnings) => {
+        this.warnings.push(...warnings.map((warning) => `${name}@${number}: ${warning}`));
       },
     };
   }

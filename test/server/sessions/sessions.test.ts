@@ -303,7 +303,7 @@ test('a report about an older order moves nothing', async (t) => {
   const { sessionId } = await bench.deploy();
   const order = bench.order('pc-1');
   await bench.done('pc-1', 'all');
-  const { rev } = bench.sessions.agents.report(bench.hostId('pc-1'), { rev: order.rev, status: 'failed' });
+  const { rev } = await bench.sessions.agents.report(bench.hostId('pc-1'), { rev: order.rev, status: 'failed' });
   assert.equal(rev, bench.order('pc-1').rev);
   assert.deepEqual(bench.tasks(sessionId), { 'pc-1': 'receiving' });
 });
@@ -347,6 +347,31 @@ test('a capture uploads, makes a version and completes', async (t) => {
   assert.deepEqual([view.state, view.version, view.manifestId], ['completed', 1, bench.manifest.id]);
   assert.deepEqual(bench.intakes, ['begin', 'version of new']);
   assert.equal(bench.told('pc-1'), 'release poweroff');
+});
+
+test('what the agent warns of at the end of a capture is kept with the version before the task ends', async (t) => {
+  const bench = new SessionBench(t);
+  bench.addHosts('pc-1');
+  const { sessionId } = await bench.sessions.startCapture({ host: 'pc-1', image: 'new', onDone: 'reboot' });
+  const order = bench.order('pc-1');
+  assert.ok(order.kind === 'capture');
+  const hostId = bench.hostId('pc-1');
+  await bench.sessions.agents.manifest(hostId, order.taskId, bench.manifestBytes);
+  const captureResult = {
+    manifestId: bench.manifest.id,
+    usedBytes: 1,
+    chunks: 1,
+    uploadedChunks: 1,
+    uploadedBytes: 1,
+    warnings: ['sda2 was taken raw'],
+  };
+  const reported = bench.sessions.agents.report(hostId, { rev: order.rev, status: 'done', captureResult });
+  assert.deepEqual(bench.warnings, ['new@1: sda2 was taken raw']);
+  assert.equal(bench.state(sessionId), 'capturing');
+  await reported;
+  assert.equal(bench.state(sessionId), 'completed');
+  await bench.sessions.agents.report(hostId, { rev: order.rev, status: 'done', captureResult });
+  assert.equal(bench.warnings.length, 1, 'the same report again is about an older order');
 });
 
 test('a capture that fails or is cancelled leaves nothing in the store', async (t) => {
