@@ -2,7 +2,7 @@
  * `npm run demo [-- --hosts N --json --keep --link-mbit N --used-mib N]`: the whole road of one deployment on a virtual
  * network, with the commands that an admin would type. Exit code 0 only when every disk was found right by foreign programs.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -88,7 +88,7 @@ async function runDemo(options: DemoOptions, signal: AbortSignal): Promise<boole
 
     showCommand(['serve', '--config', lab.configPath], `ip netns exec ${lab.topology.serverNamespace} `);
     await lab.startDaemon();
-    await command(lab, ['host', 'import', writeHostList(lab)], signal);
+    await command(lab, ['host', 'import', lab.writeHostList(GROUP, names)], signal);
 
     say('Powering all machines on …');
     for (const host of lab.topology.hosts) lab.powerOn(host);
@@ -182,15 +182,6 @@ async function command(lab: Lab, args: readonly string[], signal: AbortSignal, o
 
 function showCommand(args: readonly string[], prefix = ''): void {
   console.log(`\n$ ${prefix}fleetcast ${args.join(' ')}`);
-}
-
-function writeHostList(lab: Lab): string {
-  const path = join(lab.folder.path, 'hosts.csv');
-  const lines = lab.topology.hosts.map(({ name, mac }) =>
-    name === GOLDEN ? `${name},${mac}` : `${name},${mac},${GROUP}`,
-  );
-  writeFileSync(path, `${lines.join('\n')}\n`);
-  return path;
 }
 
 /** Every host has told the server its disks. */

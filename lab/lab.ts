@@ -4,11 +4,12 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, openSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
+import { AGENT_MAIN, writeAgentProgram } from '#pxe-assets/agent-program.ts';
 import { programFailed } from '#system/run.ts';
 import { removeRun } from './leftovers.ts';
 import { inNamespace, setUpNetwork } from './network.ts';
@@ -20,6 +21,7 @@ import { type LabHost, planTopology, type Topology } from './topology.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const AGENT_PORT = 8470;
+const TOPOLOGY_FILE = 'topology.json';
 /** A daemon on a busy machine answers within this. */
 const DAEMON_START_MS = 30_000;
 const POLL_MS = 50;
@@ -51,15 +53,13 @@ export class Lab {
   readonly socketPath: string;
   readonly configPath: string;
   readonly daemonLog: string;
-  readonly #diskBytes: number;
   #daemon: ProcessRecord | undefined;
   #light = new Map<string, ProcessRecord>();
   #down: Promise<void> | undefined;
 
-  private constructor(topology: Topology, folder: RunFolder, diskBytes: number) {
+  private constructor(topology: Topology, folder: RunFolder) {
     this.topology = topology;
     this.folder = folder;
-    this.#diskBytes = diskBytes;
     this.socketPath = join(folder.path, 'admin.sock');
     this.configPath = join(folder.path, 'fleetcast.toml');
     this.daemonLog = join(folder.path, 'daemon.log');
@@ -69,18 +69,27 @@ export class Lab {
   static async create(options: LabOptions): Promise<Lab> {
     requireRoot('The virtual lab');
     const folder = createRunFolder();
-    const lab = new Lab(planTopology(folder.run, options.hosts, options.linkMbit), folder, options.diskBytes);
+    const lab = new Lab(planTopology(folder.run, options.hosts, options.linkMbit), folder);
     try {
       const notice = raiseReceiveBuffer();
       if (notice !== undefined) options.onNotice?.(notice);
       for (const name of ['disks', 'consoles', 'hardware', 'data']) mkdirSync(join(folder.path, name));
+      writeFileSync(join(folder.path, TOPOLOGY_FILE), JSON.stringify(lab.topology));
+      await writeAgentProgram(join(folder.path, 'agent'));
+      symlinkSync(join(ROOT, 'node_modules'), join(folder.path, 'agent/node_modules'));
       await setUpNetwork(lab.topology);
-      for (const host of lab.topology.hosts) lab.#makeMachine(host);
+      for (const host of lab.topology.hosts) lab.#makeMachine(host, options.diskBytes);
       return lab;
     } catch (error) {
       await lab.takeDown();
       throw error;
     }
+  }
+
+  /** A lab that another program made and left up. Throws ENOENT when there is none in that folder. */
+  static attach(path: string): Lab {
+    const topology = JSON.parse(readFileSync(join(path, TOPOLOGY_FILE), 'utf8')) as Topology;
+    return new Lab(topology, { run: topology.run, path });
   }
 
   host(name: string): LabHost {
@@ -99,7 +108,7 @@ export class Lab {
 
   /** Starts `fleetcast serve` in the server's namespace and waits until it answers. Throws PROGRAM_FAILED with its last words. */
   async startDaemon(options: DaemonOptions = {}): Promise<void> {
-    writeFileSync(this.configPath, `${this.#configText()}${options.moreConfig ?? ''}`);
+    this.writeConfig(options.moreConfig);
     const argv = ['bin/fleetcast', 'serve', '--config', this.configPath];
     const daemon = this.start('daemon', this.topology.serverNamespace, argv, this.daemonLog);
     this.#daemon = daemon;
@@ -111,6 +120,31 @@ export class Lab {
       }
       await delay(POLL_MS);
     }
+  }
+
+  /** The daemon's config file. `more`: further lines of TOML. */
+  writeConfig(more = ''): void {
+    const { folder, socketPath, topology } = this;
+    const lines = [
+      '[daemon]',
+      `data_dir = "${join(folder.path, 'data')}"`,
+      `socket = "${socketPath}"`,
+      '',
+      '[network]',
+      `interface = "${topology.interface}"`,
+      `agent_port = ${AGENT_PORT}`,
+    ];
+    writeFileSync(this.configPath, `${lines.join('\n')}\n${more}`);
+  }
+
+  /** A list for `fleetcast host import`: every host, those named in a group. Returns its path. */
+  writeHostList(group: string, members: readonly string[]): string {
+    const path = join(this.folder.path, 'hosts.csv');
+    const lines = this.topology.hosts.map(({ name, mac }) =>
+      [name, mac, ...(members.includes(name) ? [group] : [])].join(),
+    );
+    writeFileSync(path, `${lines.join('\n')}\n`);
+    return path;
   }
 
   /** SIGTERM is a stop in good order, SIGKILL a crash; either way it has ended when this returns. */
@@ -129,6 +163,7 @@ export class Lab {
     const argv = [
       ...['bin/node', 'lab/light-host.ts', '--server', `http://${this.topology.serverAddress}:${AGENT_PORT}`],
       ...['--mac', host.mac, '--uuid', host.systemUuid, '--power', power],
+      ...['--agent', join(this.folder.path, 'agent', AGENT_MAIN)],
       ...['--hardware', join(this.folder.path, 'hardware', `${host.name}.json`)],
     ];
     this.#light.set(host.name, this.start(host.name, host.namespace, argv, this.consoleOf(host)));
@@ -194,10 +229,10 @@ export class Lab {
     return this.#down;
   }
 
-  #makeMachine(host: LabHost): void {
+  #makeMachine(host: LabHost, diskBytes: number): void {
     const path = this.diskOf(host);
     closeSync(openSync(path, 'w'));
-    truncateSync(path, this.#diskBytes);
+    truncateSync(path, diskBytes);
     const disk = { path, model: 'Light disk', serial: host.diskSerial, sectorBytes: 512, transport: 'sata' };
     const hardware = {
       systemUuid: host.systemUuid,
@@ -207,20 +242,6 @@ export class Lab {
       disks: [{ ...disk, removable: false, readOnly: false }],
     };
     writeFileSync(join(this.folder.path, 'hardware', `${host.name}.json`), JSON.stringify(hardware, null, 2));
-  }
-
-  #configText(): string {
-    const { folder, socketPath, topology } = this;
-    return [
-      '[daemon]',
-      `data_dir = "${join(folder.path, 'data')}"`,
-      `socket = "${socketPath}"`,
-      '',
-      '[network]',
-      `interface = "${topology.interface}"`,
-      `agent_port = ${AGENT_PORT}`,
-      '',
-    ].join('\n');
   }
 
   async #daemonAnswers(): Promise<boolean> {

@@ -3,7 +3,7 @@
  * server what to boot, runs the real agent for it, and "boots the local disk" by powering off, so that the host can be
  * woken again. Its console goes to stdout.
  *
- * light-host.ts --server URL --mac MAC --uuid UUID --hardware FILE --power on|asleep [--workers N]
+ * light-host.ts --server URL --mac MAC --uuid UUID --hardware FILE --power on|asleep --agent FILE [--workers N]
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
@@ -17,10 +17,10 @@ import { isMagicPacketFor } from './magic-packet.ts';
 /** Exit codes of an agent that was started with `--on-release exit`. */
 const EXIT_REBOOT = 10;
 const EXIT_POWER_OFF = 11;
+const EXIT_TOKEN_REFUSED = 12;
 const WAKE_PORT = 9;
-/** Firmware asks again after this long when nobody answers, and gives up and boots the disk after `ASK_LIMIT` tries. */
+/** Firmware with the network as its only boot entry asks for ever, with this much time between. */
 const ASK_AGAIN_MS = 1000;
-const ASK_LIMIT = 60;
 /** A kernel that panics with `panic=2` reboots after this long. */
 const CRASH_REBOOT_MS = 2000;
 
@@ -40,6 +40,7 @@ const { values } = parseArgs({
     uuid: { type: 'string' },
     hardware: { type: 'string' },
     power: { type: 'string', default: 'on' },
+    agent: { type: 'string' },
     workers: { type: 'string', default: '1' },
   },
 });
@@ -47,6 +48,7 @@ const server = need('server');
 const mac = need('mac');
 const uuid = need('uuid');
 const hardware = need('hardware');
+const agentProgram = need('agent');
 
 let agent: ChildProcess | undefined;
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void pullThePlug());
@@ -72,6 +74,7 @@ async function bootOnce(): Promise<boolean> {
   const code = await runAgent(answer.server, answer.bootToken);
   if (code === EXIT_REBOOT) say('the agent reboots the machine');
   else if (code === EXIT_POWER_OFF) say('the agent powers the machine off');
+  else if (code === EXIT_TOKEN_REFUSED) say('the server does not know the agent any more; the machine reboots');
   else {
     say(`the agent died (${code}); the machine reboots`);
     await delay(CRASH_REBOOT_MS);
@@ -80,7 +83,7 @@ async function bootOnce(): Promise<boolean> {
 }
 
 async function askBootTarget(): Promise<BootAnswer> {
-  for (let tries = 0; tries < ASK_LIMIT; tries++) {
+  for (let tries = 0; ; tries++) {
     try {
       return await fetchBootTarget();
     } catch (error) {
@@ -88,7 +91,6 @@ async function askBootTarget(): Promise<BootAnswer> {
       await delay(ASK_AGAIN_MS);
     }
   }
-  return { target: 'local', reason: 'no answer from the network' };
 }
 
 function fetchBootTarget(): Promise<BootAnswer> {
@@ -113,7 +115,7 @@ function fetchBootTarget(): Promise<BootAnswer> {
 }
 
 async function runAgent(agentServer: string, bootToken: string): Promise<number | string> {
-  const argv = ['client-agent/main.ts', '--server', agentServer, '--boot-token', bootToken, '--hardware', hardware];
+  const argv = [agentProgram, '--server', agentServer, '--boot-token', bootToken, '--hardware', hardware];
   argv.push('--workers', values.workers, '--on-release', 'exit');
   const started = spawn(join(ROOT, 'bin/node'), argv, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] });
   agent = started;

@@ -1,0 +1,132 @@
+/**
+ * A real machine of the lab: QEMU with real firmware, no operating system but what comes from the network and what lies on
+ * its disk. Which lines QEMU needs for which firmware is written here, and nowhere else.
+ */
+import { createHash } from 'node:crypto';
+import { closeSync, copyFileSync, existsSync, mkdirSync, openSync, truncateSync } from 'node:fs';
+import { join } from 'node:path';
+import { uuidFrom } from './topology.ts';
+
+/** `uefi` knows the Secure Boot of `secure-boot` not at all; `uefi-http` asks for a URL instead of TFTP. */
+export const vmFirmwares = ['bios', 'uefi', 'secure-boot', 'uefi-http'] as const;
+export type VmFirmware = (typeof vmFirmwares)[number];
+
+/** Addresses of the lab's DHCP pool: one each (lab.ts). */
+export const MAX_VIRTUAL_MACHINES = 5;
+
+const OVMF = '/usr/share/OVMF';
+const IPXE_ROMS = '/usr/lib/ipxe/qemu';
+
+export interface VirtualMachine {
+  readonly name: string;
+  readonly firmware: VmFirmware;
+  /** Port of the switch: a tap link. */
+  readonly port: string;
+  readonly mac: string;
+  readonly systemUuid: string;
+  readonly diskSerial: string;
+  readonly memoryMiB: number;
+  /** Everything of the machine lies in it; QEMU runs there. */
+  readonly folder: string;
+}
+
+/** Names of the files in the machine's folder. */
+export const vmFiles = {
+  disk: 'disk.img',
+  /** All that the serial console ever said. */
+  serialLog: 'serial.log',
+  /** Unix sockets: the serial console, and QEMU's monitor. */
+  console: 'console.sock',
+  monitor: 'monitor.sock',
+  variables: 'variables.fd',
+} as const;
+
+/** `index` counts the virtual machines of a lab from 0. `memoryMiB`: 384 is the least for the agent, 512 for Secure Boot's firmware. */
+export function planVirtualMachine(o: {
+  readonly run: string;
+  readonly name: string;
+  readonly index: number;
+  readonly firmware: VmFirmware;
+  readonly folder: string;
+  readonly memoryMiB?: number;
+}): VirtualMachine {
+  if (o.index >= MAX_VIRTUAL_MACHINES) {
+    throw new RangeError(`a lab has at most ${MAX_VIRTUAL_MACHINES} virtual machines`);
+  }
+  const digest = createHash('sha256').update(`${o.run} vm ${o.name}`).digest('hex');
+  return {
+    name: o.name,
+    firmware: o.firmware,
+    port: `fc-v${o.index + 1}`,
+    mac: `52:54:00:77:80:${(o.index + 1).toString(16).padStart(2, '0')}`,
+    systemUuid: uuidFrom(digest),
+    diskSerial: `VM${digest.slice(0, 9).toUpperCase()}`,
+    memoryMiB: o.memoryMiB ?? (o.firmware === 'secure-boot' ? 512 : 384),
+    folder: o.folder,
+  };
+}
+
+/** Makes the machine's folder with an empty disk and, for UEFI, fresh firmware variables. */
+export function makeVirtualMachine(vm: VirtualMachine, diskBytes: number): void {
+  mkdirSync(vm.folder, { recursive: true });
+  const disk = join(vm.folder, vmFiles.disk);
+  closeSync(openSync(disk, 'w'));
+  truncateSync(disk, diskBytes);
+  if (vm.firmware === 'bios') return;
+  const variables = vm.firmware === 'secure-boot' ? 'OVMF_VARS_4M.ms.fd' : 'OVMF_VARS_4M.fd';
+  copyFileSync(join(OVMF, variables), join(vm.folder, vmFiles.variables));
+}
+
+/**
+ * argv of QEMU, to be run in the machine's folder. Software emulation only: where a /dev/kvm is, it may not be usable.
+ * `romfile=` (empty): else QEMU's iPXE takes the place of OVMF's own network boot.
+ */
+export function qemuArguments(vm: VirtualMachine): string[] {
+  const isUefi = vm.firmware !== 'bios';
+  return [
+    ...['qemu-system-x86_64', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '1', '-m', String(vm.memoryMiB)],
+    ...['-display', 'none', '-nodefaults', '-vga', 'std', '-name', vm.name],
+    ...machineArguments[vm.firmware],
+    ...['-chardev', `socket,id=console,path=${vmFiles.console},server=on,wait=off,logfile=${vmFiles.serialLog},logappend=on`],
+    ...['-serial', 'chardev:console', '-monitor', `unix:${vmFiles.monitor},server,nowait`],
+    ...['-uuid', vm.systemUuid, '-smbios', `type=1,manufacturer=LabCo,product=VirtPC,serial=S-${vm.diskSerial}`],
+    ...['-drive', `if=none,id=disk,file=${vmFiles.disk},format=raw,cache=unsafe`],
+    ...['-device', `virtio-blk-pci,drive=disk,serial=${vm.diskSerial},bootindex=2`],
+    ...['-netdev', `tap,id=net,ifname=${vm.port},script=no,downscript=no`],
+    ...['-device', `virtio-net-pci,netdev=net,mac=${vm.mac},bootindex=1${isUefi ? ',romfile=' : ''}`],
+  ];
+}
+
+const variablesDrive = ['-drive', `if=pflash,format=raw,unit=1,file=${vmFiles.variables}`];
+const codeDrive = (name: string) => ['-drive', `if=pflash,format=raw,unit=0,readonly=on,file=${join(OVMF, name)}`];
+
+const uefi = ['-M', 'q35', ...codeDrive('OVMF_CODE_4M.fd'), ...variablesDrive];
+const machineArguments: Readonly<Record<VmFirmware, readonly string[]>> = {
+  // `graphics=off`: SeaBIOS and iPXE speak on the serial console too.
+  bios: ['-M', 'pc,graphics=off'],
+  uefi,
+  'secure-boot': [
+    ...['-M', 'q35,smm=on', '-global', 'driver=cfi.pflash01,property=secure,value=on'],
+    ...[...codeDrive('OVMF_CODE_4M.secboot.fd'), ...variablesDrive],
+  ],
+  'uefi-http': [
+    ...uefi,
+    ...['-fw_cfg', 'name=opt/org.tianocore/IPv4PXESupport,string=n'],
+    ...['-fw_cfg', 'name=opt/org.tianocore/IPv6PXESupport,string=n', '-device', 'virtio-rng-pci'],
+  ],
+};
+
+/** Why no virtual machine can run here, with what to do; undefined when they can. */
+export function missingForVirtualMachines(): string | undefined {
+  const needed = [
+    { path: '/usr/bin/qemu-system-x86_64', from: 'qemu-system-x86' },
+    { path: join(OVMF, 'OVMF_CODE_4M.secboot.fd'), from: 'ovmf' },
+    { path: join(IPXE_ROMS, 'pxe-virtio.rom'), from: 'ipxe-qemu' },
+    { path: '/usr/bin/mmdebstrap', from: 'mmdebstrap' },
+    { path: '/usr/bin/mksquashfs', from: 'squashfs-tools' },
+    { path: '/usr/bin/syslinux', from: 'syslinux' },
+    { path: '/usr/lib/syslinux/mbr/mbr.bin', from: 'syslinux-common' },
+  ];
+  const missing = needed.filter(({ path }) => !existsSync(path)).map(({ from }) => from);
+  return missing.length === 0 ? undefined : `virtual machines need ${missing.join(', ')}: npm run setup, as root`;
+}
