@@ -37,32 +37,24 @@ export class Segment {
 
   /** `address` as in 10.77.0.1/24; without it the machine has none yet. */
   async addMachine(name: string, address?: string): Promise<Machine> {
-    const number = ++this.#machines;
     const namespace = await this.#addNamespace(name);
-    const mac = `52:54:00:77:01:${number.toString(16).padStart(2, '0')}`;
+    await ip('-n', namespace, 'link', 'set', 'lo', 'up');
+    const mac = await this.attach(namespace, 'eth0', address);
+    return { namespace, mac, on: (...argv) => ['ip', 'netns', 'exec', namespace, ...argv] };
+  }
+
+  /** Gives a machine, maybe of another segment, an interface here; answers its MAC. */
+  async attach(namespace: string, device: string, address?: string): Promise<string> {
+    const number = ++this.#machines;
+    const mac = `52:54:00:77:${this.#tag.slice(3, 5)}:${number.toString(16).padStart(2, '0')}`;
     const bridge = `${this.#tag}-sw`;
     const port = `p${number}`;
-    await ip(
-      '-n',
-      bridge,
-      'link',
-      'add',
-      port,
-      'type',
-      'veth',
-      'peer',
-      'name',
-      'eth0',
-      'address',
-      mac,
-      'netns',
-      namespace,
-    );
+    const peer = ['type', 'veth', 'peer', 'name', device, 'address', mac, 'netns', namespace];
+    await ip('-n', bridge, 'link', 'add', port, ...peer);
     await ip('-n', bridge, 'link', 'set', port, 'master', 'br0', 'up');
-    await ip('-n', namespace, 'link', 'set', 'lo', 'up');
-    await ip('-n', namespace, 'link', 'set', 'eth0', 'up');
-    if (address !== undefined) await ip('-n', namespace, 'address', 'add', address, 'brd', '+', 'dev', 'eth0');
-    return { namespace, mac, on: (...argv) => ['ip', 'netns', 'exec', namespace, ...argv] };
+    await ip('-n', namespace, 'link', 'set', device, 'up');
+    if (address !== undefined) await ip('-n', namespace, 'address', 'add', address, 'brd', '+', 'dev', device);
+    return mac;
   }
 
   async #addNamespace(name: string): Promise<string> {
