@@ -6,19 +6,17 @@
  * light-host.ts --server URL --mac MAC --uuid UUID --hardware FILE --power on|asleep --agent FILE [--workers N]
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { get } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { isMagicPacketFor } from './magic-packet.ts';
+import { magicPacketFor } from './magic-packet.ts';
 
 /** Exit codes of an agent that was started with `--on-release exit`. */
 const EXIT_REBOOT = 10;
 const EXIT_POWER_OFF = 11;
 const EXIT_TOKEN_REFUSED = 12;
-const WAKE_PORT = 9;
 /** Firmware with the network as its only boot entry asks for ever, with this much time between. */
 const ASK_AGAIN_MS = 1000;
 /** A kernel that panics with `panic=2` reboots after this long. */
@@ -57,7 +55,7 @@ let isOn = values.power === 'on';
 for (;;) {
   if (!isOn) {
     say('powered off; a magic packet wakes it');
-    await magicPacket();
+    await magicPacketFor(mac);
     say('woken by a magic packet');
   }
   isOn = await bootOnce();
@@ -125,17 +123,6 @@ async function runAgent(agentServer: string, bootToken: string): Promise<number 
   return code ?? signal ?? 'unknown';
 }
 
-/** A network card that is asleep: resolves at a magic packet for this host. */
-async function magicPacket(): Promise<void> {
-  const socket = createSocket({ type: 'udp4', reuseAddr: true });
-  socket.bind(WAKE_PORT);
-  for (;;) {
-    const [packet] = (await once(socket, 'message')) as [Buffer];
-    if (isMagicPacketFor(packet, mac)) break;
-  }
-  socket.close();
-}
-
 async function pullThePlug(): Promise<void> {
   if (agent !== undefined) {
     const ended = once(agent, 'exit');
@@ -150,7 +137,7 @@ function say(text: string): void {
   console.log(`${new Date().toISOString()} firmware: ${text}`);
 }
 
-function need(option: 'server' | 'mac' | 'uuid' | 'hardware'): string {
+function need(option: 'server' | 'mac' | 'uuid' | 'hardware' | 'agent'): string {
   const value = values[option];
   if (value === undefined) throw new Error(`--${option} is missing`);
   return value;

@@ -2,7 +2,8 @@
 import { copyFile, cp, mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from '#system/run.ts';
-import { agentFolders, agentPackages } from './recipe.ts';
+import { writeAgentProgram } from './agent-program.ts';
+import { agentPackages } from './recipe.ts';
 
 const REPOSITORY = join(import.meta.dirname, '..');
 const AGENT_FOLDER = 'usr/lib/fleetcast';
@@ -11,8 +12,7 @@ const AGENT_FOLDER = 'usr/lib/fleetcast';
 export async function copyAgent(root: string): Promise<string[]> {
   const target = join(root, AGENT_FOLDER);
   await mkdir(target, { recursive: true });
-  for (const folder of agentFolders) await cp(join(REPOSITORY, folder), join(target, folder), { recursive: true });
-  await copyFile(join(REPOSITORY, 'package.json'), join(target, 'package.json'));
+  await writeAgentProgram(target);
   for (const name of await withDependencies(agentPackages)) {
     await cp(join(REPOSITORY, 'node_modules', name), join(target, 'node_modules', name), {
       recursive: true,

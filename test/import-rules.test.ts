@@ -13,7 +13,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'client-agent': ['protocol', 'system'],
   cli: ['protocol', 'system'],
   web: ['protocol', 'system'],
-  lab: ['protocol', 'system'],
+  lab: ['protocol', 'system', 'pxe-assets'],
   'pxe-assets': ['protocol', 'system'],
   'server/db': ['protocol', 'system'],
   'server/boot': ['protocol', 'system'],
@@ -43,6 +43,7 @@ const aliases: Readonly<Record<string, string>> = {
   '#agent': 'client-agent',
   '#cli': 'cli',
   '#lab': 'lab',
+  '#pxe-assets': 'pxe-assets',
   '#test': 'test',
 };
 
