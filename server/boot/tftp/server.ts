@@ -10,7 +10,7 @@ export const TFTP_PORT = 69;
 /** A request beyond it is not answered: the client asks again by itself some seconds later. */
 const MAX_TRANSFERS = 512;
 /** Of one client address. Firmware asks for one file after another; a forged flood must not use up every place. */
-const MAX_TRANSFERS_EACH = 8;
+const DEFAULT_MAX_EACH = 8;
 
 export interface TftpOptions {
   /** The server's own address; answers come from it. */
@@ -20,6 +20,8 @@ export interface TftpOptions {
   readonly nowMs: () => number;
   /** Default 69. */
   readonly port?: number;
+  /** Transfers of one client address at a time. Default 8. */
+  readonly maxEach?: number;
   readonly onEnd?: (end: FinishedTransfer) => void;
 }
 
@@ -123,7 +125,8 @@ export class TftpServer {
       return;
     }
     known?.abort.abort();
-    if (this.#running.size >= MAX_TRANSFERS || this.#countOf(client.address) >= MAX_TRANSFERS_EACH) {
+    const maxEach = this.#options.maxEach ?? DEFAULT_MAX_EACH;
+    if (this.#running.size >= MAX_TRANSFERS || this.#countOf(client.address) >= maxEach) {
       this.#count('too-many');
       return;
     }
