@@ -69,7 +69,7 @@ function check(what: string, program: string, args: readonly string[]): void {
   const { status, error } = spawnSync(join('node_modules/.bin', program), args, { stdio: 'inherit' });
   if (status === 0) return;
   console.error(
-    `\nThe ${what} are not right${error ? ` (${error.message})` : ''}: mend what ${program} says above, then run the tests.`,
+    `\nThe check of ${what} failed${error ? ` (${error.message})` : ''}. Next: mend what ${program} says above`,
   );
   process.exit(1);
 }
