@@ -1,5 +1,5 @@
 /** The agent API on the deployment network (protocol/agent-api.ts has the calls). */
-import { Readable } from 'node:stream';
+import { finished, Readable } from 'node:stream';
 import { Type } from 'typebox';
 import {
   AGENT_PROTOCOL,
@@ -33,6 +33,8 @@ const IDLE_MS = 120_000;
 const MAX_HOLES_BYTES = 8 * 1024 * 1024;
 /** The manifest of 1.6 TiB in chunks of 256 KiB. */
 const MAX_MANIFEST_BYTES = 256 * 1024 * 1024;
+/** How long an agent whose upload was refused may go on sending, in ms. */
+const DRAIN_MS = 10_000;
 /** Bytes of a frame stream that may wait in the daemon for one slow agent. */
 const FRAMES_AHEAD_BYTES = 1024 * 1024;
 
@@ -170,9 +172,25 @@ function addUploadRoute(app: App, agents: AgentCalls): void {
     { schema: { params: taskParams, response: { 200: chunksAnswerSchema } } },
     async ({ hostId, params, body }) => {
       if (!(body instanceof Readable)) throw knownError('INVALID_REQUEST', { problem: `the body is not ${BINARY}` });
-      return agents.chunks(hostId, params.task, body);
+      try {
+        // Leaving an iterator destroys the stream, and with a request's stream the connection: the agent would never hear why.
+        return await agents.chunks(hostId, params.task, body.iterator({ destroyOnReturn: false }));
+      } catch (error) {
+        drain(body);
+        throw error;
+      }
     },
   );
+}
+
+/**
+ * Reads what the agent still sends and forgets it, so that it comes to read the answer: a connection that is closed on unread
+ * bytes is reset, and the answer is lost with it. An agent that goes on sending is cut off.
+ */
+function drain(body: Readable): void {
+  const limit = setTimeout(() => body.destroy(), DRAIN_MS).unref();
+  finished(body, () => clearTimeout(limit));
+  body.resume();
 }
 
 function requireBytes(body: unknown): Buffer {

@@ -1,17 +1,20 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync } from 'node:fs';
-import { type IncomingMessage, request } from 'node:http';
+import { Agent, type IncomingMessage, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { ServerLink } from '#agent/server-link.ts';
 import { AGENT_PROTOCOL, type Hello, type Order } from '#protocol/agent-api.ts';
+import { knownError } from '#protocol/errors.ts';
 import { BootAssets } from '#server/boot/boot-assets.ts';
 import { makeBootDirector } from '#server/boot/boot-director.ts';
 import { makeAgentApp } from '#server/http/agent-app.ts';
 import type { AgentCalls } from '#server/sessions/agent-calls.ts';
 import { silentLogger } from '#system/log.ts';
+import { makeChunk, openTestStore, streamOf } from '../images/test-store.ts';
 import { makeInventory, SAMPLE_UUID, sampleInventory } from '../inventory-fixture.ts';
 
 const MAC = '52:54:00:77:00:01';
@@ -228,6 +231,48 @@ test('an order that is waited for is let go when the agent leaves', async (t) =>
   const aborted = once(signal, 'abort');
   call.destroy();
   await aborted;
+});
+
+test('an agent whose chunk is corrupt hears which one and why, however much it still has to send', async (t) => {
+  const { store } = await openTestStore(t);
+  const intake = await store.beginIntake();
+  const { app, tokens, hostId } = await makeAgentSide(t, {
+    chunks: (_hostId: number, _task: number, stream: AsyncIterable<Buffer>) => intake.write(stream),
+  });
+  const link = new ServerLink({ server: `http://127.0.0.1:${await listen(app)}`, log: silentLogger });
+  t.after(() => link.close());
+  await link.hello(helloWith(tokens.issueBoot(hostId, { mac: MAC, systemUuid: SAMPLE_UUID })));
+  const good = makeChunk(1);
+  const bad = Buffer.from(makeChunk(2).stored);
+  bad[bad.length - 1]! ^= 1;
+  for (const tailBytes of [0, 3_000_000, 20_000_000]) {
+    async function* body() {
+      yield good.stored;
+      yield bad;
+      for (let sent = 0; sent < tailBytes; sent += good.stored.length) yield good.stored;
+    }
+    await assert.rejects(link.chunks(5, body()), { code: 'CHUNK_CORRUPT', message: /[0-9a-f]{64} .*damaged/ });
+  }
+  assert.deepEqual(await link.chunks(5, streamOf([good, makeChunk(3)])), { stored: 1, duplicates: 1 });
+});
+
+test('an upload that is refused unread gets its answer too', async (t) => {
+  const { app, logIn } = await makeAgentSide(t, {
+    chunks: async () => {
+      throw knownError('TASK_STALE', { task: 5, state: 'over' });
+    },
+  });
+  const port = await listen(app);
+  const headers = { ...logIn(), 'content-type': 'application/octet-stream' };
+  const agent = new Agent({ keepAlive: true });
+  t.after(() => agent.destroy());
+  const call = request({ host: '127.0.0.1', port, method: 'POST', path: `${TASK}/chunks`, headers, agent });
+  const answered = once(call, 'response') as Promise<[IncomingMessage]>;
+  call.end(Buffer.alloc(8_000_000));
+  const [[answer]] = await Promise.all([answered, once(call, 'finish')]);
+  assert.equal(answer.statusCode, 409);
+  const body = (await answer.setEncoding('utf8').toArray()).join('');
+  assert.equal(JSON.parse(body).error.code, 'TASK_STALE');
 });
 
 test('frames wait for a slow agent and end when it goes', async (t) => {
