@@ -191,6 +191,11 @@ async function untilRegistered(lab: Lab, signal: AbortSignal): Promise<void> {
     const hosts = (await lab.get('/api/v1/hosts')) as HostView[];
     const missing = hosts.filter((host) => host.inventory === undefined);
     if (missing.length === 0) return;
+    const unplugged = lab.topology.hosts.find((host) => !lab.isPluggedIn(host));
+    if (unplugged !== undefined) {
+      const reason = `its program ended; see the last lines of ${lab.consoleOf(unplugged)}`;
+      throw knownError('AGENT_FAILED', { host: unplugged.name, reason });
+    }
     if (performance.now() > deadline) {
       const reason = `${missing.map(({ name }) => name).join(', ')} did not come; see ${lab.consoleOf(lab.host(missing[0]!.name))}`;
       throw knownError('AGENT_FAILED', { host: missing[0]!.name, reason });

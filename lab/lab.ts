@@ -169,6 +169,12 @@ export class Lab {
     this.#light.set(host.name, this.start(host.name, host.namespace, argv, this.consoleOf(host)));
   }
 
+  /** False when its program has ended, which a light host never does by itself. */
+  isPluggedIn(host: LabHost): boolean {
+    const firmware = this.#light.get(host.name);
+    return firmware !== undefined && isAlive(firmware);
+  }
+
   /** It has powered off and waits for a magic packet, by the last line of its console. */
   isAsleep(host: LabHost): boolean {
     const lines = readFileSync(this.consoleOf(host), 'utf8').trimEnd().split('\n');
