@@ -53,6 +53,8 @@ export function namespacesOf(topology: Topology): string[] {
 /**
  * Lines for `ip -n SWITCH -batch`: a bridge that snoops IGMP and asks for memberships itself (without a querier every
  * multicast packet would go to every port), and one cable to the server and to each host.
+ * IGMP 3, because in its first 10 s the bridge passes the hosts' reports on to each other, and a host that speaks IGMP 2 and
+ * hears another's report does not send its own (RFC 2236, 3): seen here, it went deaf when the 10 s were over, in mid-cast.
  */
 export function switchLines(topology: Topology): string[] {
   const cable = (port: string, namespace: string, mac: string): string[] => [
@@ -60,7 +62,7 @@ export function switchLines(topology: Topology): string[] {
     `link set ${port} addrgenmode none master fc-br up`,
   ];
   return [
-    'link add fc-br type bridge mcast_snooping 1 mcast_querier 1',
+    'link add fc-br type bridge mcast_snooping 1 mcast_querier 1 mcast_igmp_version 3',
     'link set fc-br addrgenmode none up',
     ...cable('fc-srv', topology.serverNamespace, '52:54:00:77:ff:01'),
     ...topology.hosts.flatMap((host) => cable(host.port, host.namespace, host.mac)),

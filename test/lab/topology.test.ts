@@ -45,3 +45,10 @@ test('a lab with more hosts than addresses is refused', () => {
 test('a UUID made from any hex digits is a valid one of version 4', () => {
   assert.match(uuidFrom('f'.repeat(32)), /^f{8}-f{4}-4f{3}-bf{3}-f{12}$/);
 });
+
+test('the switch asks for memberships with IGMP 3, so that no host keeps its own to itself', () => {
+  assert.match(
+    switchLines(planTopology('ab12', names, 50))[0]!,
+    /mcast_snooping 1 mcast_querier 1 mcast_igmp_version 3/,
+  );
+});
