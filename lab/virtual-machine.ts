@@ -87,7 +87,10 @@ export function qemuArguments(vm: VirtualMachine): string[] {
     ...['qemu-system-x86_64', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '1', '-m', String(vm.memoryMiB)],
     ...['-display', 'none', '-nodefaults', '-vga', 'std', '-name', vm.name],
     ...machineArguments[vm.firmware],
-    ...['-chardev', `socket,id=console,path=${vmFiles.console},server=on,wait=off,logfile=${vmFiles.serialLog},logappend=on`],
+    ...[
+      '-chardev',
+      `socket,id=console,path=${vmFiles.console},server=on,wait=off,logfile=${vmFiles.serialLog},logappend=on`,
+    ],
     ...['-serial', 'chardev:console', '-monitor', `unix:${vmFiles.monitor},server,nowait`],
     ...['-uuid', vm.systemUuid, '-smbios', `type=1,manufacturer=LabCo,product=VirtPC,serial=S-${vm.diskSerial}`],
     ...['-drive', `if=none,id=disk,file=${vmFiles.disk},format=raw,cache=unsafe`],
