@@ -13,21 +13,27 @@ export interface PlanImage {
   readonly layout: Layout;
 }
 
-/** What the estimate takes for granted: the share of the wire that a cast fills, and how fast a disk reads. */
+/** What the estimate takes for granted: the share of the wire that a cast fills, how fast a disk reads, and an unknown link. */
 const WIRE_SHARE = 0.94;
 const READ_BYTES_PER_SECOND = 200e6;
 const USUAL_LINK_MBIT = 1000;
+
+/** What sets the pace of a cast, and why. */
+interface Pace {
+  readonly mbit: number;
+  readonly because: string;
+}
 
 /** Plans for these hosts. Throws DISK_RULE_INVALID; what only concerns one host is in its `refused`. */
 export function makeDeployPlan(
   request: DeployRequest,
   { image, version, layout }: PlanImage,
   hosts: readonly HostView[],
-  maxMbit: number | undefined,
+  configMaxMbit: number | undefined,
 ): DeployPlan {
   const planned = hosts.map((host) => planHost(host, layout, request.disk));
   const taking = hosts.filter((_, i) => planned[i]!.refused === undefined);
-  const { seconds, because } = estimate(request, version, taking, maxMbit);
+  const { seconds, because } = estimate(request, version, taking, configMaxMbit);
   const { manifestId, diskBytes, usedBytes, storedBytes } = version;
   return {
     planId: planIdOf(manifestId, planned),
@@ -100,15 +106,26 @@ function estimate(
   request: DeployRequest,
   version: VersionView,
   hosts: readonly HostView[],
-  maxMbit: number | undefined,
+  configMaxMbit: number | undefined,
 ): { seconds: number; because: string } {
-  const links = hosts.map((host) => host.inventory?.linkMbit ?? USUAL_LINK_MBIT);
-  const linkMbit = links.reduce((least, one) => Math.min(least, one), USUAL_LINK_MBIT);
-  const mbit = Math.min(linkMbit, maxMbit ?? Number.POSITIVE_INFINITY);
+  const { mbit, because } = paceOf(request, hosts, configMaxMbit);
   const copies = request.mode === 'unicast' ? Math.max(1, hosts.length) : 1;
   const sendSeconds = (version.storedBytes * 8 * copies) / (mbit * 1e6 * WIRE_SHARE);
   const readSeconds = request.verify === 'full' ? version.usedBytes / READ_BYTES_PER_SECOND : 0;
-  const sending = `${copies > 1 ? `${copies} copies` : 'one pass'} at ${Math.round(WIRE_SHARE * 100)} % of ${mbit} Mbit/s`;
-  const reading = readSeconds > 0 ? `, then reading back at ${READ_BYTES_PER_SECOND / 1e6} MB/s` : '';
+  const wire = `${Math.round(WIRE_SHARE * 100)} % of ${mbit} Mbit/s (${because})`;
+  const sending = `${copies > 1 ? `${copies} copies` : 'one pass'} at ${wire}`;
+  const reading = readSeconds > 0 ? `, then reading back at an assumed ${READ_BYTES_PER_SECOND / 1e6} MB/s` : '';
   return { seconds: Math.ceil(sendSeconds + readSeconds), because: `${sending}${reading}` };
+}
+
+/** The slowest of the links that are known and of the caps; a usual link when nothing is known. */
+function paceOf(request: DeployRequest, hosts: readonly HostView[], configMaxMbit: number | undefined): Pace {
+  const paces: Pace[] = [];
+  if (request.maxMbit !== undefined) paces.push({ mbit: request.maxMbit, because: 'the rate asked for' });
+  if (configMaxMbit !== undefined) paces.push({ mbit: configMaxMbit, because: 'the cap of the config' });
+  for (const { name, inventory } of hosts) {
+    if (inventory?.linkMbit !== undefined) paces.push({ mbit: inventory.linkMbit, because: `the link of ${name}` });
+  }
+  const usual: Pace = { mbit: USUAL_LINK_MBIT, because: 'assumed: no link speed is known' };
+  return paces.reduce((slowest, pace) => (pace.mbit < slowest.mbit ? pace : slowest), paces[0] ?? usual);
 }

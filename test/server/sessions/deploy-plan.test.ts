@@ -101,15 +101,59 @@ test('the plan id changes with the disk and not with presence or path', () => {
   assert.notEqual(id(host(1, [disk()], { session: 1 })), before);
 });
 
+/** A host whose link is known. */
+function linked(hostId: number, linkMbit: number): HostView {
+  const one = host(hostId, [disk()]);
+  return { ...one, inventory: { ...one.inventory!, linkMbit } };
+}
+
 test('the estimate says what it takes for granted', () => {
   const hosts = [host(1, [disk()]), host(2, [disk()])];
   const cast = plan(hosts);
   assert.equal(cast.expectedSeconds, Math.ceil((20e9 * 8) / 940e6 + 200));
-  assert.match(cast.expectedBecause, /one pass at 94 % of 1000 Mbit\/s, then reading back at 200 MB\/s/);
-  assert.match(
-    plan(hosts, { mode: 'unicast', verify: 'none' }, 100).expectedBecause,
-    /^2 copies at 94 % of 100 Mbit\/s$/,
+  assert.equal(
+    cast.expectedBecause,
+    'one pass at 94 % of 1000 Mbit/s (assumed: no link speed is known), then reading back at an assumed 200 MB/s',
   );
+  const unicast = plan(hosts, { mode: 'unicast', verify: 'none' }, 100);
+  assert.equal(unicast.expectedBecause, '2 copies at 94 % of 100 Mbit/s (the cap of the config)');
+  assert.equal(unicast.expectedSeconds, Math.ceil((2 * 20e9 * 8) / 94e6));
+});
+
+const paces: readonly [
+  title: string,
+  hosts: HostView[],
+  maxMbit: number | undefined,
+  config: number | undefined,
+  RegExp,
+][] = [
+  [
+    'the slowest link',
+    [linked(1, 10_000), linked(2, 100), host(3, [disk()])],
+    undefined,
+    500,
+    /100 Mbit\/s \(the link of pc-2\)/,
+  ],
+  [
+    'fast links that are all known',
+    [linked(1, 2500), linked(2, 10_000)],
+    undefined,
+    undefined,
+    /2500 Mbit\/s \(the link of pc-1\)/,
+  ],
+  ['the rate asked for', [linked(1, 1000)], 80, 90, /80 Mbit\/s \(the rate asked for\)/],
+  ['the cap of the config', [linked(1, 1000)], 95, 90, /90 Mbit\/s \(the cap of the config\)/],
+  ['a cap, even when no link is known', [host(1, [disk()])], 2000, undefined, /2000 Mbit\/s \(the rate asked for\)/],
+];
+for (const [title, hosts, maxMbit, config, because] of paces) {
+  test(`the pace of the estimate is ${title}`, () => {
+    assert.match(plan(hosts, maxMbit === undefined ? {} : { maxMbit }, config).expectedBecause, because);
+  });
+}
+
+test('the link of a host that is refused does not slow the estimate', () => {
+  const refused = { ...linked(2, 10), session: 7 };
+  assert.match(plan([linked(1, 1000), refused]).expectedBecause, /1000 Mbit/);
 });
 
 test('a rule that does not parse is refused for the whole plan', () => {
