@@ -227,6 +227,16 @@ export class SessionTable {
     this.#database.prepare('UPDATE cast_run SET view = ? WHERE cast_id = ?').run(JSON.stringify(view), view.castId);
   }
 
+  /** Marks every pass ended that has not: its daemon was killed. */
+  endInterruptedCasts(nowMs: number): void {
+    this.#database
+      .prepare(
+        `UPDATE cast_run SET view = json_set(view, '$.endedAtMs', ?, '$.outcome', 'interrupted')
+         WHERE view ->> '$.endedAtMs' IS NULL`,
+      )
+      .run(nowMs);
+  }
+
   /** In the order of their passes. */
   castsOf(sessionId: number): CastView[] {
     return this.#database

@@ -17,6 +17,8 @@ export interface SessionFacts {
   readonly tasks: TaskCounts;
   /** planning: its frames are looked up · running: hosts may be hearing it · ended: its sender is gone. */
   readonly cast: 'none' | 'planning' | 'running' | 'ended';
+  /** Of a running cast: some host that it was begun for may still hear it, or has heard it to its end. */
+  readonly isCastHeard: boolean;
   /** Until then a pass waits for hosts that still prepare: after a restart or a pass many come back within seconds. */
   readonly settleUntilMs: number;
   /** Asked only when it matters, because it looks at every hole: is another cast worth more than repairs over HTTP? */
@@ -26,7 +28,7 @@ export interface SessionFacts {
 
 export type SessionDecision =
   | { readonly move: SessionState; readonly effects?: never }
-  | { readonly move?: never; readonly effects: readonly ('keepCast' | 'repairReady')[] };
+  | { readonly move?: never; readonly effects: readonly ('keepCast' | 'endCast' | 'repairReady')[] };
 
 const nothing: SessionDecision = { effects: [] };
 
@@ -68,6 +70,8 @@ function decideGathering(facts: SessionFacts): SessionDecision {
 
 function decideCasting(facts: SessionFacts): SessionDecision {
   const { tasks, cast } = facts;
+  // udp-sender would wait for its dead hosts until it drops the last one.
+  if (cast === 'running' && !facts.isCastHeard) return { effects: ['endCast'] };
   if (cast === 'planning' || cast === 'running') return { effects: ['keepCast'] };
   // Those that heard the cast still write and report, or their own deadline comes.
   if (tasks.receiving > 0) return nothing;

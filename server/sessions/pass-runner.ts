@@ -44,6 +44,8 @@ const MAX_WAIT_S = 15;
 const STALL_LIMIT_MS = 60_000;
 /** A pass that leaves more than this share of what was lacking has not helped. */
 const FRUITLESS_SHARE = 0.9;
+/** Why a cast was ended, for people. */
+const UNHEARD = 'no host hears it any more';
 
 export class PassRunner {
   #options: PassRunnerOptions;
@@ -72,6 +74,11 @@ export class PassRunner {
     pass.finished = this.#run(live, pass)
       .catch((error: unknown) => this.#failed(live, pass, error))
       .then(() => this.#options.onTurn(live));
+  }
+
+  /** Ends a cast that no host hears any more. May be repeated. */
+  endUnheard(live: LiveSession): void {
+    live.pass?.abort.abort(UNHEARD);
   }
 
   /** Takes leave of a pass whose hosts have all reported, and judges it. */
@@ -172,7 +179,8 @@ export class PassRunner {
 
   /** The sender has ended by itself or was ended. */
   #close(live: LiveSession, pass: LivePass, end: CastEnd): void {
-    const view = { ...withProgress(pass.view!, end), endedAtMs: this.#options.clock.nowMs(), outcome: end.text };
+    const outcome = end.outcome === 'aborted' && pass.abort.signal.reason === UNHEARD ? UNHEARD : end.text;
+    const view = { ...withProgress(pass.view!, end), endedAtMs: this.#options.clock.nowMs(), outcome };
     pass.view = view;
     this.#options.table.updateCast(view);
     live.casts = [...live.casts, view];
@@ -181,7 +189,7 @@ export class PassRunner {
     this.#say(
       live,
       'ended',
-      `Pass ${pass.pass} ended: ${end.text}, ${joined}, ${end.retransmits} retransmits${dropped}`,
+      `Pass ${pass.pass} ended: ${outcome}, ${joined}, ${end.retransmits} retransmits${dropped}`,
     );
     this.#end(live, pass, end.outcome !== 'sent');
   }
@@ -221,10 +229,10 @@ function viewOf(castId: string, pass: number, receivers: number, plan: FramePlan
 }
 
 function withProgress(view: CastView, progress: CastProgress): CastView {
-  const { takenBytes, retransmits, startedAtMs } = progress;
+  const { sentBytes, retransmits, startedAtMs } = progress;
   return {
     ...view,
-    sentBytes: takenBytes,
+    sentBytes,
     retransmits,
     ...(startedAtMs === undefined ? {} : { firstByteAtMs: startedAtMs }),
   };

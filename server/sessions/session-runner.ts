@@ -6,7 +6,14 @@
 import type { HostView } from '#protocol/admin-api.ts';
 import type { Report } from '#protocol/agent-api.ts';
 import { describeDisk } from '#protocol/disk.ts';
-import { isSessionEnded, isTaskEnded, type SessionState, sessionMoves, taskMoves } from '#protocol/states.ts';
+import {
+  isSessionEnded,
+  isTaskEnded,
+  type SessionState,
+  sessionMoves,
+  type TaskState,
+  taskMoves,
+} from '#protocol/states.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Logger } from '#system/log.ts';
 import type { Config } from '../config.ts';
@@ -42,6 +49,8 @@ const SETTLE_MS = 15_000;
 /** Hosts woken in one tick: a room that starts at once trips its fuse. */
 const WAKES_PER_TICK = 20;
 const MAX_FRUITLESS_PASSES = 2;
+/** What a host of a running cast comes to when the cast has brought it all, which says that the sender is about to end. */
+const SERVED_STATES: readonly TaskState[] = ['verifying', 'finishing', 'succeeded'];
 
 export class SessionRunner {
   readonly sessions = new Map<number, LiveSession>();
@@ -185,6 +194,7 @@ export class SessionRunner {
     }
     for (const effect of decision.effects) {
       if (effect === 'keepCast') this.passes?.keepCast(live);
+      else if (effect === 'endCast') this.passes?.endUnheard(live);
       else for (const task of live.tasksIn('ready')) this.#decideTask(live, task, true);
     }
     return false;
@@ -245,10 +255,24 @@ export class SessionRunner {
       firstReadyMs: live.firstReadyMs,
       tasks: live.counts,
       cast: live.pass?.phase ?? 'none',
+      isCastHeard: this.#isCastHeard(live),
       settleUntilMs: row.passes === 0 ? 0 : live.settleUntilMs,
       isPassWorth: () => this.#isPassWorth(live),
       nowMs,
     };
+  }
+
+  /** False when every host of the running cast has failed, was cancelled, is lost, or left it before its end. */
+  #isCastHeard(live: LiveSession): boolean {
+    const { pass } = live;
+    if (pass?.phase !== 'running' || pass.view === undefined) return false;
+    const isSent = pass.view.sentBytes >= pass.view.bytes;
+    return pass.lackedBefore.keys().some((taskId) => {
+      const task = live.tasks.get(taskId)!;
+      const { state } = task.row;
+      if (state === 'receiving') return !this.isLost(task);
+      return SERVED_STATES.includes(state) || (isSent && state === 'ready');
+    });
   }
 
   #isPassWorth(live: LiveSession): boolean {

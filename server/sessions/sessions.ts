@@ -61,6 +61,8 @@ export class Sessions {
     this.#options = options;
     const { database, config, events, clock, log, catalog, store } = options;
     this.#table = new SessionTable(database);
+    // Before anybody can look: what an earlier daemon was sending died with it.
+    this.#table.endInterruptedCasts(clock.nowMs());
     const onChange = (sessionId: number) => {
       for (const listener of this.#listeners) listener(sessionId);
     };
@@ -95,14 +97,6 @@ export class Sessions {
   resume(): void {
     for (const row of this.#table.runningSessions()) {
       const live = this.#runner.load(row.sessionId);
-      for (const cast of live.casts.filter((one) => one.endedAtMs === undefined)) {
-        this.#table.updateCast({
-          ...cast,
-          endedAtMs: this.#options.clock.nowMs(),
-          outcome: 'the daemon was restarted',
-        });
-      }
-      live.casts = this.#table.castsOf(row.sessionId);
       // What an interrupted capture had uploaded is gone with its intake; the host begins anew and uploads only what lacks.
       this.#runner.moveTasks(
         live,
@@ -130,8 +124,7 @@ export class Sessions {
     if (chosen.length === 0) throw knownError('PLAN_EMPTY');
     const { head } = await catalog.loadManifest(version.manifestId);
     const withSessions = chosen.map((host) => this.#withSession(host));
-    const maxMbit = request.maxMbit ?? config.cast.maxMbit;
-    return makeDeployPlan(request, { image, version, layout: head.layout }, withSessions, maxMbit);
+    return makeDeployPlan(request, { image, version, layout: head.layout }, withSessions, config.cast.maxMbit);
   }
 
   /** Starts what the admin saw. Throws PLAN_CHANGED, PLAN_REFUSED, and all of planDeploy. */

@@ -24,6 +24,8 @@ export interface CastOptions {
 export interface CastProgress {
   /** Bytes that udp-sender took, frame headers included. */
   readonly takenBytes: number;
+  /** Bytes that it says it has sent to everybody; until it says so for the first time, what it took. */
+  readonly sentBytes: number;
   /** Addresses of the hosts that joined, and of those that udp-sender dropped. */
   readonly joined: readonly string[];
   readonly dropped: readonly string[];
@@ -91,7 +93,8 @@ export async function runCast(options: CastOptions): Promise<CastEnd> {
   }
   if (run.joinedCount === 0) return ending('nobody-came', 'no host joined');
   if (!run.isFed) return ending('failed', `udp-sender ended by itself after ${run.progress().takenBytes} bytes`);
-  return ending('sent', run.progress().dropped.length > 0 ? 'sent, with hosts dropped' : 'sent');
+  const text = run.progress().dropped.length > 0 ? 'sent, with hosts dropped' : 'sent';
+  return { ...ending('sent', text), sentBytes: run.progress().takenBytes };
 }
 
 /** What is known of a running cast. */
@@ -103,7 +106,7 @@ class CastRun {
   #addresses = new Map<number, string>();
   #dropped = new Set<number>();
   #takenBytes = 0;
-  #sentBytes = 0;
+  #sentBytes: number | undefined;
   #retransmits = 0;
   #startedAtMs: number | undefined;
   #movedAtMs: number;
@@ -122,6 +125,8 @@ class CastRun {
   progress(): CastProgress {
     return {
       takenBytes: this.#takenBytes,
+      // Its own numbers become coarse from 1e9 on (K) and must not run ahead.
+      sentBytes: Math.min(this.#sentBytes ?? this.#takenBytes, this.#takenBytes),
       joined: [...this.#addresses.values()],
       dropped: [...this.#dropped].map((receiver) => this.#addresses.get(receiver) ?? `#${receiver}`),
       retransmits: this.#retransmits,

@@ -23,6 +23,7 @@ function facts(state: SessionState, tasks: Counts, fields: Partial<SessionFacts>
     firstReadyMs: 0,
     tasks: { ...(Object.fromEntries(taskStates.map((one) => [one, 0])) as Record<TaskState, number>), ...tasks },
     cast: 'none',
+    isCastHeard: true,
     settleUntilMs: 0,
     isPassWorth: () => false,
     nowMs: 1000,
@@ -55,6 +56,16 @@ const cases: readonly [title: string, facts: SessionFacts, decided: string][] = 
   ['but not for ever', facts('casting', { preparing: 2 }), 'repairing'],
   ['a planned cast is kept', facts('casting', { ready: 2 }, { cast: 'planning' }), 'keepCast'],
   ['a running cast is kept', facts('casting', { receiving: 2 }, { cast: 'running' }), 'keepCast'],
+  [
+    'a cast that nobody hears is ended',
+    facts('casting', { failed: 2 }, { cast: 'running', isCastHeard: false }),
+    'endCast',
+  ],
+  [
+    'a cast that is planned is heard by nobody yet',
+    facts('casting', { ready: 1 }, { cast: 'planning', isCastHeard: false }),
+    'keepCast',
+  ],
   ['after the cast it waits for reports', facts('casting', { receiving: 1, ready: 1 }, { cast: 'ended' }), '-'],
   ['all have reported', facts('casting', { ready: 1, verifying: 1 }, { cast: 'ended' }), 'repairing'],
 

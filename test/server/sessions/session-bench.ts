@@ -157,11 +157,22 @@ export class SessionBench {
     await letRun();
   }
 
+  /** The sessions as a new daemon has them before it takes them up. */
+  withoutResume(): Sessions {
+    return this.#makeSessions();
+  }
+
   #open(): void {
     const { database, clock, config } = this;
     this.events = new EventLog(database, clock);
     this.hosts = new Hosts({ database, events: this.events, clock, lostAfterMs: config.session.lostAfterS * 1000 });
-    this.sessions = new Sessions({
+    this.sessions = this.#makeSessions();
+    this.sessions.resume();
+  }
+
+  #makeSessions(): Sessions {
+    const { database, clock, config } = this;
+    return new Sessions({
       ...{ database, config, clock, hosts: this.hosts, events: this.events, log: silentLogger },
       catalog: this.#catalog(),
       store: this.#store(),
@@ -169,13 +180,12 @@ export class SessionBench {
       waker: { wake: async (host) => void this.wakes.push(host.name) },
       runCast: (options) => this.#hold(options),
     });
-    this.sessions.resume();
   }
 
   #hold(options: CastOptions): Promise<CastEnd> {
     const { promise, resolve } = Promise.withResolvers<CastEnd>();
     const end = async (outcome: CastEnd['outcome']) => {
-      resolve({ outcome, text: outcome, takenBytes: 1, joined: [], dropped: [], retransmits: 0 });
+      resolve({ outcome, text: outcome, takenBytes: 1, sentBytes: 1, joined: [], dropped: [], retransmits: 0 });
       await letRun();
     };
     options.signal.addEventListener('abort', () => void end('aborted'));

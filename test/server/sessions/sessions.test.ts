@@ -407,7 +407,69 @@ test('after a restart a cast in flight becomes another pass for hosts that keep 
   assert.ok(order.kind === 'deploy' && order.cast?.castId === `${sessionId}-2`);
   assert.equal(order.cast.frames, 100, 'what only one of them lacks it fetches itself');
   const [first] = bench.sessions.view(sessionId).casts;
-  assert.equal(first!.outcome, 'the daemon was restarted');
+  assert.equal(first!.outcome, 'interrupted');
+});
+
+test('before a restarted daemon takes its sessions up, an interrupted pass is already told as ended', async (t) => {
+  const bench = new SessionBench(t);
+  bench.addHosts('pc-1');
+  const { sessionId } = await bench.deploy();
+  await bench.done('pc-1', 'all');
+  assert.equal(bench.sessions.view(sessionId).casts[0]!.endedAtMs, undefined);
+  const restarted = bench.withoutResume();
+  const [cast] = restarted.view(sessionId).casts;
+  assert.deepEqual([cast!.outcome, cast!.endedAtMs], ['interrupted', bench.clock.nowMs()]);
+});
+
+test('a cast whose hosts have all failed ends at once', async (t) => {
+  const bench = new SessionBench(t);
+  bench.addHosts('pc-1', 'pc-2');
+  const { sessionId } = await bench.deploy();
+  for (const name of ['pc-1', 'pc-2']) await bench.done(name, 'all');
+  bench.report('pc-1', { status: 'failed' });
+  await letRun();
+  assert.equal(bench.casts[0]!.options.signal.aborted, false, 'pc-2 still hears it');
+  bench.report('pc-2', { status: 'failed' });
+  await letRun();
+  assert.equal(bench.casts[0]!.options.signal.aborted, true);
+  const view = bench.sessions.view(sessionId);
+  assert.deepEqual([view.state, view.casts[0]!.outcome], ['failed', 'no host hears it any more']);
+});
+
+test('a cast whose last host is lost ends before udp-sender would drop it, and the host is called again', async (t) => {
+  const bench = new SessionBench(t);
+  bench.addHosts('pc-1', 'pc-2');
+  const { sessionId } = await bench.deploy();
+  for (const name of ['pc-1', 'pc-2']) await bench.done(name, 'all');
+  bench.report('pc-1', { status: 'failed' });
+  await bench.clock.advance(29);
+  assert.equal(bench.casts[0]!.options.signal.aborted, false);
+  await bench.clock.advance(3);
+  assert.equal(bench.casts[0]!.options.signal.aborted, true);
+  assert.deepEqual(bench.tasks(sessionId), { 'pc-1': 'failed', 'pc-2': 'booting' });
+});
+
+test('a host that has it all does not end the cast under the others', async (t) => {
+  const bench = new SessionBench(t);
+  bench.addHosts('pc-1', 'pc-2');
+  await bench.deploy();
+  for (const name of ['pc-1', 'pc-2']) await bench.done(name, 'all');
+  await bench.done('pc-1', []);
+  await bench.done('pc-2', []);
+  assert.equal(bench.casts[0]!.options.signal.aborted, false);
+});
+
+test('a host that was rebooted in the middle of a cast does not keep it alive', async (t) => {
+  const bench = new SessionBench(t);
+  bench.addHosts('pc-1');
+  const { sessionId } = await bench.deploy();
+  await bench.done('pc-1', 'all');
+  bench.arrive('pc-1');
+  await bench.clock.advance(1);
+  assert.equal(bench.casts[0]!.options.signal.aborted, true);
+  await bench.done('pc-1', 'all');
+  await bench.clock.advance(16);
+  assert.equal(bench.state(sessionId), 'repairing');
 });
 
 test('after a restart every step goes on with the same order', async (t) => {

@@ -128,6 +128,7 @@ for (const mode of ['multicast', 'broadcast'] as const) {
     const receivers = [0, 1].map((host) => receive(host, cast, mode === 'broadcast'));
     const end = await cast.end();
     assert.equal(end.outcome, 'sent', end.text);
+    assert.equal(end.sentBytes, end.takenBytes);
     assert.deepEqual([...end.joined].sort(), ['10.77.0.10', '10.77.0.11']);
     assert.ok(end.startedAtMs !== undefined && Math.abs(Date.now() - end.startedAtMs) < 20_000);
     const wanted = makeChunks(CHUNKS).map((chunk) => chunk.id.toString('hex'));
