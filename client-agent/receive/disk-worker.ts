@@ -3,17 +3,18 @@
  * It is told by disk-workers.ts and shares its memory. One job at a time, in the order of arrival.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { zstdDecompressSync } from 'node:zlib';
 import { CHUNK_ID_BYTES, chunkIdOf, maskUnused } from '#protocol/chunk.ts';
 import { KnownError } from '#protocol/errors.ts';
 import { type ChunkPlace, decodeManifest, idAt, type Manifest, placeOf } from '#protocol/manifest.ts';
 import { DirectFile } from '../disk/direct-file.ts';
 import type { Job, JobAnswer, LayJob, WorkerStart } from './disk-workers.ts';
+import { ZstdDecoder } from './zstd-decoder.ts';
 
 const start = workerData as WorkerStart;
 const port = parentPort!;
 const manifest = decodeManifest(Buffer.from(start.manifest));
 const disk = DirectFile.open(start.diskPath, 'write');
+const decoder = new ZstdDecoder();
 const runBuffer = Buffer.from(start.memory, start.runOffset, start.runBytes);
 
 port.on('message', (job: Job) => {
@@ -49,17 +50,19 @@ function layChunks(job: LayJob): { good: number; plainBytes: number; bad: number
     const ordinal = job.frames[i]!;
     const offset = job.frames[i + 1]!;
     const payload = slab.subarray(offset, offset + job.frames[i + 2]!);
-    const place = placeOf(manifest, ordinal);
-    const plain = job.frames[i + 3] === place.plainBytes ? unpack(payload, place.plainBytes) : undefined;
-    if (plain === undefined || !isChunk(plain, manifest, ordinal)) {
+    const { diskOffset, plainBytes } = placeOf(manifest, ordinal);
+    if (diskOffset !== runAt + runLength || runLength + plainBytes >= runBuffer.length) flush();
+    if (runLength === 0) runAt = diskOffset;
+    const isGood =
+      job.frames[i + 3] === plainBytes &&
+      decoder.unpack(payload, runBuffer, runLength, plainBytes) &&
+      isChunk(runBuffer.subarray(runLength, runLength + plainBytes), manifest, ordinal);
+    if (!isGood) {
       bad.push(ordinal);
       continue;
     }
-    if (place.diskOffset !== runAt + runLength || runLength + plain.length > runBuffer.length) flush();
-    if (runLength === 0) runAt = place.diskOffset;
-    runBuffer.set(plain, runLength);
-    runLength += plain.length;
-    plainSum += plain.length;
+    runLength += plainBytes;
+    plainSum += plainBytes;
   }
   flush();
   return { good: job.frames.length / 4 - bad.length, plainBytes: plainSum, bad };
@@ -98,15 +101,4 @@ function isChunkOnDisk(plain: Buffer, place: ChunkPlace, ordinal: number): boole
 function isChunk(plain: Buffer, of: Manifest, ordinal: number): boolean {
   const id = chunkIdOf(plain);
   return id.length === CHUNK_ID_BYTES && id.equals(idAt(of, ordinal));
-}
-
-/** Undefined when the payload is not one zstd frame of exactly `plainBytes`. */
-function unpack(payload: Buffer, plainBytes: number): Buffer | undefined {
-  try {
-    // One byte more than needed: the output is whole after one round, without a second allocation.
-    const plain = zstdDecompressSync(payload, { chunkSize: plainBytes + 1, maxOutputLength: plainBytes + 1 });
-    return plain.length === plainBytes ? plain : undefined;
-  } catch {
-    return undefined;
-  }
 }

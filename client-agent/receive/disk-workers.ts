@@ -10,6 +10,8 @@ import type { ChunkFrame } from './frame-reader.ts';
 
 /** Longest single read or write of a disk, in bytes. */
 const RUN_BYTES = 4 * 1024 * 1024;
+/** With room for the byte that the decoder wants behind a chunk (zstd-decoder.ts). */
+const RUN_MEMORY_BYTES = RUN_BYTES + 4096;
 const LEAST_SLAB_BYTES = 1024 * 1024;
 /** One is filled from the wire, one waits, besides the one that each thread works on. */
 const SPARE_SLABS = 2;
@@ -85,7 +87,7 @@ export class DiskWorkers {
     const maxPayloadBytes = o.manifest.head.chunkBytes + FRAME_SLACK_BYTES;
     const slabBytes = Math.max(LEAST_SLAB_BYTES, alignUp(2 * maxPayloadBytes));
     const slabCount = o.count + SPARE_SLABS;
-    const memory = allocateAligned(slabCount * slabBytes + o.count * RUN_BYTES);
+    const memory = allocateAligned(slabCount * slabBytes + o.count * RUN_MEMORY_BYTES);
     const slabs = Array.from({ length: slabCount }, (_, i) => ({
       bytes: memory.subarray(i * slabBytes, (i + 1) * slabBytes),
     }));
@@ -96,8 +98,8 @@ export class DiskWorkers {
         diskPath: o.diskPath,
         manifest,
         memory: memory.buffer as unknown as SharedArrayBuffer,
-        runOffset: slabCount * slabBytes + i * RUN_BYTES,
-        runBytes: RUN_BYTES,
+        runOffset: slabCount * slabBytes + i * RUN_MEMORY_BYTES,
+        runBytes: RUN_MEMORY_BYTES,
       }),
     );
     const workers = new DiskWorkers(threads, slabs, maxPayloadBytes);
