@@ -79,6 +79,8 @@ export function grubEntryScript(server: string): string {
 function kernelCommandLine(target: BootTarget & { target: 'agent' }, options: ScriptOptions): string {
   return [
     options.kernelArgs,
+    // A crashed kernel starts the machine again instead of standing still in an empty room.
+    'panic=30',
     `fleetcast.server=${target.server}`,
     `fleetcast.token=${target.bootToken}`,
     `fleetcast.mac=${options.mac}`,

@@ -1,4 +1,5 @@
 /** What firmware and stage 1 fetch over HTTP: boot scripts of each machine, and the boot assets. No token can be asked for here. */
+import type { ServerResponse } from 'node:http';
 import fastifyStatic from '@fastify/static';
 import { Type } from 'typebox';
 import { knownError } from '#protocol/errors.ts';
@@ -7,6 +8,7 @@ import type { BootDirector } from '../boot/boot-director.ts';
 import { FILES_PATH, grubEntryScript, grubScript, ipxeScript, type ScriptOptions } from '../boot/boot-script.ts';
 import { normalizeMac } from '../inventory/mac.ts';
 import type { App } from './app.ts';
+import { capitalizeHeaders } from './header-case.ts';
 
 export interface BootServices {
   readonly director: BootDirector;
@@ -17,7 +19,10 @@ export interface BootServices {
   readonly debugShell: boolean;
 }
 
-const config = { isOpen: true } as const;
+const route = {
+  config: { isOpen: true },
+  onRequest: async (_request: unknown, reply: { raw: ServerResponse }) => capitalizeHeaders(reply.raw),
+} as const;
 
 export async function addBootRoutes(app: App, services: BootServices): Promise<void> {
   const { director, assets } = services;
@@ -26,7 +31,7 @@ export async function addBootRoutes(app: App, services: BootServices): Promise<v
   app.get(
     '/boot/v1/ipxe',
     {
-      config,
+      ...route,
       schema: {
         querystring: Type.Object({
           mac: Type.String(),
@@ -40,31 +45,41 @@ export async function addBootRoutes(app: App, services: BootServices): Promise<v
       return reply.type('text/plain').send(ipxeScript(target, query.firmware, scriptOptions(query.mac)) as never);
     },
   );
-  app.get(
-    '/boot/v1/grub/:mac',
-    { config, schema: { params: Type.Object({ mac: Type.String() }) } },
-    async ({ params }, reply) => {
+  // GRUB that came over HTTP reads through the firmware, which asks for the length by HEAD first.
+  app.route({
+    method: ['GET', 'HEAD'],
+    url: '/boot/v1/grub/:mac',
+    ...route,
+    schema: { params: Type.Object({ mac: Type.String() }) },
+    handler: async ({ params }, reply) => {
       const target = director.next({ mac: params.mac });
       return reply.type('text/plain').send(grubScript(target, scriptOptions(params.mac)) as never);
     },
-  );
-  // GRUB that came over HTTP looks beside its own folder or at the top.
-  for (const path of ['/grub/grub.cfg', `${FILES_PATH}/grub/grub.cfg`]) {
-    app.get(path, { config }, async (_request, reply) =>
-      reply.type('text/plain').send(grubEntryScript(services.agentUrl) as never),
-    );
-  }
-  app.route({
-    method: ['GET', 'HEAD'],
-    url: `${FILES_PATH}/:name`,
-    config,
-    schema: { params: Type.Object({ name: Type.String() }) },
-    handler: async ({ params, method, url }, reply) => {
-      // The index is the list of what may be read: nothing else in the folder can be named.
-      if (assets.sha256Of(params.name) === undefined) throw knownError('NOT_FOUND', { method, path: url });
-      return reply.type('application/octet-stream').sendFile(params.name);
-    },
   });
+  // It looks beside its own folder or at the top.
+  for (const url of ['/grub/grub.cfg', `${FILES_PATH}/grub/grub.cfg`]) {
+    app.route({
+      method: ['GET', 'HEAD'],
+      url,
+      ...route,
+      handler: async (_request, reply) => reply.type('text/plain').send(grubEntryScript(services.agentUrl) as never),
+    });
+  }
+  // shim that came over HTTP asks for GRUB with two slashes.
+  for (const url of [`${FILES_PATH}/:name`, `${FILES_PATH}//:name`]) {
+    app.route({
+      method: ['GET', 'HEAD'],
+      url,
+      ...route,
+      schema: { params: Type.Object({ name: Type.String() }) },
+      handler: async ({ params, method }, reply) => {
+        // The index is the list of what may be read: nothing else in the folder can be named.
+        if (assets.sha256Of(params.name) === undefined)
+          throw knownError('NOT_FOUND', { method, path: `${FILES_PATH}/${params.name}` });
+        return reply.type('application/octet-stream').sendFile(params.name);
+      },
+    });
+  }
 
   function scriptOptions(mac: string): ScriptOptions {
     return {

@@ -1,0 +1,115 @@
+/** The virtual machines of a lab: plugs them into its switch, switches them on, reads their consoles. */
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { run } from '#system/run.ts';
+import type { Lab } from './lab.ts';
+import { endProcesses, type ProcessRecord } from './process-record.ts';
+import {
+  makeVirtualMachine,
+  planVirtualMachine,
+  type VirtualMachine,
+  type VmFirmware,
+  vmFiles,
+} from './virtual-machine.ts';
+
+/** The switch has an address of its own, so that sleeping machines hear magic packets to the network's broadcast address. */
+const SWITCH_ADDRESS = '10.77.0.9/24';
+
+export interface VmOptions {
+  readonly name: string;
+  readonly firmware: VmFirmware;
+  readonly diskBytes: number;
+  readonly memoryMiB?: number;
+}
+
+export class VmRack {
+  readonly #lab: Lab;
+  #machines: VirtualMachine[] = [];
+  #hosts = new Map<string, ProcessRecord>();
+
+  constructor(lab: Lab) {
+    this.#lab = lab;
+  }
+
+  get machines(): readonly VirtualMachine[] {
+    return this.#machines;
+  }
+
+  /** Gives the daemon its boot assets; before the daemon starts. `folder` is what `fleetcast boot build` made. */
+  giveBootAssets(folder: string): void {
+    symlinkSync(folder, join(this.#lab.folder.path, 'data/boot'));
+  }
+
+  /** Lines of the daemon's config: addresses for the machines, and boot messages on their serial consoles. */
+  get daemonConfig(): string {
+    return ['[boot]', 'kernel_args = "console=ttyS0 quiet"', ''].join('\n');
+  }
+
+  /** Makes a machine and plugs it into the switch. It is off. */
+  async add(options: VmOptions): Promise<VirtualMachine> {
+    const { folder, topology } = this.#lab;
+    const vm = planVirtualMachine({
+      run: topology.run,
+      index: this.#machines.length,
+      folder: join(folder.path, 'vms', options.name),
+      ...options,
+    });
+    makeVirtualMachine(vm, options.diskBytes);
+    writeFileSync(this.#fileOf(vm, 'machine.json'), JSON.stringify(vm, null, 2));
+    const lines = [
+      ...(this.#machines.length === 0 ? [`address add ${SWITCH_ADDRESS} brd + dev fc-br`] : []),
+      `tuntap add dev ${vm.port} mode tap`,
+      `link set ${vm.port} addrgenmode none master fc-br up`,
+    ];
+    await run(['ip', '-n', topology.switchNamespace, '-batch', '-'], { input: `${lines.join('\n')}\n` });
+    this.#machines.push(vm);
+    return vm;
+  }
+
+  /** Plugs the power in. `asleep`: it waits for a magic packet. */
+  powerOn(vm: VirtualMachine, power: 'on' | 'asleep' = 'on'): void {
+    if (this.#hosts.has(vm.name)) throw new RangeError(`${vm.name} is already plugged in`);
+    const argv = ['bin/node', 'lab/virtual-host.ts', this.#fileOf(vm, 'machine.json'), power];
+    const record = this.#lab.start(vm.name, this.#lab.topology.switchNamespace, argv, this.powerLogOf(vm));
+    this.#hosts.set(vm.name, record);
+  }
+
+  /** Pulls the plug. */
+  async cutPower(vm: VirtualMachine): Promise<void> {
+    const host = this.#hosts.get(vm.name);
+    this.#hosts.delete(vm.name);
+    if (host !== undefined) await endProcesses([host], 5000);
+  }
+
+  /** It has switched itself off and waits for a magic packet. */
+  isAsleep(vm: VirtualMachine): boolean {
+    return readText(this.powerLogOf(vm)).trimEnd().split('\n').at(-1)?.includes('powered off') ?? false;
+  }
+
+  diskOf(vm: VirtualMachine): string {
+    return this.#fileOf(vm, vmFiles.disk);
+  }
+
+  /** When it was switched on and off. */
+  powerLogOf(vm: VirtualMachine): string {
+    return this.#fileOf(vm, 'power.log');
+  }
+
+  serialLogOf(vm: VirtualMachine): string {
+    return this.#fileOf(vm, vmFiles.serialLog);
+  }
+
+  /** Everything that its serial console ever said. */
+  serialText(vm: VirtualMachine): string {
+    return readText(this.serialLogOf(vm));
+  }
+
+  #fileOf(vm: VirtualMachine, name: string): string {
+    mkdirSync(vm.folder, { recursive: true });
+    return join(vm.folder, name);
+  }
+}
+
+function readText(path: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
+}
