@@ -6,6 +6,7 @@ import { captureCommand } from './capture.ts';
 import { completeCommand, completionCommand } from './completion.ts';
 import { configCommand } from './config.ts';
 import { deployCommand } from './deploy.ts';
+import { dhcpCommand } from './dhcp.ts';
 import { eventsCommand } from './events.ts';
 import { groupCommand } from './group.ts';
 import { hostCommand } from './host.ts';
@@ -35,6 +36,7 @@ export function buildProgram(cli: Cli): Command {
     .addCommand(captureCommand(cli))
     .addCommand(deployCommand(cli))
     .addCommand(sessionCommand(cli))
+    .addCommand(dhcpCommand(cli))
     .addCommand(eventsCommand(cli))
     .addCommand(bootCommand(cli))
     .addCommand(openapiCommand(cli))

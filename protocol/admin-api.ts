@@ -23,6 +23,8 @@
  * | POST   /sessions/capture | CaptureRequest → SessionView |
  * | GET    /sessions?limit= · /sessions/ID | → SessionView[] · SessionView |
  * | POST   /sessions/ID/start-now · /sessions/ID/cancel | → SessionView |
+ * | GET    /dhcp/leases | → LeaseView[]. Empty unless DHCP gives addresses |
+ * | GET    /dhcp/external/KIND | → { text }: a snippet for a DHCP server of KIND isc, kea, dnsmasq or windows |
  * | GET    /events?session=&host=&after=&follow= | → EventView[]; with follow=1 an SSE stream |
  *
  * The SSE stream sends `event: audit` (data EventView, id = event id; `Last-Event-ID` resumes) and, for a stream of one
@@ -281,6 +283,22 @@ export const sessionViewSchema = Type.Object({
   error: Type.Optional(errorBodySchema),
 });
 export type SessionView = Static<typeof sessionViewSchema>;
+
+/** An address that the DHCP server gave, or offers, or leaves alone because somebody uses it without a lease (declined). */
+export const leaseViewSchema = Type.Object({
+  address: Type.String(),
+  mac: Type.String(),
+  /** As the client says. */
+  hostName: Type.Optional(Type.String()),
+  state: Type.Enum(['offered', 'bound', 'expired', 'released', 'declined']),
+  startedMs: timeMs,
+  expiresMs: timeMs,
+});
+export type LeaseView = Static<typeof leaseViewSchema>;
+
+/** DHCP servers for which there is a snippet. */
+export const externalKinds = ['isc', 'kea', 'dnsmasq', 'windows'] as const;
+export const externalSnippetSchema = Type.Object({ text: Type.String() });
 
 export const eventViewSchema = Type.Object({
   eventId: Type.Integer(),

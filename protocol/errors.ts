@@ -83,6 +83,11 @@ export const errorTable = {
     message: 'UDP port {port} on {address} may not be opened',
     next: 'Run the daemon as root or with CAP_NET_BIND_SERVICE and CAP_NET_RAW',
   },
+  BOOT_POOL_INVALID: {
+    status: 500,
+    message: 'The DHCP pool {first} to {last} does not lie in the network of {interface}, {network}',
+    next: 'Set [boot] pool_first and pool_last to addresses of that network, the lower one first',
+  },
   SOCKET_TAKEN: {
     status: 500,
     message: 'A daemon already answers on {socket}',

@@ -15,6 +15,8 @@ export const DEFAULT_CONFIG_PATH = '/etc/fleetcast/fleetcast.toml';
 
 const MULTICAST_ADDRESS = '^(22[4-9]|23[0-9])(\\.(25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})){3}$';
 
+const IPV4_ADDRESS = '^(25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})(\\.(25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})){3}$';
+
 export const configSchema = Type.Object({
   daemon: Type.Object({
     dataDir: path('/var/lib/fleetcast', 'Folder of the database and of the image store.'),
@@ -105,6 +107,34 @@ export const configSchema = Type.Object({
       default: 'off',
       description: 'A root shell on the second console of hosts in the agent, without a password.',
     }),
+    dhcp: Type.Enum(['off', 'proxy', 'full', 'external'], {
+      default: 'off',
+      description:
+        'proxy: tells machines what to boot, beside the DHCP server of the network; full: gives addresses too; external: that server does it all, see fleetcast dhcp external.',
+    }),
+    dhcpClients: Type.Enum(['all', 'registered'], {
+      default: 'all',
+      description: 'Which machines DHCP answers: every one, or approved hosts alone.',
+    }),
+    tftp: Type.Enum(['off', 'on'], {
+      default: 'off',
+      description: 'Serves the boot loaders over TFTP, which BIOS and UEFI PXE need.',
+    }),
+    poolFirst: Type.Optional(address('none; needed by dhcp = "full"', 'First address that DHCP gives.')),
+    poolLast: Type.Optional(address('none; needed by dhcp = "full"', 'Last address that DHCP gives.')),
+    leaseS: integer(3600, 120, 604_800, 's', 'How long an address is given for.'),
+    router: Type.Optional(address('none is told', 'Router that DHCP tells.')),
+    dns: Type.Optional(address('none is told', 'DNS server that DHCP tells.')),
+    ntp: Type.Optional(address('none is told', 'NTP server that DHCP tells.')),
+    domain: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9][A-Za-z0-9.-]{0,200}$',
+        unit: 'name',
+        range: 'a domain name',
+        unset: 'none is told',
+        description: 'Domain name that DHCP tells.',
+      }),
+    ),
   }),
 });
 export type Config = Static<typeof configSchema>;
@@ -310,6 +340,13 @@ function checkTogether(values: Values, path: string): Config {
     const problem = `must not be below session.lost_after_s, ${config.session.lostAfterS}`;
     throw badValue('session.lost_fail_s', config.session.lostFailS, path, problem);
   }
+  const { dhcp, poolFirst, poolLast } = config.boot;
+  for (const [key, value] of [
+    ['boot.pool_first', poolFirst],
+    ['boot.pool_last', poolLast],
+  ] as const) {
+    if (dhcp === 'full' && value === undefined) throw badValue(key, value, path, 'is needed when boot.dhcp is "full"');
+  }
   return config;
 }
 
@@ -327,7 +364,12 @@ function unknownKey(key: string, path: string): Error {
 }
 
 function badValue(key: string, value: unknown, path: string, problem: string): Error {
-  return knownError('CONFIG_BAD_VALUE', { key, value: JSON.stringify(value), path, problem });
+  return knownError('CONFIG_BAD_VALUE', {
+    key,
+    value: value === undefined ? 'nothing' : JSON.stringify(value),
+    path,
+    problem,
+  });
 }
 
 /** The known key that was most likely meant; a right name in the wrong section is nearest of all. */
@@ -377,6 +419,10 @@ function evenPort(normal: number, description: string) {
 
 function path(normal: string, description: string) {
   return Type.String({ default: normal, minLength: 1, unit: 'path', range: 'a path', description });
+}
+
+function address(unset: string, description: string) {
+  return Type.String({ pattern: IPV4_ADDRESS, unit: 'address', range: 'an IPv4 address', unset, description });
 }
 
 function multicastAddress(normal: string, description: string) {

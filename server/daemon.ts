@@ -9,8 +9,11 @@ import { systemClock } from '#system/clock.ts';
 import type { Logger } from '#system/log.ts';
 import { BootAssets } from './boot/boot-assets.ts';
 import { makeBootDirector } from './boot/boot-director.ts';
+import { NetworkBoot, type NetworkBootOptions } from './boot/network-boot.ts';
 import type { Config } from './config.ts';
 import { openDatabase } from './db/database.ts';
+import { HostTable } from './db/host-table.ts';
+import { LeaseTable } from './db/lease-table.ts';
 import { makeAdminApp } from './http/admin-app.ts';
 import { claimSocket, listenOnSocket } from './http/admin-socket.ts';
 import { makeAgentApp } from './http/agent-app.ts';
@@ -23,7 +26,7 @@ import { Hosts } from './inventory/hosts.ts';
 import { normalizeMac } from './inventory/mac.ts';
 import { Tokens } from './inventory/tokens.ts';
 import { Waker } from './inventory/wake.ts';
-import { chooseNetwork } from './network.ts';
+import { chooseNetwork, type DeploymentNetwork } from './network.ts';
 import { Sessions } from './sessions/sessions.ts';
 
 const VERSION: string = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')).version;
@@ -37,7 +40,7 @@ export interface Daemon {
 
 /**
  * Starts the daemon and answers when both APIs listen. What is open is closed again when a later part fails.
- * Throws INTERFACE_…, SOCKET_TAKEN, PORT_TAKEN, STORE_LOCKED, DATABASE_….
+ * Throws INTERFACE_…, SOCKET_TAKEN, PORT_TAKEN, BOOT_…, STORE_LOCKED, DATABASE_….
  */
 export async function serve(options: { config: Config; log: Logger }): Promise<Daemon> {
   const { config, log } = options;
@@ -117,7 +120,22 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
   };
   const agentApp = opened.adopt(await makeAgentApp(services), (app) => app.close());
   await listenOnPort(agentApp, network.address, config.network.agentPort);
-  const adminApp = opened.adopt(await makeAdminApp(services), (app) => app.close());
+  const hostTable = new HostTable(database);
+  const networkBoot = opened.adopt(
+    await NetworkBoot.start({
+      settings: config.boot,
+      network: linkOf(network),
+      agentUrl,
+      assets: services.assets,
+      leases: new LeaseTable(database),
+      isRegistered: (mac) => hostTable.byMac(mac)?.approval === 'approved',
+      clock,
+      log,
+      onEvent: (action, text) => void events.add({ subject: 'daemon', action, text }),
+    }),
+    (one) => one.stop(),
+  );
+  const adminApp = opened.adopt(await makeAdminApp({ ...services, networkBoot }), (app) => app.close());
   await listenOnSocket(adminApp, socket);
   sessions.resume();
   openAgentApp();
@@ -143,6 +161,21 @@ async function listenOnPort(app: App, address: string, port: number): Promise<vo
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
     throw knownError('PORT_TAKEN', { port, address }, { cause: error });
   }
+}
+
+/** What DHCP must know of the deployment network beyond its address. */
+function linkOf(network: DeploymentNetwork): NetworkBootOptions['network'] {
+  const interfaces = Object.entries(networkInterfaces());
+  const isOther = ([name, infos]: (typeof interfaces)[number]) =>
+    name !== network.interface && infos?.some((info) => info.family === 'IPv4' && !info.internal) === true;
+  const own = networkInterfaces()[network.interface]?.find((info) => info.address === network.address);
+  return {
+    interface: network.interface,
+    address: network.address,
+    netmask: own?.netmask ?? '255.255.255.255',
+    mac: own?.mac ?? '00:00:00:00:00:00',
+    hasOthers: interfaces.some(isOther),
+  };
 }
 
 /** Every network link, the ones without address too. */

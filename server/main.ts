@@ -125,7 +125,7 @@ function buildArguments(values: ReturnType<typeof readArguments>['values']): str
 }
 
 /** Exit codes as the CLI's: 11 something is in the way, 2 what was asked for cannot be, 1 a bug. */
-const conflicts: ReadonlySet<string> = new Set(['PORT_TAKEN', 'SOCKET_TAKEN', 'STORE_LOCKED']);
+const conflicts: ReadonlySet<string> = new Set(['PORT_TAKEN', 'BOOT_PORT_TAKEN', 'SOCKET_TAKEN', 'STORE_LOCKED']);
 
 function endWith(error: unknown, isJson: boolean): never {
   if (!(error instanceof KnownError)) {

@@ -16,7 +16,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   lab: ['protocol', 'system', 'pxe-assets'],
   'pxe-assets': ['protocol', 'system'],
   'server/db': ['protocol', 'system'],
-  'server/boot': ['protocol', 'system'],
+  'server/boot': ['protocol', 'system', 'server/db'],
   'server/images': ['protocol', 'system', 'server/db'],
   'server/inventory': ['protocol', 'system', 'server/db'],
   'server/transfer': ['protocol', 'system', 'server/db', 'server/images'],

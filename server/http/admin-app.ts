@@ -2,6 +2,7 @@
 import { fastifySwagger } from '@fastify/swagger';
 import { type DaemonStatus, statusSchema } from '#protocol/admin-api.ts';
 import type { Logger } from '#system/log.ts';
+import type { NetworkBoot } from '../boot/network-boot.ts';
 import type { Catalog } from '../images/catalog.ts';
 import type { ChunkStore } from '../images/chunk-store.ts';
 import type { EventLog } from '../inventory/events.ts';
@@ -9,6 +10,7 @@ import type { Groups } from '../inventory/groups.ts';
 import type { Hosts } from '../inventory/hosts.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import { type App, makeApp } from './app.ts';
+import { addDhcpRoutes } from './dhcp-routes.ts';
 import { addEventRoutes } from './event-routes.ts';
 import { addHostRoutes } from './host-routes.ts';
 import { addImageRoutes } from './image-routes.ts';
@@ -22,6 +24,7 @@ export interface AdminServices {
   readonly catalog: Catalog;
   readonly store: ChunkStore;
   readonly sessions: Sessions;
+  readonly networkBoot: Pick<NetworkBoot, 'leases' | 'externalSnippet'>;
   readonly log: Logger;
   readonly version: string;
   readonly status: () => DaemonStatus;
@@ -43,6 +46,7 @@ export async function makeAdminApp(services: AdminServices): Promise<App> {
       addHostRoutes(api, services);
       addImageRoutes(api, { ...services, gate });
       addSessionRoutes(api, { ...services, gate });
+      addDhcpRoutes(api, services);
       addEventRoutes(api, services);
     },
     { prefix: '/api/v1' },

@@ -2,8 +2,8 @@
  * Snippets for the DHCP server that a LAN has already, when that one is to name the boot file (mode `external`): the admin
  * puts one into its config, and no DHCP of ours is needed.
  */
+import type { externalKinds } from '#protocol/admin-api.ts';
 
-export const externalKinds = ['isc', 'kea', 'dnsmasq', 'windows'] as const;
 export type ExternalKind = (typeof externalKinds)[number];
 
 /** What machines are to be told. */
@@ -16,8 +16,9 @@ export interface ExternalFacts {
   readonly uefiArm64File: string;
   /** For UEFI HTTP Boot, x64. */
   readonly httpBootUrl: string;
-  /** The script for an iPXE that runs already: else it loads itself for ever. */
-  readonly ipxeScriptUrl: string;
+  /** The scripts for an iPXE that runs already: else it loads itself for ever. */
+  readonly ipxeBiosUrl: string;
+  readonly ipxeUefiUrl: string;
 }
 
 export function renderExternal(kind: ExternalKind, facts: ExternalFacts): string {
@@ -37,7 +38,11 @@ class "fleetcast-pxe" {
   match if substring (option vendor-class-identifier, 0, 9) = "PXEClient";
   next-server ${facts.serverAddress};
   if exists user-class and option user-class = "iPXE" {
-    filename "${facts.ipxeScriptUrl}";
+    if option fleetcast-arch = 00:00 {
+      filename "${facts.ipxeBiosUrl}";
+    } else {
+      filename "${facts.ipxeUefiUrl}";
+    }
   } elsif option fleetcast-arch = 00:00 {
     filename "${facts.biosFile}";
   } elsif option fleetcast-arch = 00:0b {
@@ -66,7 +71,8 @@ function renderKea(facts: ExternalFacts): string {
       'boot-file-name': facts.httpBootUrl,
       'option-data': [{ name: 'vendor-class-identifier', data: 'HTTPClient' }],
     },
-    tftp('fleetcast-ipxe', `${pxe} and ${isIpxe}`, facts.ipxeScriptUrl),
+    tftp('fleetcast-ipxe-bios', `${pxe} and ${isIpxe} and option[93].hex == 0x0000`, facts.ipxeBiosUrl),
+    tftp('fleetcast-ipxe-uefi', `${pxe} and ${isIpxe} and not (option[93].hex == 0x0000)`, facts.ipxeUefiUrl),
     tftp('fleetcast-bios', `${pxe} and not (${isIpxe}) and option[93].hex == 0x0000`, facts.biosFile),
     tftp('fleetcast-arm64', `${pxe} and not (${isIpxe}) and option[93].hex == 0x000B`, facts.uefiArm64File),
     tftp(
@@ -88,7 +94,8 @@ dhcp-match=set:fc-x64,option:client-arch,7
 dhcp-match=set:fc-x64,option:client-arch,9
 dhcp-match=set:fc-arm64,option:client-arch,11
 dhcp-match=set:fc-http,option:client-arch,16
-dhcp-boot=tag:fc-ipxe,${facts.ipxeScriptUrl},,${facts.serverAddress}
+dhcp-boot=tag:fc-ipxe,tag:fc-bios,${facts.ipxeBiosUrl},,${facts.serverAddress}
+dhcp-boot=tag:fc-ipxe,tag:!fc-bios,${facts.ipxeUefiUrl},,${facts.serverAddress}
 dhcp-boot=tag:!fc-ipxe,tag:fc-bios,${facts.biosFile},,${facts.serverAddress}
 dhcp-boot=tag:!fc-ipxe,tag:fc-x64,${facts.uefiX64File},,${facts.serverAddress}
 dhcp-boot=tag:!fc-ipxe,tag:fc-arm64,${facts.uefiArm64File},,${facts.serverAddress}

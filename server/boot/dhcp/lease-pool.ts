@@ -3,8 +3,9 @@
  * An address that was never used is given first, then the one that has been free longest, so that a machine which comes back
  * finds its old address (RFC 2131 §4.3.1).
  */
-import type { LeaseRow, LeaseTable } from '#server/db/lease-table.ts';
+import type { LeaseView } from '#protocol/admin-api.ts';
 import type { Clock } from '#system/clock.ts';
+import type { LeaseRow, LeaseTable } from '../../db/lease-table.ts';
 import { formatAddress, type Ipv4, isSameNetwork, readAddress } from './address.ts';
 import type { LeaseChange } from './decision.ts';
 import type { Subnet } from './subnet.ts';
@@ -28,15 +29,6 @@ export interface Reservations {
   addressOf(mac: string): Ipv4 | undefined;
   /** MAC for which an address is kept. */
   macOf(address: Ipv4): string | undefined;
-}
-
-export interface LeaseView {
-  readonly address: string;
-  readonly mac: string;
-  readonly hostName?: string;
-  readonly state: 'offered' | 'bound' | 'expired' | 'released' | 'declined';
-  readonly startedMs: number;
-  readonly expiresMs: number;
 }
 
 interface Lease {

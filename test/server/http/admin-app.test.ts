@@ -103,6 +103,7 @@ async function makeAdmin(t: TestContext, facts: { runningSession?: number; usedB
     catalog,
     store: {} as ChunkStore,
     sessions,
+    networkBoot: { leases: () => [lease], externalSnippet: (kind) => `for ${kind}` },
     log: silentLogger,
     version: '0.1.0',
     status: () => status,
@@ -110,6 +111,15 @@ async function makeAdmin(t: TestContext, facts: { runningSession?: number; usedB
   t.after(() => app.close());
   return { ...inventory, app, calls, listeners };
 }
+
+const lease = { address: '10.77.0.100', mac: MAC_1, state: 'bound', startedMs: 1, expiresMs: 2 } as const;
+
+test('leases and snippets for other DHCP servers are read over the API', async (t) => {
+  const { app } = await makeAdmin(t);
+  assert.deepEqual((await app.inject({ url: '/api/v1/dhcp/leases' })).json(), [lease]);
+  assert.deepEqual((await app.inject({ url: '/api/v1/dhcp/external/kea' })).json(), { text: 'for kea' });
+  assert.equal((await app.inject({ url: '/api/v1/dhcp/external/other' })).statusCode, 400);
+});
 
 test('hosts and groups are managed over the API', async (t) => {
   const { app } = await makeAdmin(t);
@@ -297,6 +307,8 @@ test('the OpenAPI document has every call of the protocol', async (t) => {
       'DELETE /api/v1/groups/{group}',
       'DELETE /api/v1/hosts/{host}',
       'DELETE /api/v1/images/{image}',
+      'GET /api/v1/dhcp/external/{kind}',
+      'GET /api/v1/dhcp/leases',
       'GET /api/v1/events',
       'GET /api/v1/groups',
       'GET /api/v1/hosts',

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { type ExternalKind, externalKinds, renderExternal } from '#server/boot/dhcp/external.ts';
+import { externalKinds } from '#protocol/admin-api.ts';
+import { renderExternal } from '#server/boot/dhcp/external.ts';
 import { run } from '#system/run.ts';
 
 const facts = {
@@ -12,7 +13,8 @@ const facts = {
   uefiX64File: 'shimx64.efi',
   uefiArm64File: 'ipxe-arm64.efi',
   httpBootUrl: 'http://10.77.0.1:8470/boot/shimx64.efi',
-  ipxeScriptUrl: 'http://10.77.0.1:8470/boot/ipxe',
+  ipxeBiosUrl: `http://10.77.0.1:8470/boot/v1/ipxe?mac=\${netX/mac}&uuid=\${uuid}&firmware=bios`,
+  ipxeUefiUrl: `http://10.77.0.1:8470/boot/v1/ipxe?mac=\${netX/mac}&uuid=\${uuid}&firmware=uefi-x64`,
 };
 
 function write(t: TestContext, text: string): string {
@@ -24,10 +26,10 @@ function write(t: TestContext, text: string): string {
 
 test('every snippet names all that machines need', () => {
   for (const kind of externalKinds) {
-    const text = renderExternal(kind as ExternalKind, facts);
-    const { ipxeScriptUrl, ...rest } = facts;
+    const text = renderExternal(kind, facts);
+    const { ipxeBiosUrl, ipxeUefiUrl, ...rest } = facts;
     for (const value of Object.values(rest)) assert.ok(text.includes(value), `${kind} lacks ${value}`);
-    if (kind !== 'windows') assert.ok(text.includes(ipxeScriptUrl));
+    if (kind !== 'windows') assert.ok(text.includes(ipxeBiosUrl) && text.includes(ipxeUefiUrl));
   }
 });
 
