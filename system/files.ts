@@ -3,14 +3,26 @@ import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-/** Writes a file so that after a power cut it holds the old or the new content: temp file, fsync, rename, fsync of the folder. */
-export async function writeFileAtomic(path: string, content: string | Uint8Array, mode = 0o640): Promise<void> {
+/**
+ * Writes a file so that after a power cut it holds the old or the new content: temp file, fsync, rename, fsync of the folder.
+ * `beforeRename` is called when nothing but the rename is left; when it throws, the old content stays.
+ */
+export async function writeFileAtomic(
+  path: string,
+  content: string | Uint8Array,
+  mode = 0o640,
+  beforeRename: () => void = () => {},
+): Promise<void> {
   const temporary = `${path}.tmp-${randomBytes(6).toString('hex')}`;
   const file = await open(temporary, 'wx', mode);
   try {
     await file.writeFile(content);
+    await file.sync();
+    beforeRename();
     await publishFile(file, temporary, path);
   } catch (error) {
+    // A handle that is left to the garbage collector ends the process; closing it twice does nothing.
+    await file.close().catch(() => {});
     await rm(temporary, { force: true });
     throw error;
   }

@@ -147,14 +147,14 @@ export class Catalog {
       const view = isNew
         ? this.#describe(version, manifest, locations, file?.nextVersion ?? 1, latest?.version)
         : latest;
-      // From here on no intake takes its chunks back; and none has, since they were located.
-      store.keepIndexed();
-      for (const packId of new Set(locations.packIds)) {
-        if (store.table.packName(packId) !== undefined) continue;
-        throw knownError('CHUNK_MISSING', { chunk: hexIdAt(manifest, locations.packIds.indexOf(packId)) });
-      }
-      if (isNew) {
-        await this.#writeVersions(image, view.version + 1, [...(file?.versions ?? []), view]);
+      const versions = isNew ? [...(file?.versions ?? []), view] : undefined;
+      try {
+        const keepPacks = (publish: () => void) => this.#keepPacks(manifest, locations, publish);
+        if (versions === undefined) keepPacks(() => {});
+        else await this.#writeVersions(image, view.version + 1, versions, keepPacks);
+      } catch (error) {
+        if (!(await this.liveManifestIds()).includes(manifest.id)) await this.removeManifest(manifest.id);
+        throw error;
       }
       return { manifestId: manifest.id, image, version: view.version, isNew };
     });
@@ -228,12 +228,30 @@ export class Catalog {
     await this.#manifests.remove(manifestId);
   }
 
-  /** Makes these the versions of the image, in its file and then in the tables. Throws STORE_FULL. */
-  async #writeVersions(image: string, nextVersion: number, versions: VersionView[]): Promise<void> {
-    await writeIntoStore(this.#options.dir, async () => {
-      await this.#images.write(image, { nextVersion, versions });
-      this.#table.replace(image, versions);
-    });
+  /** Makes these the versions of the image, in its file and in the tables, or in neither. Throws STORE_FULL. */
+  async #writeVersions(
+    image: string,
+    nextVersion: number,
+    versions: VersionView[],
+    around: (publish: () => void) => void = (publish) => publish(),
+  ): Promise<void> {
+    // The tables may find the disk full; the rename that follows needs no room.
+    const beforeRename = () => around(() => this.#table.replace(image, versions));
+    await writeIntoStore(this.#options.dir, () => this.#images.write(image, { nextVersion, versions }, beforeRename));
+  }
+
+  /**
+   * Publishes a version, and from then on no intake takes its packs back; a capture that fails before may still free them.
+   * Throws what `publish` throws, and CHUNK_MISSING when a pack was taken back since the chunks were located.
+   */
+  #keepPacks(manifest: Manifest, locations: ChunkLocations, publish: () => void): void {
+    const { store } = this.#options;
+    for (const packId of new Set(locations.packIds)) {
+      if (store.table.packName(packId) !== undefined) continue;
+      throw knownError('CHUNK_MISSING', { chunk: hexIdAt(manifest, locations.packIds.indexOf(packId)) });
+    }
+    publish();
+    store.keepIndexed();
   }
 
   #describe(

@@ -75,9 +75,14 @@ export class ImageFiles {
     return content;
   }
 
-  async write(name: string, file: Omit<ImageFile, 'format' | 'formatVersion'>): Promise<void> {
+  /** `beforeRename` is called when the file is written and only its name is lacking: what throws there leaves the old file. */
+  async write(
+    name: string,
+    file: Omit<ImageFile, 'format' | 'formatVersion'>,
+    beforeRename: () => void,
+  ): Promise<void> {
     const content: ImageFile = { format: 'fleetcast-image', formatVersion: IMAGE_FILE_VERSION, ...file };
-    await writeFileAtomic(this.pathOf(name), `${JSON.stringify(content, null, 2)}\n`);
+    await writeFileAtomic(this.pathOf(name), `${JSON.stringify(content, null, 2)}\n`, undefined, beforeRename);
   }
 
   async rename(name: string, newName: string): Promise<void> {

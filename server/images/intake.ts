@@ -14,7 +14,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ChunksAnswer } from '#protocol/agent-api.ts';
 import { CHUNK_ID_BYTES } from '#protocol/chunk.ts';
 import { knownError } from '#protocol/errors.ts';
-import type { ChunkTable } from '../db/chunk-table.ts';
+import type { ChunkTable, PackRow } from '../db/chunk-table.ts';
 import type { ChunkChecker } from './chunk-checker.ts';
 import { ChunkIdSet } from './chunk-id-set.ts';
 import { type ChunkBatch, joinIds, readChunkBatches } from './chunk-stream.ts';
@@ -137,14 +137,15 @@ export class PackIntake implements Intake {
       await this.#writer?.discard();
       this.#writer = undefined;
       const { table, files, claims } = this.#store;
-      for (const { packId, name } of table.packs()) {
-        if (this.#removable.includes(name)) table.removePack(packId);
-      }
       const unindexed = this.#published.map((pack) => pack.name);
       for (const name of unindexed) this.#unclaim(name);
-      for (const name of [...this.#removable, ...unindexed]) {
+      // What is not indexed goes first: taking the others out of the index needs room in the database.
+      for (const name of unindexed) {
         // Another intake may have made, or even indexed, the very same pack.
         if (!claims.has(name) && !table.hasPack(name)) await files.remove(name);
+      }
+      for (const pack of table.packs()) {
+        if (this.#removable.includes(pack.name)) await this.#removeIndexed(pack);
       }
       this.#published = [];
       this.#removable = [];
@@ -209,6 +210,20 @@ export class PackIntake implements Intake {
       this.#failure = error as Error;
       throw error;
     }
+  }
+
+  async #removeIndexed({ packId, name }: PackRow): Promise<void> {
+    const { table, files, claims } = this.#store;
+    const isOurs = !claims.has(name);
+    try {
+      table.removePack(packId);
+    } catch (error) {
+      if (!isOurs) throw error;
+      // No room in the database: the pack makes some. Nobody builds on it, or it would not be removable.
+      await files.remove(name);
+      table.removePack(packId);
+    }
+    if (isOurs) await files.remove(name);
   }
 
   #has(id: Uint8Array): boolean {

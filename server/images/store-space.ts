@@ -5,14 +5,20 @@ import { knownError } from '#protocol/errors.ts';
 /** Of files, of a quota, and of the database, which lies on the same disk as a rule. */
 const FULL_CODES: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'SQLITE_FULL']);
 
+/** With less than this free, an I/O error of SQLite is a full disk. */
+const NO_ROOM_BYTES = 1024 * 1024;
+
 /** Runs a write below `dir`. Throws STORE_FULL when there is no room (or no quota) for it, else what the write throws. */
 export async function writeIntoStore<T>(dir: string, write: () => Promise<T>): Promise<T> {
   try {
     return await write();
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === undefined || !FULL_CODES.has(code)) throw error;
-    throw knownError('STORE_FULL', { path: dir, freeBytes: await freeBytesOf(dir) }, { cause: error });
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    const freeBytes = await freeBytesOf(dir);
+    // SQLite calls some writes that found no room I/O errors: growing its shared memory, or its log.
+    const isFull = FULL_CODES.has(code) || (code.startsWith('SQLITE_IOERR') && freeBytes < NO_ROOM_BYTES);
+    if (!isFull) throw error;
+    throw knownError('STORE_FULL', { path: dir, freeBytes }, { cause: error });
   }
 }
 

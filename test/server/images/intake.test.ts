@@ -96,6 +96,29 @@ test('equal captures at once make equal packs; the abort of one does not take th
   for (const chunk of chunks) assert.deepEqual(await readStored(store, chunk.id), chunk.stored);
 });
 
+test('an abort in the middle of a running write ends it and leaves nothing', async (t) => {
+  const { store, dir } = await openTestStore(t);
+  const intake = await store.beginIntake();
+  const reached = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  async function* stream() {
+    // More than a batch, so that some of it is being kept already.
+    yield* streamOf(makeChunks(80));
+    reached.resolve();
+    await goOn.promise;
+    yield* streamOf(makeChunks(80, 200));
+  }
+  const writing = intake.write(stream());
+  await reached.promise;
+  const aborting = intake.abort();
+  goOn.resolve();
+  await assert.rejects(writing, /given up/);
+  await aborting;
+  assert.deepEqual(await packFiles(dir), []);
+  assert.equal(store.table.chunkCount(), 0);
+  assert.throws(() => intake.lacking(Buffer.alloc(32)), /given up/);
+});
+
 test('after finish, abort still frees what nobody else can have built upon', async (t) => {
   const { store, dir } = await openTestStore(t);
   const chunks = makeChunks(8);
