@@ -40,6 +40,10 @@ const benches: Readonly<Record<string, Bench>> = {
     title: 'store read against cat',
     run: async (o) => (await import('./store.ts')).benchStore(o),
   },
+  boot: {
+    title: 'DHCP against dnsmasq, TFTP against atftpd and tftpd-hpa (not in the default set)',
+    run: async (o) => (await import('./boot.ts')).benchBoot(o),
+  },
   chunks: {
     title: 'what the size of chunks costs (not in the default set)',
     run: async (o) => (await import('./chunk-size.ts')).benchChunkSize(o),

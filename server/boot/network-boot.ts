@@ -56,6 +56,7 @@ export interface NetworkBootOptions {
   readonly onEvent: (action: string, text: string) => void;
 }
 
+const MAX_TOLD_SERVERS = 8;
 /** Boot loaders: what is small enough for TFTP. Kernel, stage 1 and squashfs go over HTTP alone. */
 const TFTP_NAME = /\.(efi|kpxe|pxe)$/;
 
@@ -90,6 +91,7 @@ export class NetworkBoot {
         boot: (client) => (isAllowed(client.mac) ? lookup(client) : undefined),
         log,
         nowMs: () => clock.nowMs(),
+        onOtherServer: makeOtherServerNote(o),
       });
       opened.defer(() => server.stop());
       const onFinding = ({ action, text }: { action: string; text: string }) => o.onEvent(action, text);
@@ -160,6 +162,18 @@ function makeFullMode(o: NetworkBootOptions, isAllowed: (mac: string) => boolean
   });
   const pool = new LeasePool({ subnets: [subnet], serverAddress, table: o.leases, clock: o.clock });
   return { subnets: [subnet], pool, probe: new NetworkProbe(network, o.clock), isAllowed, identity: 'mac' };
+}
+
+/** Tells of a server whose offer a client took, once for each. The watch may miss one that answers only its own clients. */
+function makeOtherServerNote({ network, onEvent }: NetworkBootOptions): (address: string) => void {
+  const told = new Set<string>();
+  return (address) => {
+    // Anybody may write any address into a packet: the list is bounded.
+    if (told.has(address) || told.size >= MAX_TOLD_SERVERS) return;
+    told.add(address);
+    const text = `A machine on ${network.interface} took an address from another DHCP server, ${address}`;
+    onEvent('second-dhcp-server', text);
+  };
 }
 
 /** GRUB that came over TFTP looks for its first script there. */

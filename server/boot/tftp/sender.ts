@@ -7,6 +7,9 @@ import { agreeOn } from './negotiation.ts';
 import { dataHeader, decodeTftp, encodeError, encodeOptionAck, errorCode } from './packet.ts';
 import { beginTransfer, type TransferState, type Transition, takeAck, takeTimeout } from './transfer.ts';
 
+/** The largest window is 94 kB. */
+const READ_AHEAD_BYTES = 128 * 1024;
+
 export interface TftpClient {
   readonly address: string;
   readonly port: number;
@@ -201,11 +204,32 @@ async function openContent(source: TftpSource): Promise<Content> {
   const file = await open(source.path, 'r');
   try {
     const { size } = await file.stat();
-    return { bytes: size, read: (offset, length) => readFully(file, offset, length), close: () => file.close() };
+    return makeFileContent(file, size);
   } catch (error) {
     await file.close();
     throw error;
   }
+}
+
+/** Reads ahead: a read for every window of one block would cost more than sending it. */
+function makeFileContent(file: FileHandle, size: number): Content {
+  let aheadOffset = 0;
+  let ahead: Buffer = Buffer.alloc(0);
+  const fromAhead = (offset: number, length: number) =>
+    ahead.subarray(offset - aheadOffset, offset - aheadOffset + length);
+  return {
+    bytes: size,
+    read: (offset, length) => {
+      if (offset >= aheadOffset && offset + length <= aheadOffset + ahead.length) return fromAhead(offset, length);
+      const wanted = Math.min(size - offset, Math.max(length, READ_AHEAD_BYTES));
+      return readFully(file, offset, wanted).then((buffer) => {
+        aheadOffset = offset;
+        ahead = buffer;
+        return fromAhead(offset, length);
+      });
+    },
+    close: () => file.close(),
+  };
 }
 
 async function readFully(file: FileHandle, offset: number, length: number): Promise<Buffer> {

@@ -3,12 +3,16 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import type { TestContext } from 'node:test';
 import { run } from '#system/run.ts';
 
 const NODE = process.execPath;
 /** A line that does not come in this time never comes. */
 const WAIT_MS = 20_000;
+
+/** What everything here ends with: a test, or a bench. */
+export interface Owner {
+  after(end: () => Promise<unknown>): void;
+}
 
 export interface Machine {
   readonly namespace: string;
@@ -19,15 +23,15 @@ export interface Machine {
 
 export class Segment {
   readonly #tag = `fc-${randomBytes(3).toString('hex')}`;
-  readonly #t: TestContext;
+  readonly #t: Owner;
   #machines = 0;
 
-  private constructor(t: TestContext) {
+  private constructor(t: Owner) {
     this.#t = t;
   }
 
   /** Removed when the test ends. */
-  static async make(t: TestContext): Promise<Segment> {
+  static async make(t: Owner): Promise<Segment> {
     const segment = new Segment(t);
     const bridge = await segment.#addNamespace('sw');
     await ip('-n', bridge, 'link', 'add', 'br0', 'type', 'bridge', 'forward_delay', '0', 'mcast_snooping', '0');
@@ -77,7 +81,7 @@ export class Program {
   stderr = '';
 
   /** Ends with the test. */
-  constructor(t: TestContext, machine: Machine, file: string, options: unknown) {
+  constructor(t: Owner, machine: Machine, file: string, options: unknown) {
     const argv = machine.on(NODE, file, JSON.stringify(options));
     this.child = spawn(argv[0]!, argv.slice(1), { stdio: ['pipe', 'pipe', 'pipe'] });
     this.child.stderr!.on('data', (text: Buffer) => {
