@@ -116,13 +116,17 @@ export class Sessions {
     await this.#ticking;
   }
 
-  /** Throws IMAGE_UNKNOWN, VERSION_UNKNOWN, HOST_UNKNOWN, GROUP_UNKNOWN, GROUP_EMPTY, PLAN_EMPTY, DISK_RULE_INVALID. */
+  /** Throws IMAGE_UNKNOWN, VERSION_UNKNOWN, HOST_UNKNOWN, GROUP_UNKNOWN, GROUP_EMPTY, PLAN_EMPTY, DISK_RULE_INVALID, IMAGE_DAMAGED. */
   async planDeploy(request: DeployRequest): Promise<DeployPlan> {
-    const { catalog, hosts, config } = this.#options;
+    const { catalog, store, hosts, config } = this.#options;
     const { image, version } = catalog.resolve(request.image);
     const chosen = hosts.resolve(request.hosts, request.groups);
     if (chosen.length === 0) throw knownError('PLAN_EMPTY');
-    const { head } = await catalog.loadManifest(version.manifestId);
+    const { head, ids } = await catalog.loadManifest(version.manifestId);
+    // A chunk that is known to be gone is told before any disk is touched, not after all of them are half written.
+    const { packIds } = await store.locate(ids);
+    const count = packIds.reduce((sum, packId) => (packId < 0 ? sum + 1 : sum), 0);
+    if (count > 0) throw knownError('IMAGE_DAMAGED', { image: request.image, count });
     const withSessions = chosen.map((host) => this.#withSession(host));
     return makeDeployPlan(request, { image, version, layout: head.layout }, withSessions, config.cast.maxMbit);
   }

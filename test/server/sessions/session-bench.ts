@@ -37,6 +37,8 @@ export class SessionBench {
   readonly wakes: string[] = [];
   readonly intakes: string[] = [];
   readonly warnings: string[] = [];
+  /** So many chunks of the image the store knows to be gone. */
+  missingChunks = 0;
   database: Database;
   events!: EventLog;
   hosts!: Hosts;
@@ -229,7 +231,7 @@ export class SessionBench {
       locate: async (ids) => {
         const n = ids.length / 32;
         return {
-          packIds: new Int32Array(n),
+          packIds: new Int32Array(n).fill(-1, 0, this.missingChunks),
           offsets: new Float64Array(n),
           storedBytes: new Uint32Array(n).fill(CHUNK_BYTES),
           plainBytes: new Uint32Array(n).fill(CHUNK_BYTES),

@@ -218,6 +218,13 @@ test('chunks that the store has lost end the task as failed, and the log names t
   );
 });
 
+test('an image whose chunks are known to be gone is refused before any disk is touched', async (t) => {
+  const bench = new SessionBench(t);
+  bench.addHosts('a');
+  bench.missingChunks = 3;
+  await assert.rejects(bench.deploy(), { code: 'IMAGE_DAMAGED', message: /has 3 damaged or missing chunks/ });
+});
+
 test('a disk that reads back wrong is repaired three times and then has failed', async (t) => {
   const bench = new SessionBench(t);
   bench.addHosts('pc-1');
