@@ -30,6 +30,9 @@ export function renderReceipt(view: SessionView, nowMs: number, paintHead?: (tex
   const reasons = failures.flatMap((task) => errorLines(task.host, task.error));
   if (view.error) reasons.push(...errorLines(`session ${view.sessionId}`, view.error));
   if (reasons.length > 0) blocks.push(reasons.join('\n'));
+  for (const { captureResult } of view.tasks) {
+    if (captureResult) blocks.push(versionLine(view.image, captureResult));
+  }
   const warnings = view.tasks.flatMap((task) => task.captureResult?.warnings ?? []);
   if (warnings.length > 0) blocks.push(warnings.map((warning) => `Warning: ${printable(warning)}`).join('\n'));
   blocks.push(summaryOf(view, nowMs));
@@ -60,6 +63,12 @@ function captureRow(task: TaskView, nowMs: number): string[] {
     result ? formatBytes(result.uploadedBytes) : '',
     timeOf(task, nowMs),
   ];
+}
+
+function versionLine(image: string, { version, isNew }: NonNullable<TaskView['captureResult']>): string {
+  return isNew
+    ? `It is version ${image}@${version}.`
+    : `The disk is just what ${image}@${version} holds: no new version was made.`;
 }
 
 function resultOf(task: TaskView): string {

@@ -156,6 +156,9 @@ export type DeployResult = Static<typeof deployResultSchema>;
 /** What a capture did. */
 export const captureResultSchema = Type.Object({
   manifestId: Type.String(),
+  /** The version that holds the disk, and whether this capture made it; unchanged disks make none. */
+  version: Type.Integer(),
+  isNew: Type.Boolean(),
   usedBytes: Type.Integer(),
   chunks: Type.Integer(),
   uploadedChunks: Type.Integer(),

@@ -132,9 +132,11 @@ async function uploadAll(
   const head = { chunkBytes, hash: 'blake3-256' as const, layout };
   const contents = maps.map((map, i) => ({ head: map.head, extents: known[i]!.extents }));
   const manifest = encodeManifest(head, contents, ids);
-  await link.manifest(taskId, manifest, signal);
+  const { version, isNew } = await link.manifest(taskId, manifest, signal);
   return {
     manifestId: blake3(manifest).toString('hex'),
+    version,
+    isNew,
     usedBytes: known.reduce((sum, { extents }) => sum + usedBytesOf(extents), 0),
     chunks: ids.length / CHUNK_ID_BYTES,
     uploadedChunks,

@@ -48,10 +48,15 @@ test('a capture tells what it uploaded and what the admin should know', () => {
     chunks: 160_000,
     uploadedChunks: 900,
     uploadedBytes: 70e6,
+    version: 3,
+    isNew: true,
     warnings: ['partition 4 was taken raw'],
   };
   const done = task('pc-07', 'succeeded', { startedAtMs: T0, endedAtMs: T0 + 90_000, captureResult });
   const text = renderReceipt(session('completed', [done], { ...ended, kind: 'capture' }), 0);
   assert.match(text, /pc-07 +done +Samsung 980 S64DNX0R +41\.0 GB +160,000 +70\.0 MB +1m30s/);
   assert.match(text, /Warning: partition 4 was taken raw/);
+  assert.match(text, /It is version win11-lab@3\./);
+  const unchanged = { ...done, captureResult: { ...captureResult, isNew: false } };
+  assert.match(renderReceipt(session('completed', [unchanged], { ...ended, kind: 'capture' }), 0), /no new version/);
 });

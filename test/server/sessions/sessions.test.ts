@@ -370,6 +370,8 @@ test('what the agent warns of at the end of a capture is kept with the version b
     chunks: 1,
     uploadedChunks: 1,
     uploadedBytes: 1,
+    version: 1,
+    isNew: true,
     warnings: ['sda2 was taken raw'],
   };
   const reported = bench.sessions.agents.report(hostId, { rev: order.rev, status: 'done', captureResult });
