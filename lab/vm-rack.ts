@@ -14,6 +14,8 @@ import {
 
 /** The switch has an address of its own, so that sleeping machines hear magic packets to the network's broadcast address. */
 const SWITCH_ADDRESS = '10.77.0.9/24';
+/** One address for each of MAX_VIRTUAL_MACHINES, above those of light hosts (topology.ts). */
+const POOL = { first: '10.77.0.250', last: '10.77.0.254' };
 
 export interface VmOptions {
   readonly name: string;
@@ -40,9 +42,17 @@ export class VmRack {
     symlinkSync(folder, join(this.#lab.folder.path, 'data/boot'));
   }
 
-  /** Lines of the daemon's config: addresses for the machines, and boot messages on their serial consoles. */
+  /** Lines of the daemon's config: DHCP and TFTP of its own, and boot messages on the machines' serial consoles. */
   get daemonConfig(): string {
-    return ['[boot]', 'kernel_args = "console=ttyS0 quiet"', ''].join('\n');
+    return [
+      '[boot]',
+      'kernel_args = "console=ttyS0 quiet"',
+      'dhcp = "full"',
+      'tftp = "on"',
+      `pool_first = "${POOL.first}"`,
+      `pool_last = "${POOL.last}"`,
+      '',
+    ].join('\n');
   }
 
   /** Makes a machine and plugs it into the switch. It is off. */
