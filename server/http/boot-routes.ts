@@ -8,6 +8,7 @@ import type { BootDirector } from '../boot/boot-director.ts';
 import { FILES_PATH, grubEntryScript, grubScript, ipxeScript, type ScriptOptions } from '../boot/boot-script.ts';
 import { normalizeMac } from '../inventory/mac.ts';
 import type { App } from './app.ts';
+import { dropConnection } from './grub-connection.ts';
 import { capitalizeHeaders } from './header-case.ts';
 
 export interface BootServices {
@@ -51,8 +52,9 @@ export async function addBootRoutes(app: App, services: BootServices): Promise<v
     url: '/boot/v1/grub/:mac',
     ...route,
     schema: { params: Type.Object({ mac: Type.String() }) },
-    handler: async ({ params }, reply) => {
+    handler: async ({ params, headers, raw }, reply) => {
       const target = director.next({ mac: params.mac });
+      if (headers['user-agent']?.startsWith('GRUB')) reply.raw.once('finish', () => dropConnection(raw.socket));
       return reply.type('text/plain').send(grubScript(target, scriptOptions(params.mac)) as never);
     },
   });
