@@ -62,7 +62,7 @@ function repeatCounts(counts: Counts): void {
 }
 
 function isLabTest(file: string): boolean {
-  return file.startsWith('test/lab/');
+  return file.startsWith('test/lab/') || file.startsWith('test/vm/');
 }
 
 function check(what: string, program: string, args: readonly string[]): void {
