@@ -5,14 +5,16 @@ import { knownError } from '#protocol/errors.ts';
 import { onDoneOption } from './capture.ts';
 import { confirm, requireAnswerer } from './confirm.ts';
 import { apiPath } from './daemon-link.ts';
+import { parseDuration } from './duration.ts';
 import { exitCodes } from './exit-code.ts';
-import { type Cli, type Invocation, invocationOf, withExample } from './invocation.ts';
+import { type Cli, type Invocation, invocationOf, pathOf, withExample } from './invocation.ts';
 import { collectNames } from './name-list.ts';
 import { refusedOf, renderPlan, takingPart } from './plan-view.ts';
 import { parseRate } from './rate.ts';
 import { countOf } from './size.ts';
 import { parseStartPolicy } from './start-policy.ts';
 import { tellStarted } from './started.ts';
+import { usageError } from './usage-error.ts';
 import { watchSession } from './watch.ts';
 
 interface DeployOptions {
@@ -24,6 +26,9 @@ interface DeployOptions {
   mode: CastMode;
   verify: DeployRequest['verify'];
   onDone: DeployRequest['onDone'];
+  onFailure: NonNullable<DeployRequest['onFailure']>;
+  wakeWave?: number;
+  wakeGap?: number;
   skipRefused?: boolean;
   dryRun?: boolean;
   yes?: boolean;
@@ -51,12 +56,19 @@ export function deployCommand(cli: Cli): Command {
         .default('full'),
     )
     .addOption(onDoneOption())
+    .addOption(
+      new Option('--on-failure <action>', 'what a host does when it has failed')
+        .choices(['stay', 'reboot', 'poweroff'])
+        .default('stay'),
+    )
+    .addOption(new Option('--wake-wave <count>', 'wake at most so many hosts at once').argParser(parseWave))
+    .addOption(new Option('--wake-gap <time>', 'time between two waves, 5s if not given').argParser(parseGap))
     .option('--skip-refused', 'leave out the hosts that cannot take part instead of stopping')
     .option('--dry-run', 'show the plan and stop (exit code 11 when a host is refused)')
     .option('-y, --yes', 'do not ask')
     .option('--watch', 'follow the session to its end')
     .action((image: string, options: DeployOptions, self: Command) =>
-      deploy(cli, invocationOf(cli, self), requestOf(image, options), options),
+      deploy(cli, invocationOf(cli, self), requestOf(image, options, pathOf(self)), options),
     );
   return withExample(command, 'fleetcast deploy win11-lab --group room-101 --start deadline=10m --watch');
 }
@@ -89,10 +101,13 @@ function isAcceptable(plan: DeployPlan, request: DeployRequest): boolean {
   return takingPart(plan).length > 0 && (request.skipRefused || refusedOf(plan).length === 0);
 }
 
-function requestOf(image: string, options: DeployOptions): DeployRequest {
+function requestOf(image: string, options: DeployOptions, command: string): DeployRequest {
   const hosts = options.hosts ?? [];
   const groups = options.group ?? [];
   if (hosts.length === 0 && groups.length === 0) throw knownError('PLAN_EMPTY');
+  if (options.wakeGap !== undefined && options.wakeWave === undefined) {
+    throw usageError('--wake-gap needs --wake-wave', command);
+  }
   return {
     image,
     hosts,
@@ -103,6 +118,21 @@ function requestOf(image: string, options: DeployOptions): DeployRequest {
     ...(options.rate === undefined ? {} : { maxMbit: options.rate }),
     verify: options.verify,
     onDone: options.onDone,
+    onFailure: options.onFailure,
+    ...(options.wakeWave === undefined ? {} : { wakeWave: options.wakeWave }),
+    ...(options.wakeGap === undefined ? {} : { wakeGapS: options.wakeGap }),
     skipRefused: options.skipRefused === true,
   };
+}
+
+function parseWave(text: string): number {
+  const count = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (count === 0) throw usageError(`--wake-wave ${text} is not a count of hosts`, 'deploy');
+  return count;
+}
+
+function parseGap(text: string): number {
+  const seconds = parseDuration(text);
+  if (seconds === undefined || seconds > 3600) throw usageError(`--wake-gap ${text} is not a time like 5s`, 'deploy');
+  return seconds;
 }

@@ -1,12 +1,12 @@
 /** `fleetcast session …`: deployments and captures, running and ended. */
 import { Command, Option } from 'commander';
-import type { SessionView } from '#protocol/admin-api.ts';
+import { DEFAULT_WAKE_GAP_S, type SessionView } from '#protocol/admin-api.ts';
 import { isSessionEnded } from '#protocol/states.ts';
 import { apiPath } from './daemon-link.ts';
 import { formatDuration, formatTime } from './duration.ts';
 import { type Cli, type Invocation, invocationOf, listing, pathOf, show, withExample } from './invocation.ts';
 import { exitCodeOfSession, renderReceipt } from './receipt.ts';
-import { formatBytes, formatRate } from './size.ts';
+import { countOf, formatBytes, formatRate } from './size.ts';
 import { describeStartPolicy } from './start-policy.ts';
 import { renderFacts } from './table.ts';
 import { usageError } from './usage-error.ts';
@@ -138,6 +138,8 @@ function describeSession(invocation: Invocation, session: SessionView): string {
     ['Starts', session.start && describeStartPolicy(session.start)],
     ['Mode', session.mode && `${session.mode}${session.maxMbit ? `, at most ${session.maxMbit} Mbit/s` : ''}`],
     ['Verify', session.verify],
+    ['Afterwards', describeAfterwards(session)],
+    ['Wakes', describeWaves(session)],
     ['Passes', session.casts.map(describeCast).join('\n')],
     [
       'Result',
@@ -145,6 +147,15 @@ function describeSession(invocation: Invocation, session: SessionView): string {
     ],
   ]);
   return `${facts}\n\n${renderReceipt(session, clock.nowMs(), (text) => terminal.paint(text, 'bold'))}`;
+}
+
+function describeWaves({ wakeWave, wakeGapS = DEFAULT_WAKE_GAP_S }: SessionView): string | undefined {
+  return wakeWave === undefined ? undefined : `${countOf(wakeWave, 'host')} every ${formatDuration(wakeGapS)}`;
+}
+
+function describeAfterwards({ onDone, onFailure }: SessionView): string | undefined {
+  if (onDone === undefined) return undefined;
+  return onFailure === undefined ? onDone : `${onDone}; a host that has failed: ${onFailure}`;
 }
 
 function describeCast(cast: SessionView['casts'][number]): string {

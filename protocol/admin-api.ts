@@ -165,6 +165,9 @@ export const castModeSchema = Type.Union([
 ]);
 export type CastMode = Static<typeof castModeSchema>;
 
+/** Time between two waves when only their size is said, in s: the inrush of a power supply is over by then. */
+export const DEFAULT_WAKE_GAP_S = 5;
+
 export const deployRequestSchema = Type.Object({
   /** NAME or NAME@VERSION. */
   image: Type.String(),
@@ -179,6 +182,12 @@ export const deployRequestSchema = Type.Object({
   verify: Type.Union([Type.Literal('full'), Type.Literal('none')]),
   /** What a host does when its task has succeeded. */
   onDone: Type.Union([Type.Literal('reboot'), Type.Literal('poweroff'), Type.Literal('stay')]),
+  /** What a host does when its task has failed; absent: stay, so that somebody can look at it. */
+  onFailure: Type.Optional(Type.Union([Type.Literal('stay'), Type.Literal('reboot'), Type.Literal('poweroff')])),
+  /** At most so many hosts are woken within `wakeGapS` seconds; absent: no waves. */
+  wakeWave: Type.Optional(Type.Integer({ minimum: 1 })),
+  /** Absent: DEFAULT_WAKE_GAP_S. */
+  wakeGapS: Type.Optional(Type.Integer({ minimum: 1, maximum: 3600 })),
   /** Leave out the hosts that the plan refuses instead of refusing the session. */
   skipRefused: Type.Boolean(),
   /** Required to start a session: the plan that the admin saw. */
@@ -276,6 +285,10 @@ export const sessionViewSchema = Type.Object({
   mode: Type.Optional(castModeSchema),
   maxMbit: Type.Optional(Type.Number()),
   verify: Type.Optional(deployRequestSchema.properties.verify),
+  onDone: Type.Optional(deployRequestSchema.properties.onDone),
+  onFailure: deployRequestSchema.properties.onFailure,
+  wakeWave: deployRequestSchema.properties.wakeWave,
+  wakeGapS: deployRequestSchema.properties.wakeGapS,
   succeeded: Type.Integer(),
   failed: Type.Integer(),
   casts: Type.Array(castViewSchema),

@@ -75,9 +75,12 @@ export interface LastTask {
   readonly state: TaskState;
   readonly endedMs: number;
   readonly helloMs?: number;
-  readonly onDone: 'reboot' | 'poweroff' | 'stay';
+  readonly onDone: DeployRequest['onDone'];
+  readonly onFailure?: NonNullable<DeployRequest['onFailure']>;
 }
 
+/** A row of T as SQLite gives it: what may be absent is null. */
+type Nullable<T, Key extends keyof T> = Omit<T, Key> & { [K in Key]-?: NonNullable<T[K]> | null };
 type Statement = { run(...values: unknown[]): { changes: number } };
 type Cells = Readonly<Record<string, string | number | Buffer | null>>;
 
@@ -250,14 +253,19 @@ export class SessionTable {
   /** One row for each host that ever had a task. */
   lastTasks(): LastTask[] {
     return this.#database
-      .prepare<[], LastTask & { helloMs: number | null }>(
+      .prepare<[], Nullable<LastTask, 'helloMs' | 'onFailure'>>(
         `SELECT task.host_id AS hostId, task.session_id AS sessionId, task.state, task.ended_ms AS endedMs,
-           agent_token.created_ms AS helloMs, session.request ->> '$.onDone' AS onDone
+           agent_token.created_ms AS helloMs, session.request ->> '$.onDone' AS onDone,
+           session.request ->> '$.onFailure' AS onFailure
          FROM (SELECT max(task_id) AS task_id FROM task WHERE state IN ${ENDED} GROUP BY host_id) AS last
          JOIN task USING (task_id) JOIN session USING (session_id) LEFT JOIN agent_token ON agent_token.host_id = task.host_id`,
       )
       .all()
-      .map(({ helloMs, ...rest }) => (helloMs === null ? rest : { ...rest, helloMs }));
+      .map(({ helloMs, onFailure, ...rest }) => ({
+        ...rest,
+        ...(helloMs === null ? {} : { helloMs }),
+        ...(onFailure === null ? {} : { onFailure }),
+      }));
   }
 }
 

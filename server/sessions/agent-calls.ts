@@ -66,7 +66,7 @@ export class AgentCalls {
     const last = this.#lastTasks.get(hostId);
     // An agent that said hello after its task ended has been released from it.
     if (last?.helloMs === undefined || last.helloMs > last.endedMs) return waitOrder();
-    return releaseOrder(releaseAction(last.state, last.onDone), last.sessionId);
+    return releaseOrder(releaseAction(last.state, last), last.sessionId);
   }
 
   /** The order, as soon as its rev differs from `after`; at the latest after ORDER_WAIT_MS. */
@@ -173,8 +173,10 @@ export class AgentCalls {
     if (endedMs !== undefined) {
       // It has said hello for this task, if it ever came.
       const helloMs = task.row.startedMs;
-      const { sessionId } = live.row;
-      const last = { hostId, sessionId, state, endedMs, onDone: live.row.request.onDone };
+      const { sessionId, request } = live.row;
+      const onFailure = 'onFailure' in request ? request.onFailure : undefined;
+      const policy = { onDone: request.onDone, ...(onFailure === undefined ? {} : { onFailure }) };
+      const last = { hostId, sessionId, state, endedMs, ...policy };
       this.#lastTasks.set(hostId, helloMs === undefined ? last : { ...last, helloMs });
     }
     if (state !== 'capturing' && state !== 'succeeded' && live.row.kind === 'capture') {

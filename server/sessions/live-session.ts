@@ -13,6 +13,7 @@ export interface LiveTask {
   report: Report | undefined;
   /** When its progress last moved. */
   movedAtMs: number;
+  firstWakeMs: number | undefined;
   lastWakeMs: number | undefined;
 }
 
@@ -46,6 +47,8 @@ export class LiveSession {
   firstReadyMs: number;
   /** Passes that hardly helped: after two of them the rest goes over HTTP. */
   fruitlessPasses = 0;
+  /** When its hosts were woken, as far as the present wave needs it. */
+  wakes: readonly number[] = [];
   /** Chunks that the store is known not to have whole. */
   damaged: HoleSet | undefined;
 
@@ -84,5 +87,5 @@ export class LiveSession {
 function toLiveTask(row: TaskRow, nowMs: number): LiveTask {
   // The wire form knows its own chunk count.
   const holes = row.holes === undefined ? undefined : HoleSet.decode(row.holes, row.holes.readUInt32LE(0));
-  return { row, holes, report: undefined, movedAtMs: nowMs, lastWakeMs: undefined };
+  return { row, holes, report: undefined, movedAtMs: nowMs, firstWakeMs: undefined, lastWakeMs: undefined };
 }

@@ -57,10 +57,13 @@ export function releaseOrder(action: ReleaseAction, sessionId: number): Order {
   return withRev({ kind: 'release', action }, sessionId);
 }
 
-/** What a host does after its task ended: a failed one stays, so that somebody can look at it. */
-export function releaseAction(state: TaskState, onDone: ReleaseAction): ReleaseAction {
-  if (state === 'succeeded') return onDone;
-  return state === 'failed' ? 'stay' : 'reboot';
+/** What a host does after its task ended; a failed one stays if nothing is said, so that somebody can look at it. */
+export function releaseAction(
+  state: TaskState,
+  policy: { readonly onDone: ReleaseAction; readonly onFailure?: ReleaseAction | undefined },
+): ReleaseAction {
+  if (state === 'succeeded') return policy.onDone;
+  return state === 'failed' ? (policy.onFailure ?? 'stay') : 'reboot';
 }
 
 function stepOf(state: TaskState, hasCast: boolean): DeployStep | undefined {

@@ -3,7 +3,7 @@
  * only then sees to the effects. It ticks about once a second, and after every report of a host for that host's task alone.
  */
 
-import type { HostView } from '#protocol/admin-api.ts';
+import { DEFAULT_WAKE_GAP_S, type DeployRequest, type HostView } from '#protocol/admin-api.ts';
 import type { Report } from '#protocol/agent-api.ts';
 import { describeDisk } from '#protocol/disk.ts';
 import {
@@ -26,6 +26,7 @@ import { LiveSession, type LiveTask } from './live-session.ts';
 import { isPassWorth } from './pass-plan.ts';
 import type { PassRunner } from './pass-runner.ts';
 import { saySessionMove, sayTaskMove } from './session-text.ts';
+import { mayWake, recentWakes, type WakeRule } from './wake-wave.ts';
 
 export interface SessionRunnerOptions {
   readonly config: Config;
@@ -172,7 +173,7 @@ export class SessionRunner {
     for (let i = 0; i < 5; i++) {
       const decision = decideTask(this.#taskFacts(live, task, isRepairTime), this.#limits);
       if (decision.move === undefined) {
-        if (decision.effects.includes('keepAwake')) this.#keepAwake(task);
+        if (decision.effects.includes('keepAwake')) this.#keepAwake(live, task);
         return hasMoved;
       }
       this.moveTasks(live, [{ task, move: decision.move }]);
@@ -211,7 +212,7 @@ export class SessionRunner {
       kind: live.row.kind,
       host: row.host,
       state: row.state,
-      stateMs: Math.max(row.stateMs, this.#startedMs),
+      stateMs: Math.max(row.stateMs, this.#startedMs, this.#calledMs(live, task)),
       wasHere: row.startedMs !== undefined,
       isHere:
         lastSeenMs !== undefined &&
@@ -324,17 +325,37 @@ export class SessionRunner {
     this.#options.onTaskMoved(live, task);
   }
 
-  #keepAwake(task: LiveTask): void {
-    const { hosts, waker, clock, log, config } = this.#options;
+  #keepAwake(live: LiveSession, task: LiveTask): void {
+    const { hosts, waker, clock, log } = this.#options;
     const nowMs = clock.nowMs();
-    const isDue = task.lastWakeMs === undefined || nowMs - task.lastWakeMs >= config.session.wakeIntervalS * 1000;
-    if (!isDue || this.#wakesLeft === 0) return;
+    const rule = this.#wakeRule(live);
+    const isSomebodyUnwoken = () => live.tasksIn('booting').some((one) => one.lastWakeMs === undefined);
+    const facts = { lastWakeMs: task.lastWakeMs, wakes: live.wakes, isSomebodyUnwoken, nowMs };
+    if (this.#wakesLeft === 0 || !mayWake(facts, rule)) return;
     const host = hosts.byId(task.row.hostId);
     if (host === undefined) return;
     this.#wakesLeft--;
+    if (rule.wave !== undefined) live.wakes = [...recentWakes(live.wakes, rule.gapMs, nowMs), nowMs];
+    task.firstWakeMs ??= nowMs;
     task.lastWakeMs = nowMs;
     // It is sent again and again; the deadline is what tells the admin.
     waker.wake(host).catch((error: unknown) => log.warn({ err: error, host: host.name }, 'wake failed'));
+  }
+
+  #wakeRule(live: LiveSession): WakeRule {
+    const { wakeWave, wakeGapS }: Partial<DeployRequest> = live.row.kind === 'deploy' ? live.row.request : {};
+    return {
+      intervalMs: this.#options.config.session.wakeIntervalS * 1000,
+      gapMs: (wakeGapS ?? DEFAULT_WAKE_GAP_S) * 1000,
+      ...(wakeWave === undefined ? {} : { wave: wakeWave }),
+    };
+  }
+
+  /** A host that is to be woken in a later wave is not late yet. */
+  #calledMs(live: LiveSession, task: LiveTask): number {
+    if (task.row.state !== 'booting') return 0;
+    const isWaiting = live.row.kind === 'deploy' && live.row.request.wakeWave !== undefined;
+    return task.firstWakeMs ?? (isWaiting ? this.#options.clock.nowMs() : 0);
   }
 
   /** The daemon's own absence does not count. */

@@ -1,5 +1,11 @@
 /** What the admin sees of a session. Pure. */
-import type { CastView, SessionView, TaskView } from '#protocol/admin-api.ts';
+import {
+  type CastView,
+  DEFAULT_WAKE_GAP_S,
+  type DeployRequest,
+  type SessionView,
+  type TaskView,
+} from '#protocol/admin-api.ts';
 import type { SessionRow, TaskRow } from '../db/session-table.ts';
 import type { LiveSession, LiveTask } from './live-session.ts';
 
@@ -32,13 +38,23 @@ function viewOf(row: SessionRow, tasks: TaskView[], casts: readonly CastView[]):
     ...(manifestId === undefined ? {} : { manifestId }),
     createdAtMs: createdMs,
     ...(endedMs === undefined ? {} : { endedAtMs: endedMs }),
-    ...(row.kind === 'deploy' ? { start: row.request.start, mode: row.request.mode, verify: row.request.verify } : {}),
-    ...(row.kind === 'deploy' && row.request.maxMbit !== undefined ? { maxMbit: row.request.maxMbit } : {}),
+    ...(row.kind === 'deploy' ? viewRequest(row.request) : {}),
+    onDone: row.request.onDone,
     succeeded: tasks.filter((task) => task.state === 'succeeded').length,
     failed: tasks.filter((task) => task.state === 'failed').length,
     casts: [...casts],
     tasks,
     ...(error === undefined ? {} : { error }),
+  };
+}
+
+function viewRequest(request: DeployRequest): Partial<SessionView> {
+  const { start, mode, verify, maxMbit, onFailure, wakeWave, wakeGapS } = request;
+  return {
+    ...{ start, mode, verify },
+    ...(maxMbit === undefined ? {} : { maxMbit }),
+    onFailure: onFailure ?? 'stay',
+    ...(wakeWave === undefined ? {} : { wakeWave, wakeGapS: wakeGapS ?? DEFAULT_WAKE_GAP_S }),
   };
 }
 

@@ -12,7 +12,21 @@ const size = { columns: 100, rows: 40 };
 test('deploy shows the plan, then starts exactly that plan', async (t) => {
   const daemon = await daemonWith(t, [planHost('pc-01'), planHost('pc-02')]);
   const options = ['--hosts', 'pc-01', '--hosts', 'pc-02', '-g', 'room', '--start', '2,deadline=10m', '--rate', '1G'];
-  const result = await deploy(daemon, '--yes', ...options, '--disk', 'size>100G', '--on-done', 'poweroff');
+  const result = await deploy(
+    daemon,
+    '--yes',
+    ...options,
+    '--disk',
+    'size>100G',
+    '--on-done',
+    'poweroff',
+    '--on-failure',
+    'reboot',
+    '--wake-wave',
+    '10',
+    '--wake-gap',
+    '7s',
+  );
   assert.equal(result.code, 0);
   assert.match(result.out, /^Plan: win11-lab@3/);
   assert.match(result.out, /Session 12: deploy win11-lab@3 to 1 host, gathering\./);
@@ -27,6 +41,9 @@ test('deploy shows the plan, then starts exactly that plan', async (t) => {
     maxMbit: 1000,
     verify: 'full',
     onDone: 'poweroff',
+    onFailure: 'reboot',
+    wakeWave: 10,
+    wakeGapS: 7,
     skipRefused: false,
   };
   assert.deepEqual(
@@ -149,3 +166,17 @@ function deploy(daemon: FakeDaemon, ...args: string[]) {
 function onTerminal(daemon: FakeDaemon): CliProcess {
   return CliProcess.onTerminal(['deploy', 'win11-lab', '-g', 'room', '--socket', daemon.socket], size);
 }
+
+test('a gap between waves needs waves, and both must be sensible', async (t) => {
+  const daemon = await daemonWith(t, [planHost('pc-01')]);
+  for (const [args, problem] of [
+    [['--wake-gap', '5s'], /--wake-gap needs --wake-wave/],
+    [['--wake-wave', '0'], /--wake-wave 0 is not a count of hosts/],
+    [['--wake-wave', '5', '--wake-gap', '5'], /--wake-gap 5 is not a time like 5s/],
+  ] as const) {
+    const result = await deploy(daemon, '--yes', '--hosts', 'pc-01', ...args);
+    assert.equal(result.code, 2);
+    assert.match(result.err, problem);
+  }
+  assert.equal(daemon.calls.length, 0);
+});

@@ -74,7 +74,8 @@ test('the same order has the same rev, another round, cast or session another on
 });
 
 test('a host that succeeded does as asked, one that failed stays, one that was cancelled reboots', () => {
-  assert.equal(releaseAction('succeeded', 'poweroff'), 'poweroff');
-  assert.equal(releaseAction('failed', 'poweroff'), 'stay');
-  assert.equal(releaseAction('cancelled', 'stay'), 'reboot');
+  assert.equal(releaseAction('succeeded', { onDone: 'poweroff', onFailure: 'stay' }), 'poweroff');
+  assert.equal(releaseAction('failed', { onDone: 'poweroff' }), 'stay');
+  assert.equal(releaseAction('failed', { onDone: 'stay', onFailure: 'poweroff' }), 'poweroff');
+  assert.equal(releaseAction('cancelled', { onDone: 'stay', onFailure: 'stay' }), 'reboot');
 });

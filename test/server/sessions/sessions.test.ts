@@ -559,3 +559,40 @@ test('a host that was just told to reboot is woken for its next session, not tak
   bench.arrive('pc-1');
   assert.equal(bench.told('pc-1'), 'prepare');
 });
+
+test('hosts are woken in waves, and one of a late wave is not late before it was called', async (t) => {
+  const bench = new SessionBench(t);
+  bench.addHosts('pc-1', 'pc-2', 'pc-3');
+  bench.config.session.gatherDeadlineS = 60;
+  await bench.restart();
+  await bench.forget();
+  const { sessionId } = await bench.deploy({ wakeWave: 1, wakeGapS: 50 });
+  assert.deepEqual(bench.wakes, ['pc-1']);
+  await bench.clock.advance(51);
+  assert.deepEqual(bench.wakes, ['pc-1', 'pc-2'], 'pc-1 does not answer, and waits until everybody was called');
+  await bench.clock.advance(51);
+  assert.deepEqual(bench.wakes, ['pc-1', 'pc-2', 'pc-3']);
+  assert.deepEqual(bench.tasks(sessionId), { 'pc-1': 'failed', 'pc-2': 'booting', 'pc-3': 'booting' });
+  bench.arrive('pc-3');
+  await bench.clock.advance(15);
+  assert.deepEqual(bench.tasks(sessionId), { 'pc-1': 'failed', 'pc-2': 'failed', 'pc-3': 'preparing' });
+  const view = bench.sessions.view(sessionId);
+  assert.deepEqual([view.wakeWave, view.wakeGapS], [1, 50]);
+});
+
+test('a host that has failed does what the session says, also after a restart', async (t) => {
+  const bench = new SessionBench(t);
+  bench.addHosts('pc-1', 'pc-2');
+  const { sessionId } = await bench.deploy({ onFailure: 'poweroff', hosts: ['pc-1'] });
+  await bench.deploy({ hosts: ['pc-2'] });
+  for (const name of ['pc-1', 'pc-2']) bench.report(name, { status: 'failed' });
+  await letRun();
+  assert.deepEqual([bench.told('pc-1'), bench.told('pc-2')], ['release poweroff', 'release stay']);
+  const before = bench.order('pc-1');
+  bench.database
+    .prepare('INSERT INTO agent_token (token_hash, host_id, created_ms) VALUES (randomblob(32), ?, ?)')
+    .run(bench.hostId('pc-1'), bench.clock.nowMs() - 1);
+  await bench.restart();
+  assert.deepEqual(bench.order('pc-1'), before);
+  assert.equal(bench.sessions.view(sessionId).onFailure, 'poweroff');
+});
