@@ -9,10 +9,12 @@ import type { Disk } from '#protocol/disk.ts';
 import { knownError } from '#protocol/errors.ts';
 import { NONCE_BYTES } from '#protocol/frame.ts';
 import { HoleSet } from '#protocol/holes.ts';
-import { leastDiskBytes } from '#protocol/layout.ts';
-import { decodeManifest, type Manifest, placeOf } from '#protocol/manifest.ts';
+import { type Layout, leastDiskBytes } from '#protocol/layout.ts';
+import { canonicalJson, decodeManifest, type Manifest, placeOf } from '#protocol/manifest.ts';
 import type { Logger } from '#system/log.ts';
+import { readContent } from '../disk/disk-content.ts';
 import { findDisk } from '../disk/disk-finder.ts';
+import { readLayout } from '../disk/layout-reader.ts';
 import { applyLayout, type ClearedRun, clearLabel } from '../disk/layout-writer.ts';
 import { writeSwapHeader } from '../disk/swap.ts';
 import { type ByteSource, drain, sourceOf } from '../receive/byte-source.ts';
@@ -196,9 +198,10 @@ export class DeployJob {
     for (const volume of manifest.volumes) if (volume.swap !== undefined) await writeSwapHeader(disk, volume);
     await applyLayout(disk, manifest.head.layout);
     await workers.sync();
+    await checkLayout(disk, manifest.head.layout);
     this.#isLabelCleared = false;
     return {
-      disk,
+      disk: { ...disk, content: await readContent(disk.path, disk.sectorBytes) },
       chunks: manifest.chunkCount,
       castBytes: this.#castBytes,
       httpBytes: this.#httpBytes,
@@ -256,6 +259,20 @@ export class DeployJob {
     for (const ordinal of chunksWithin(manifest, cleared)) holes.add(ordinal);
     this.#isLabelCleared = true;
   }
+}
+
+/** Reads the table back: a disk that lost it would not boot. Throws DISK_WRITE_FAILED. */
+async function checkLayout(disk: Disk, wanted: Layout): Promise<void> {
+  const { label, labelId, partitions } = await readLayout(disk.path, disk.sectorBytes);
+  const { label: wantedLabel, labelId: wantedId, partitions: wantedPartitions } = wanted;
+  const isEqual =
+    canonicalJson([label, labelId, partitions]) === canonicalJson([wantedLabel, wantedId, wantedPartitions]);
+  if (isEqual) return;
+  throw knownError('DISK_WRITE_FAILED', {
+    disk: disk.path,
+    offset: 0,
+    reason: 'the partition table reads back otherwise',
+  });
 }
 
 /** Throws DISK_SECTOR_SIZE, DISK_TOO_SMALL. */

@@ -1,6 +1,7 @@
 /** The hosts that the daemon knows: by name, by MAC, and how lately their agents spoke. */
 import { type HostView, type ImportAnswer, NAME_PATTERN, type NewHost } from '#protocol/admin-api.ts';
 import type { Inventory } from '#protocol/agent-api.ts';
+import { type DiskIdentity, identityOf, isSameDisk } from '#protocol/disk.ts';
 import { knownError } from '#protocol/errors.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Database } from '../db/database.ts';
@@ -208,6 +209,15 @@ export class Hosts {
     });
     this.noteSeen(hostId);
     return this.byId(hostId)!;
+  }
+
+  /** What lies on a disk of a host now, until its next hello says so itself. Nothing happens when the host or the disk is gone. */
+  noteDiskContent(hostId: number, disk: DiskIdentity, content: string): void {
+    const inventory = this.byId(hostId)?.inventory;
+    const known = inventory?.disks.find((one) => isSameDisk(identityOf(one), disk));
+    if (inventory === undefined || known === undefined || known.content === content) return;
+    const disks = inventory.disks.map((one) => (one === known ? { ...one, content } : one));
+    this.#hosts.setInventory(hostId, JSON.stringify({ ...inventory, disks }));
   }
 
   #importLine({ line, name, mac, group }: HostLine): 'added' | 'updated' | 'unchanged' {

@@ -4,6 +4,7 @@ import type {
   DeployPlan,
   DeployRequest,
   HostView,
+  PowerAction,
   SessionView,
   VersionView,
 } from '#protocol/admin-api.ts';
@@ -23,6 +24,7 @@ import type { Hosts } from '../inventory/hosts.ts';
 import { runCast } from '../transfer/cast.ts';
 import { AgentCalls } from './agent-calls.ts';
 import { chooseTaskDisk, describePlan, makeDeployPlan } from './deploy-plan.ts';
+import { diskNoteOf } from './disk-note.ts';
 import type { LiveSession } from './live-session.ts';
 import { PassRunner } from './pass-runner.ts';
 import { SessionRunner } from './session-runner.ts';
@@ -31,7 +33,7 @@ import { viewLive, viewStored } from './session-view.ts';
 export interface SessionsOptions {
   readonly database: Database;
   readonly config: Config;
-  readonly hosts: Pick<Hosts, 'get' | 'byId' | 'resolve' | 'lastSeenMs'>;
+  readonly hosts: Pick<Hosts, 'get' | 'byId' | 'resolve' | 'lastSeenMs' | 'noteDiskContent'>;
   readonly events: EventLog;
   readonly catalog: Pick<Catalog, 'list' | 'resolve' | 'readManifest' | 'loadManifest' | 'addVersion' | 'noteWarnings'>;
   readonly store: Pick<ChunkStore, 'locate' | 'readAt' | 'lacking' | 'beginIntake'>;
@@ -71,7 +73,11 @@ export class Sessions {
       table: this.#table,
       bytesPerChunk: (live) => this.#averageChunk(live.row.manifestId!),
       hasLeft: (hostId) => this.agents.hasLeft(hostId),
-      onTaskMoved: (live, task) => this.agents.taskMoved(live, task),
+      onTaskMoved: (live, task) => {
+        const content = diskNoteOf(live.row, task.row);
+        if (content !== undefined) options.hosts.noteDiskContent(task.row.hostId, task.row.disk, content);
+        this.agents.taskMoved(live, task);
+      },
       onChange,
     });
     this.#passes = new PassRunner({
@@ -239,6 +245,19 @@ export class Sessions {
     return this.#runner.tasksByHost.has(hostId);
   }
 
+  /** Tells the agent of a host without a task to reboot or switch off. Throws HOST_UNKNOWN, HOST_BUSY, HOST_AWAY. */
+  power(ref: string, action: PowerAction): HostView {
+    const { hosts, events } = this.#options;
+    const { hostId, name, presence } = hosts.get(ref);
+    const session = this.runningSessionOf(hostId);
+    if (session !== undefined) throw knownError('HOST_BUSY', { host: name, session });
+    if (presence === 'away' || this.agents.hasLeft(hostId)) throw knownError('HOST_AWAY', { host: name });
+    this.agents.power(hostId, action);
+    const text = `${name} is told to ${action === 'reboot' ? 'reboot' : 'switch off'}`;
+    events.add({ subject: 'host', action, text, hostId, host: name });
+    return hosts.get(ref);
+  }
+
   /** Calls the listener when a session or its progress changed; returns how to stop. */
   onChange(listener: (sessionId: number) => void): () => void {
     this.#listeners.add(listener);
@@ -260,7 +279,7 @@ export class Sessions {
       return id;
     });
     const live = this.#runner.load(sessionId);
-    for (const { hostId } of session.tasks) this.agents.orderChanged(hostId);
+    for (const { hostId } of session.tasks) this.agents.taskBegan(hostId);
     this.#runner.settle(live);
     return this.view(sessionId);
   }
