@@ -14,12 +14,14 @@ import {
   sessionViewSchema,
   statusSchema,
   verifyLineSchema,
+  wakeAnswerSchema,
 } from '#protocol/admin-api.ts';
 
 export const answerSchemas = {
   status: statusSchema,
   host: hostViewSchema,
   hosts: Type.Array(hostViewSchema),
+  wake: wakeAnswerSchema,
   import: importAnswerSchema,
   group: groupViewSchema,
   groups: Type.Array(groupViewSchema),

@@ -37,12 +37,13 @@ function externalCommand(cli: Cli): Command {
 
 function describeLeases(leases: readonly LeaseView[]): string {
   if (leases.length === 0) return 'No lease.';
-  const rows = leases.map(({ address, mac, hostName, state, expiresMs }) => [
+  const rows = leases.map(({ address, mac, hostName, state, expiresMs, reservedFor }) => [
     address,
     mac,
     hostName ?? '',
     state,
-    formatTime(expiresMs),
+    expiresMs === undefined ? '' : formatTime(expiresMs),
+    reservedFor ?? '',
   ]);
-  return renderTable(['Address', 'MAC', 'Name', 'State', 'Until'], rows);
+  return renderTable(['Address', 'MAC', 'Name', 'State', 'Until', 'Kept for'], rows);
 }

@@ -26,6 +26,7 @@ const exceptions: Partial<Record<ErrorCode, ExitCode>> = {
   CONFIG_BAD_VALUE: exitCodes.usage,
   BOOT_POOL_INVALID: exitCodes.usage,
   HOST_DID_NOT_COME: exitCodes.someHostsFailed,
+  HOSTS_NOT_AWAKE: exitCodes.someHostsFailed,
   HOST_LOST: exitCodes.someHostsFailed,
   CAST_FAILED: exitCodes.someHostsFailed,
   REPAIR_FAILED: exitCodes.someHostsFailed,

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { text as readText } from 'node:stream/consumers';
 import { Command } from 'commander';
-import type { HostView, ImportAnswer, NewHost } from '#protocol/admin-api.ts';
+import type { HostSettings, HostView, ImportAnswer, NewHost } from '#protocol/admin-api.ts';
 import { apiPath } from './daemon-link.ts';
 import { formatDuration } from './duration.ts';
 import { type Cli, type Invocation, invocationOf, listing, pathOf, show, withExample } from './invocation.ts';
@@ -19,6 +19,7 @@ export function hostCommand(cli: Cli): Command {
     .addCommand(addCommand(cli))
     .addCommand(approveCommand(cli))
     .addCommand(renameCommand(cli))
+    .addCommand(setCommand(cli))
     .addCommand(removeCommand(cli))
     .addCommand(importCommand(cli));
 }
@@ -91,6 +92,28 @@ function renameCommand(cli: Cli): Command {
       show(invocation, view, (value) => `Host ${host} is now ${value.name}.`);
     });
   return withExample(command, 'fleetcast host rename pc-07 teacher-1');
+}
+
+function setCommand(cli: Cli): Command {
+  const command = new Command('set')
+    .description('Set what the server must know of one host; none removes it')
+    .argument('<host>', 'name or id')
+    .option('--secure-on <password>', 'six bytes that its network card wants in a magic packet: 00:11:22:33:44:55')
+    .option('--address <address>', 'IPv4 address that DHCP keeps for it (with [boot] dhcp = "full")')
+    .action(async (host: string, options: { secureOn?: string; address?: string }, self: Command) => {
+      const { secureOn, address } = options;
+      if (secureOn === undefined && address === undefined) {
+        throw usageError('Give --secure-on or --address', pathOf(self));
+      }
+      const settings: HostSettings = {
+        ...(secureOn === undefined ? {} : { secureOn: secureOn === 'none' ? null : secureOn }),
+        ...(address === undefined ? {} : { address: address === 'none' ? null : address }),
+      };
+      const invocation = invocationOf(cli, self);
+      const view = await invocation.link.post('host', apiPath`/hosts/${host}/set`, settings);
+      show(invocation, view, describeSettings);
+    });
+  return withExample(command, 'fleetcast host set pc-07 --address 10.0.0.7 --secure-on 00:11:22:33:44:55');
 }
 
 function removeCommand(cli: Cli): Command {
@@ -167,9 +190,12 @@ function describeHost(host: HostView, nowMs: number): string {
     ['Approval', host.approval === 'pending' ? `pending: fleetcast host approve ${host.name}` : host.approval],
     ['Now', host.presence === 'agent' ? 'its agent speaks to the server' : 'away'],
     ['Last seen', lastSeen(host, nowMs)],
+    ['Asked to boot', host.lastBootMs === undefined ? undefined : agoOf(host.lastBootMs, nowMs)],
     ['Session', host.session === undefined ? undefined : String(host.session)],
     ['Groups', host.groups.join(', ')],
     ['MACs', host.macs.join('\n')],
+    ['Address', host.address && `${host.address}, kept for it by DHCP`],
+    ['SecureOn', host.hasSecureOn ? 'magic packets carry its password' : undefined],
     ['System UUID', host.systemUuid],
     ['Machine', inventory && `${inventory.manufacturer} ${inventory.product} ${inventory.serial}`.trim()],
     ['Firmware', inventory?.firmware],
@@ -202,6 +228,15 @@ function describeDiskLine(disk: NonNullable<HostView['inventory']>['disks'][numb
   return `${disk.path}  ${formatBytes(disk.sizeBytes)}  ${name}  (${marks.join(', ')})  ${disk.content || 'empty'}`;
 }
 
+function describeSettings({ name, address, hasSecureOn }: HostView): string {
+  const kept = address === undefined ? 'DHCP keeps no address for it' : `DHCP keeps ${address} for it`;
+  return `Host ${name}: ${kept}; its magic packets carry ${hasSecureOn ? 'its' : 'no'} SecureOn password.`;
+}
+
 function lastSeen(host: HostView, nowMs: number): string {
-  return host.lastSeenMs === undefined ? 'never' : `${formatDuration((nowMs - host.lastSeenMs) / 1000)} ago`;
+  return host.lastSeenMs === undefined ? 'never' : agoOf(host.lastSeenMs, nowMs);
+}
+
+function agoOf(atMs: number, nowMs: number): string {
+  return `${formatDuration((nowMs - atMs) / 1000)} ago`;
 }

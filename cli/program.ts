@@ -13,10 +13,12 @@ import { hostCommand } from './host.ts';
 import { imageCommand } from './image.ts';
 import { type Cli, DEFAULT_SOCKET, pathOf } from './invocation.ts';
 import { openapiCommand } from './openapi.ts';
+import { powerCommand } from './power.ts';
 import { serveCommand } from './serve.ts';
 import { sessionCommand } from './session.ts';
 import { statusCommand } from './status.ts';
 import { usageError } from './usage-error.ts';
+import { wakeCommand } from './wake.ts';
 
 /** Parsing it throws KnownError (USAGE) for what cannot be meant, and HelpShown after `--help` and `--version`. */
 export function buildProgram(cli: Cli): Command {
@@ -36,6 +38,8 @@ export function buildProgram(cli: Cli): Command {
     .addCommand(captureCommand(cli))
     .addCommand(deployCommand(cli))
     .addCommand(sessionCommand(cli))
+    .addCommand(wakeCommand(cli))
+    .addCommand(powerCommand(cli))
     .addCommand(dhcpCommand(cli))
     .addCommand(eventsCommand(cli))
     .addCommand(bootCommand(cli))

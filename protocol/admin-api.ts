@@ -8,6 +8,9 @@
  * | POST   /hosts | NewHost → HostView |
  * | POST   /hosts/import | { csv } → ImportAnswer |
  * | POST   /hosts/HOST/approve · /hosts/HOST/rename | – · { name } → HostView |
+ * | POST   /hosts/HOST/set | HostSettings → HostView |
+ * | POST   /hosts/HOST/wake | → WakeAnswer. Sends magic packets and does not wait for the host |
+ * | POST   /hosts/HOST/power | { action: reboot or poweroff } → HostView. Only a host in the agent that no session has |
  * | DELETE /hosts/HOST | → 204 |
  * | GET    /groups | → GroupView[] |
  * | POST   /groups | { name } → GroupView |
@@ -75,10 +78,31 @@ export const hostViewSchema = Type.Object({
   /** agent: its agent speaks to the server now. */
   presence: Type.Union([Type.Literal('agent'), Type.Literal('away')]),
   lastSeenMs: Type.Optional(timeMs),
+  /** When its firmware last asked the server what to boot. */
+  lastBootMs: Type.Optional(timeMs),
+  /** Address that DHCP keeps for it. */
+  address: Type.Optional(Type.String()),
+  /** Its magic packets carry a password. */
+  hasSecureOn: Type.Optional(Type.Boolean()),
   session: Type.Optional(Type.Integer()),
   inventory: Type.Optional(inventorySchema),
 });
 export type HostView = Static<typeof hostViewSchema>;
+
+/** What is absent stays as it is; null removes it. */
+export const hostSettingsSchema = Type.Object({
+  /** Six bytes as 00:11:22:33:44:55, which its network card wants in a magic packet. */
+  secureOn: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+  address: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+});
+export type HostSettings = Static<typeof hostSettingsSchema>;
+
+/** The host is up when it has been seen, or has asked what to boot, since `wokenAtMs`. */
+export const wakeAnswerSchema = Type.Object({ host: hostViewSchema, wokenAtMs: timeMs });
+export type WakeAnswer = Static<typeof wakeAnswerSchema>;
+
+export const powerActionSchema = Type.Union([Type.Literal('reboot'), Type.Literal('poweroff')]);
+export type PowerAction = Static<typeof powerActionSchema>;
 
 export const newHostSchema = Type.Object({
   name,
@@ -297,15 +321,21 @@ export const sessionViewSchema = Type.Object({
 });
 export type SessionView = Static<typeof sessionViewSchema>;
 
-/** An address that the DHCP server gave, or offers, or leaves alone because somebody uses it without a lease (declined). */
+/**
+ * An address that the DHCP server gave, or offers, leaves alone because somebody uses it without a lease (declined), or keeps for
+ * a host that has not asked for it yet (reserved).
+ */
 export const leaseViewSchema = Type.Object({
   address: Type.String(),
   mac: Type.String(),
   /** As the client says. */
   hostName: Type.Optional(Type.String()),
-  state: Type.Enum(['offered', 'bound', 'expired', 'released', 'declined']),
-  startedMs: timeMs,
-  expiresMs: timeMs,
+  state: Type.Enum(['offered', 'bound', 'expired', 'released', 'declined', 'reserved']),
+  /** Name of the host for which the address is kept. */
+  reservedFor: Type.Optional(Type.String()),
+  /** Absent: reserved, not given. */
+  startedMs: Type.Optional(timeMs),
+  expiresMs: Type.Optional(timeMs),
 });
 export type LeaseView = Static<typeof leaseViewSchema>;
 

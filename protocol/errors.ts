@@ -122,6 +122,36 @@ export const errorTable = {
     message: '{name} is not a valid {what} name',
     next: 'Use 1 to 63 letters, digits, dots, dashes or underscores, beginning with a letter or digit',
   },
+  SECURE_ON_INVALID: {
+    status: 400,
+    message: '{password} is not a SecureOn password',
+    next: 'Write its six bytes as 00:11:22:33:44:55, or none to remove it',
+  },
+  ADDRESS_INVALID: {
+    status: 400,
+    message: '{address} cannot be kept for {host}: {problem}',
+    next: 'Choose a free IPv4 address of the deployment network, or none to remove it',
+  },
+  ADDRESS_TAKEN: {
+    status: 409,
+    message: 'The address {address} is kept for {owner}',
+    next: 'Choose another, or: fleetcast host set {owner} --address none',
+  },
+  HOST_AWAY: {
+    status: 409,
+    message: '{host} is not in the agent',
+    next: 'See where it is: fleetcast host show {host}; a host that is off: fleetcast wake {host}',
+  },
+  POWER_REFUSED: {
+    status: 409,
+    message: '{count} hosts were not told: {reasons}',
+    next: 'See what they do: fleetcast host list',
+  },
+  HOSTS_NOT_AWAKE: {
+    status: 504,
+    message: 'Not up {seconds} s after they were woken: {hosts}',
+    next: 'Check power, cable, and Wake-on-LAN and network boot in the setup of the firmware',
+  },
   HOST_PENDING: { status: 409, message: 'The host {host} is not approved yet', next: 'fleetcast host approve {host}' },
   HOST_BUSY: {
     status: 409,

@@ -57,6 +57,13 @@ export const configSchema = Type.Object({
     lostFailS: integer(300, 10, 86_400, 's', 'A host that says nothing for this long has failed.'),
     verifyTries: integer(3, 1, 10, 'times', 'Repairs of a disk that reads back wrong before its host has failed.'),
     wakeIntervalS: integer(20, 1, 3600, 's', 'Time between two magic packets to a host that sleeps.'),
+    wakeRepeats: integer(
+      3,
+      1,
+      10,
+      'packets',
+      'Copies of every magic packet, 0.1 s apart: nobody says that one was lost.',
+    ),
     bootTokenS: integer(600, 30, 86_400, 's', 'A boot token is good for this long: the slowest boot of a host.'),
   }),
   cast: Type.Object({

@@ -9,6 +9,8 @@ import { systemClock } from '#system/clock.ts';
 import type { Logger } from '#system/log.ts';
 import { BootAssets } from './boot/boot-assets.ts';
 import { makeBootDirector } from './boot/boot-director.ts';
+import { formatAddress, readAddress } from './boot/dhcp/address.ts';
+import { reservationProblem } from './boot/dhcp/reservation.ts';
 import { NetworkBoot, type NetworkBootOptions } from './boot/network-boot.ts';
 import type { Config } from './config.ts';
 import { openDatabase } from './db/database.ts';
@@ -46,6 +48,7 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
   const { config, log } = options;
   await using opened = new AsyncDisposableStack();
   const network = chooseNetwork(networkInterfaces(), linkNames(), config.network.interface);
+  const link = linkOf(network);
   const { dataDir, socket } = config.daemon;
   await claimSocket(socket);
   await mkdir(join(dataDir, 'boot'), { recursive: true, mode: 0o750 });
@@ -64,10 +67,15 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
     clock,
     lostAfterMs: config.session.lostAfterS * 1000,
     runningSessionOf: (hostId) => sessions.runningSessionOf(hostId),
+    addressProblem: (address) => (config.boot.dhcp === 'full' ? reservationProblem(address, link) : undefined),
   });
   const groups = new Groups({ database, hosts, events });
   const tokens = new Tokens({ database, hosts, events, clock, bootTokenMs: config.session.bootTokenS * 1000 });
-  const waker = new Waker(network);
+  const waker = new Waker(network, {
+    clock,
+    secureOnOf: (hostId) => hosts.secureOnOf(hostId),
+    repeats: config.session.wakeRepeats,
+  });
   const sessions = new Sessions({ database, config, hosts, events, catalog, store, clock, log, network, waker });
   opened.defer(() => sessions.stop());
 
@@ -110,6 +118,8 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
     sessions,
     director,
     assets: BootAssets.open(join(dataDir, 'boot')),
+    waker,
+    clock,
     agentUrl,
     kernelArgs: config.boot.kernelArgs,
     debugShell: config.boot.debugShell === 'on',
@@ -124,10 +134,14 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
   const networkBoot = opened.adopt(
     await NetworkBoot.start({
       settings: config.boot,
-      network: linkOf(network),
+      network: link,
       agentUrl,
       assets: services.assets,
       leases: new LeaseTable(database),
+      reservations: {
+        addressOf: (mac) => readAddress(hosts.addressKeptFor(mac) ?? ''),
+        macOf: (address) => hosts.macKeeping(formatAddress(address)),
+      },
       isRegistered: (mac) => hostTable.byMac(mac)?.approval === 'approved',
       clock,
       log,

@@ -12,8 +12,9 @@ import { FILES_PATH, grubEntryScript } from './boot-script.ts';
 import { canBindToDevice } from './device-socket.ts';
 import { isSameNetwork, parseAddress } from './dhcp/address.ts';
 import { NetworkProbe } from './dhcp/address-probe.ts';
+import type { BootLookup } from './dhcp/decision.ts';
 import { type ExternalKind, renderExternal } from './dhcp/external.ts';
-import { LeasePool } from './dhcp/lease-pool.ts';
+import { LeasePool, type Reservations } from './dhcp/lease-pool.ts';
 import { RivalWatch } from './dhcp/rival-watch.ts';
 import { DhcpServer, type FullMode } from './dhcp/server.ts';
 import { makeSubnet } from './dhcp/subnet.ts';
@@ -48,6 +49,7 @@ export interface NetworkBootOptions {
   readonly agentUrl: string;
   readonly assets: BootAssets;
   readonly leases: LeaseTable;
+  readonly reservations: Reservations;
   /** An approved host has this MAC. */
   readonly isRegistered: (mac: string) => boolean;
   readonly clock: Clock;
@@ -81,7 +83,8 @@ export class NetworkBoot {
     let pool: LeasePool | undefined;
     if (dhcp === 'proxy' || dhcp === 'full') {
       const isAllowed = (mac: string) => settings.dhcpClients === 'all' || o.isRegistered(mac);
-      const lookup = makeBootLookup(o.agentUrl, network.address, o.assets.names);
+      // Asked anew each time: the assets may have been built meanwhile.
+      const lookup: BootLookup = (client) => makeBootLookup(o.agentUrl, network.address, o.assets.names)(client);
       const full = dhcp === 'full' ? makeFullMode(o, isAllowed) : undefined;
       pool = full?.pool;
       if (full !== undefined) opened.defer(() => full.probe.close());
@@ -110,9 +113,9 @@ export class NetworkBoot {
     return new NetworkBoot(o, pool, opened.move());
   }
 
-  /** Empty unless DHCP gives addresses. */
-  leases(): LeaseView[] {
-    return this.#pool?.list() ?? [];
+  /** Undefined unless DHCP gives addresses. */
+  leases(): LeaseView[] | undefined {
+    return this.#pool?.list();
   }
 
   /** What to put into the DHCP server that the network has already. */
@@ -160,7 +163,8 @@ function makeFullMode(o: NetworkBootOptions, isAllowed: (mac: string) => boolean
     ...(settings.router === undefined ? {} : { router: parseAddress(settings.router) }),
     ...(settings.domain === undefined ? {} : { domain: settings.domain }),
   });
-  const pool = new LeasePool({ subnets: [subnet], serverAddress, table: o.leases, clock: o.clock });
+  const { leases: table, reservations, clock } = o;
+  const pool = new LeasePool({ subnets: [subnet], serverAddress, table, clock, reservations });
   return { subnets: [subnet], pool, probe: new NetworkProbe(network, o.clock), isAllowed, identity: 'mac' };
 }
 
@@ -178,7 +182,11 @@ function makeOtherServerNote({ network, onEvent }: NetworkBootOptions): (address
 
 /** GRUB that came over TFTP looks for its first script there. */
 export function bootLoaders(assets: BootAssets, agentUrl: string): TftpFiles {
-  const loaders = assets.names.filter((name) => TFTP_NAME.test(name));
-  const files: [string, TftpSource][] = loaders.map((name) => [name, { path: join(assets.dir, name) }]);
-  return fixedFiles(new Map([...files, ['grub/grub.cfg', { bytes: Buffer.from(grubEntryScript(agentUrl)) }]]));
+  const script: [string, TftpSource] = ['grub/grub.cfg', { bytes: Buffer.from(grubEntryScript(agentUrl)) }];
+  const files = () => {
+    const loaders = assets.names.filter((name) => TFTP_NAME.test(name));
+    return fixedFiles(new Map([...loaders.map((name) => [name, { path: join(assets.dir, name) }] as const), script]));
+  };
+  // Made anew for each request: the assets may have been built meanwhile.
+  return { find: (name, client) => files().find(name, client) };
 }

@@ -9,12 +9,19 @@ export interface HostRow {
   /** JSON of inventorySchema. */
   readonly inventory: string | null;
   readonly last_seen_ms: number | null;
+  /** SecureOn password, in the form of a MAC. */
+  readonly secure_on: string | null;
+  /** What DHCP keeps for it. */
+  readonly address: string | null;
+  /** When its firmware last asked what to boot. */
+  readonly last_boot_ms: number | null;
 }
 
 export class HostTable {
   #database: Database;
   #byId;
   #byMac;
+  #byAddress;
   #macsOf;
   #setSeen;
 
@@ -24,6 +31,7 @@ export class HostTable {
     this.#byMac = database.prepare<[string], HostRow>(
       'SELECT host.* FROM host JOIN host_mac USING (host_id) WHERE mac = ?',
     );
+    this.#byAddress = database.prepare<[string], HostRow>('SELECT * FROM host WHERE address = ?');
     this.#macsOf = database
       .prepare<[number], string>('SELECT mac FROM host_mac WHERE host_id = ? ORDER BY mac')
       .pluck();
@@ -52,6 +60,10 @@ export class HostTable {
 
   byMac(mac: string): HostRow | undefined {
     return this.#byMac.get(mac);
+  }
+
+  byAddress(address: string): HostRow | undefined {
+    return this.#byAddress.get(address);
   }
 
   macsOf(hostId: number): string[] {
@@ -94,6 +106,18 @@ export class HostTable {
 
   setSystemUuid(hostId: number, systemUuid: string): void {
     this.#database.prepare('UPDATE host SET system_uuid = ? WHERE host_id = ?').run(systemUuid, hostId);
+  }
+
+  setSecureOn(hostId: number, password: string | null): void {
+    this.#database.prepare('UPDATE host SET secure_on = ? WHERE host_id = ?').run(password, hostId);
+  }
+
+  setAddress(hostId: number, address: string | null): void {
+    this.#database.prepare('UPDATE host SET address = ? WHERE host_id = ?').run(address, hostId);
+  }
+
+  setBooted(hostId: number, atMs: number): void {
+    this.#database.prepare('UPDATE host SET last_boot_ms = ? WHERE host_id = ?').run(atMs, hostId);
   }
 
   setInventory(hostId: number, inventory: string): void {

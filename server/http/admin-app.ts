@@ -1,6 +1,7 @@
 /** The admin API over the unix socket: who may open the socket may do everything (protocol/admin-api.ts has the calls). */
 import { fastifySwagger } from '@fastify/swagger';
 import { type DaemonStatus, statusSchema } from '#protocol/admin-api.ts';
+import type { Clock } from '#system/clock.ts';
 import type { Logger } from '#system/log.ts';
 import type { NetworkBoot } from '../boot/network-boot.ts';
 import type { Catalog } from '../images/catalog.ts';
@@ -8,6 +9,7 @@ import type { ChunkStore } from '../images/chunk-store.ts';
 import type { EventLog } from '../inventory/events.ts';
 import type { Groups } from '../inventory/groups.ts';
 import type { Hosts } from '../inventory/hosts.ts';
+import type { Waker } from '../inventory/wake.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import { type App, makeApp } from './app.ts';
 import { addDhcpRoutes } from './dhcp-routes.ts';
@@ -24,6 +26,8 @@ export interface AdminServices {
   readonly catalog: Catalog;
   readonly store: ChunkStore;
   readonly sessions: Sessions;
+  readonly waker: Pick<Waker, 'wake'>;
+  readonly clock: Clock;
   readonly networkBoot: Pick<NetworkBoot, 'leases' | 'externalSnippet'>;
   readonly log: Logger;
   readonly version: string;

@@ -2,18 +2,23 @@
 import { Type } from 'typebox';
 import { externalKinds, externalSnippetSchema, leaseViewSchema } from '#protocol/admin-api.ts';
 import type { NetworkBoot } from '../boot/network-boot.ts';
+import type { Hosts } from '../inventory/hosts.ts';
 import type { App } from './app.ts';
+import { withReservations } from './lease-list.ts';
 
 const kindParams = Type.Object({ kind: Type.Enum([...externalKinds]) });
 
 export function addDhcpRoutes(
   app: App,
-  { networkBoot }: { networkBoot: Pick<NetworkBoot, 'leases' | 'externalSnippet'> },
+  { networkBoot, hosts }: { networkBoot: Pick<NetworkBoot, 'leases' | 'externalSnippet'>; hosts: Hosts },
 ): void {
   app.get(
     '/dhcp/leases',
     { schema: { summary: 'Addresses that DHCP gave', response: { 200: Type.Array(leaseViewSchema) } } },
-    async () => networkBoot.leases(),
+    async () => {
+      const leases = networkBoot.leases();
+      return leases === undefined ? [] : withReservations(leases, hosts.list());
+    },
   );
   app.get(
     '/dhcp/external/:kind',

@@ -1,8 +1,20 @@
 /** /hosts and /groups of the admin API. */
 import { Type } from 'typebox';
-import { groupViewSchema, hostViewSchema, importAnswerSchema, newHostSchema } from '#protocol/admin-api.ts';
+import {
+  groupViewSchema,
+  hostSettingsSchema,
+  hostViewSchema,
+  importAnswerSchema,
+  newHostSchema,
+  powerActionSchema,
+  wakeAnswerSchema,
+} from '#protocol/admin-api.ts';
+import type { Clock } from '#system/clock.ts';
+import type { EventLog } from '../inventory/events.ts';
 import type { Groups } from '../inventory/groups.ts';
 import type { Hosts } from '../inventory/hosts.ts';
+import type { Waker } from '../inventory/wake.ts';
+import type { Sessions } from '../sessions/sessions.ts';
 import type { App } from './app.ts';
 
 const hostParams = Type.Object({ host: Type.String() });
@@ -10,7 +22,16 @@ const groupParams = Type.Object({ group: Type.String() });
 const nameBody = Type.Object({ name: Type.String() });
 const hostsBody = Type.Object({ hosts: Type.Array(Type.String(), { minItems: 1 }) });
 
-export function addHostRoutes(app: App, { hosts, groups }: { hosts: Hosts; groups: Groups }): void {
+export interface HostServices {
+  readonly hosts: Hosts;
+  readonly groups: Groups;
+  readonly events: EventLog;
+  readonly sessions: Pick<Sessions, 'power'>;
+  readonly waker: Pick<Waker, 'wake'>;
+  readonly clock: Clock;
+}
+
+export function addHostRoutes(app: App, { hosts, groups, events, sessions, waker, clock }: HostServices): void {
   app.get('/hosts', { schema: { summary: 'All hosts', response: { 200: Type.Array(hostViewSchema) } } }, async () =>
     hosts.list(),
   );
@@ -44,6 +65,42 @@ export function addHostRoutes(app: App, { hosts, groups }: { hosts: Hosts; group
     '/hosts/:host/rename',
     { schema: { summary: 'Renames a host', params: hostParams, body: nameBody, response: { 200: hostViewSchema } } },
     async ({ params, body }) => hosts.rename(params.host, body.name),
+  );
+  app.post(
+    '/hosts/:host/set',
+    {
+      schema: {
+        summary: 'Sets or removes (null) its SecureOn password and the address that DHCP keeps for it',
+        params: hostParams,
+        body: hostSettingsSchema,
+        response: { 200: hostViewSchema },
+      },
+    },
+    async ({ params, body }) => hosts.set(params.host, body),
+  );
+  app.post(
+    '/hosts/:host/wake',
+    { schema: { summary: 'Sends it magic packets', params: hostParams, response: { 200: wakeAnswerSchema } } },
+    async ({ params }) => {
+      const host = hosts.get(params.host);
+      const { hostId, name } = host;
+      const wokenAtMs = clock.nowMs();
+      await waker.wake(host);
+      events.add({ subject: 'host', action: 'woken', text: `${name} was sent magic packets`, hostId, host: name });
+      return { host, wokenAtMs };
+    },
+  );
+  app.post(
+    '/hosts/:host/power',
+    {
+      schema: {
+        summary: 'Tells its agent to reboot or switch off',
+        params: hostParams,
+        body: Type.Object({ action: powerActionSchema }),
+        response: { 200: hostViewSchema },
+      },
+    },
+    async ({ params, body }) => sessions.power(params.host, body.action),
   );
   app.delete(
     '/hosts/:host',

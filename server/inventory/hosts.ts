@@ -1,5 +1,12 @@
 /** The hosts that the daemon knows: by name, by MAC, and how lately their agents spoke. */
-import { type HostView, type ImportAnswer, NAME_PATTERN, type NewHost } from '#protocol/admin-api.ts';
+import { isIPv4 } from 'node:net';
+import {
+  type HostSettings,
+  type HostView,
+  type ImportAnswer,
+  NAME_PATTERN,
+  type NewHost,
+} from '#protocol/admin-api.ts';
 import type { Inventory } from '#protocol/agent-api.ts';
 import { type DiskIdentity, identityOf, isSameDisk } from '#protocol/disk.ts';
 import { knownError } from '#protocol/errors.ts';
@@ -9,7 +16,7 @@ import { type GroupRow, GroupTable } from '../db/group-table.ts';
 import { type HostRow, HostTable } from '../db/host-table.ts';
 import type { EventLog } from './events.ts';
 import { type HostLine, invalidLine, parseHostList } from './host-list.ts';
-import { normalizeMac, readMac } from './mac.ts';
+import { normalizeMac, readMac, readSixBytes } from './mac.ts';
 import { normalizeSystemUuid } from './system-uuid.ts';
 
 /** The log of last calls is written to the database at most this often a host, in ms. */
@@ -25,6 +32,8 @@ export interface HostsOptions {
   readonly lostAfterMs: number;
   /** The running session of a host; the sessions are made after the hosts, so main wires it. */
   readonly runningSessionOf?: (hostId: number) => number | undefined;
+  /** Why DHCP cannot keep this IPv4 address for a host; undefined: it can. */
+  readonly addressProblem?: (address: string) => string | undefined;
 }
 
 export class Hosts {
@@ -35,6 +44,7 @@ export class Hosts {
   #clock: Clock;
   #lostAfterMs: number;
   #runningSessionOf: (hostId: number) => number | undefined;
+  #addressProblem: (address: string) => string | undefined;
   #seenMs = new Map<number, number>();
   #writtenMs = new Map<number, number>();
 
@@ -46,6 +56,7 @@ export class Hosts {
     this.#clock = options.clock;
     this.#lostAfterMs = options.lostAfterMs;
     this.#runningSessionOf = options.runningSessionOf ?? (() => undefined);
+    this.#addressProblem = options.addressProblem ?? (() => undefined);
   }
 
   /** All hosts in name order (pc-2 before pc-10). */
@@ -160,6 +171,33 @@ export class Hosts {
     });
   }
 
+  /** Again is harmless. Throws HOST_UNKNOWN, SECURE_ON_INVALID, ADDRESS_INVALID, ADDRESS_TAKEN. */
+  set(ref: string, settings: HostSettings): HostView {
+    return this.#inTransaction(() => {
+      const row = this.#rowOf(ref);
+      if (settings.secureOn !== undefined) this.#setSecureOn(row, settings.secureOn);
+      if (settings.address !== undefined) this.#setAddress(row, settings.address);
+      return this.byId(row.host_id)!;
+    });
+  }
+
+  /** What the magic packets of this host must carry. */
+  secureOnOf(hostId: number): string | undefined {
+    return this.#hosts.byId(hostId)?.secure_on ?? undefined;
+  }
+
+  /** Address that DHCP keeps for this network card: of a host with several only the one it boots from gets it. */
+  addressKeptFor(mac: string): string | undefined {
+    const row = this.#hosts.byMac(mac);
+    return row?.address != null && this.#bootMacOf(row) === mac ? row.address : undefined;
+  }
+
+  /** The network card for which DHCP keeps the address. */
+  macKeeping(address: string): string | undefined {
+    const row = this.#hosts.byAddress(address);
+    return row === undefined ? undefined : this.#bootMacOf(row);
+  }
+
   /** Forgets a host, its groups and tokens; its history stays. Throws HOST_UNKNOWN, HOST_BUSY. */
   remove(ref: string): void {
     this.#inTransaction(() => {
@@ -182,6 +220,7 @@ export class Hosts {
     const uuid = normalizeSystemUuid(uuidText);
     const known = this.#hosts.byMac(mac);
     if (known !== undefined) {
+      this.#hosts.setBooted(known.host_id, this.#clock.nowMs());
       if (known.system_uuid === null && uuid !== undefined) this.#hosts.setSystemUuid(known.host_id, uuid);
       return this.byId(known.host_id);
     }
@@ -190,6 +229,7 @@ export class Hosts {
       const name = this.#freeName(`host-${mac.replaceAll(':', '')}`);
       const hostId = this.#hosts.insert({ name, approval: 'pending', systemUuid: uuid }, this.#clock.nowMs());
       this.#hosts.addMac(hostId, mac);
+      this.#hosts.setBooted(hostId, this.#clock.nowMs());
       this.#note(
         hostId,
         name,
@@ -262,6 +302,34 @@ export class Hosts {
     this.#note(row.host_id, name, 'renamed', `${row.name} is now called ${name}`);
   }
 
+  #setSecureOn(row: HostRow, text: string | null): void {
+    const password = text === null ? null : readSixBytes(text);
+    if (password === undefined) throw knownError('SECURE_ON_INVALID', { password: text! });
+    if (password === row.secure_on) return;
+    this.#hosts.setSecureOn(row.host_id, password);
+    const what = password === null ? 'without' : 'with';
+    this.#note(row.host_id, row.name, 'secure-on', `${row.name} is woken ${what} a SecureOn password from now on`);
+  }
+
+  #setAddress(row: HostRow, address: string | null): void {
+    if (address === row.address) return;
+    if (address !== null) {
+      const problem = isIPv4(address) ? this.#addressProblem(address) : 'it is not an IPv4 address';
+      if (problem !== undefined) throw knownError('ADDRESS_INVALID', { address, host: row.name, problem });
+      const owner = this.#hosts.byAddress(address);
+      if (owner !== undefined) throw knownError('ADDRESS_TAKEN', { address, owner: owner.name });
+    }
+    this.#hosts.setAddress(row.host_id, address);
+    const text = address === null ? `No address is kept for ${row.name}` : `${address} is kept for ${row.name}`;
+    this.#note(row.host_id, row.name, 'address', text);
+  }
+
+  #bootMacOf(row: HostRow): string | undefined {
+    const macs = this.#hosts.macsOf(row.host_id);
+    const seen = row.inventory === null ? undefined : (JSON.parse(row.inventory) as Inventory).mac;
+    return seen !== undefined && macs.includes(seen) ? seen : macs[0];
+  }
+
   #approve(hostId: number, name: string): void {
     this.#hosts.approve(hostId);
     this.#note(hostId, name, 'approved', `${name} was approved`);
@@ -303,6 +371,9 @@ export class Hosts {
       groups,
       presence: isHere ? 'agent' : 'away',
       ...(seenMs === undefined ? {} : { lastSeenMs: seenMs }),
+      ...(row.last_boot_ms === null ? {} : { lastBootMs: row.last_boot_ms }),
+      ...(row.address === null ? {} : { address: row.address }),
+      ...(row.secure_on === null ? {} : { hasSecureOn: true }),
       ...(session === undefined ? {} : { session }),
       ...(row.inventory === null ? {} : { inventory: JSON.parse(row.inventory) as Inventory }),
     };

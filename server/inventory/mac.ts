@@ -17,9 +17,14 @@ export function normalizeMac(text: string): string {
 
 /** As normalizeMac; undefined when it is none. A group address (lowest bit of the first byte) or zero names no network card. */
 export function readMac(text: string): string | undefined {
+  const mac = readSixBytes(text);
+  const isCard = mac !== undefined && (Number.parseInt(mac.slice(0, 2), 16) & 1) === 0 && mac !== '00:00:00:00:00:00';
+  return isCard ? mac : undefined;
+}
+
+/** Any six bytes in a form of a MAC, such as a SecureOn password; undefined when it is none. */
+export function readSixBytes(text: string): string | undefined {
   const lower = text.trim().toLowerCase();
   if (!FORMS.some((form) => form.test(lower))) return undefined;
-  const digits = lower.replace(/[^0-9a-f]/g, '');
-  if ((Number.parseInt(digits.slice(0, 2), 16) & 1) === 1 || /^0+$/.test(digits)) return undefined;
-  return digits.replace(/..(?=.)/g, '$&:');
+  return lower.replace(/[^0-9a-f]/g, '').replace(/..(?=.)/g, '$&:');
 }

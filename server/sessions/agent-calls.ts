@@ -1,4 +1,5 @@
 /** What agents ask and say: orders, reports, holes, frames, uploads. Every call is checked against the host's running task. */
+import type { PowerAction } from '#protocol/admin-api.ts';
 import type { ChunksAnswer, Inventory, ManifestAnswer, Order, Report, ReportAnswer } from '#protocol/agent-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import { HoleSet } from '#protocol/holes.ts';
@@ -16,7 +17,7 @@ import { planFrames, readFrames } from '../transfer/frame-source.ts';
 import { Captures } from './captures.ts';
 import type { LiveSession, LiveTask } from './live-session.ts';
 import { OrderWaiters } from './order-waiters.ts';
-import { orderOfTask, releaseAction, releaseOrder, waitOrder } from './orders.ts';
+import { orderOfTask, powerOrder, releaseAction, releaseOrder, waitOrder } from './orders.ts';
 import type { SessionRunner } from './session-runner.ts';
 
 export interface AgentCallsOptions {
@@ -41,6 +42,8 @@ export class AgentCalls {
   #lastTasks: Map<number, LastTask>;
   /** Hosts whose agents were told to reboot or power off. */
   #left = new Set<number>();
+  /** What the admin wishes of hosts without a task, until their agents have started anew. A restart of the daemon forgets it. */
+  #powerOrders = new Map<number, Order>();
   #stopping = new AbortController();
 
   constructor(options: AgentCallsOptions) {
@@ -63,6 +66,8 @@ export class AgentCalls {
       const cast = live.pass?.lackedBefore.has(task.row.taskId) === true ? live.pass.order : undefined;
       return orderOfTask(live.row, task.row, cast, this.#options.config.capture);
     }
+    const power = this.#powerOrders.get(hostId);
+    if (power !== undefined) return power;
     const last = this.#lastTasks.get(hostId);
     // An agent that said hello after its task ended has been released from it.
     if (last?.helloMs === undefined || last.helloMs > last.endedMs) return waitOrder();
@@ -96,6 +101,7 @@ export class AgentCalls {
   /** After a good hello: the agent has just started and knows nothing of its task. */
   agentArrived(hostId: number, _inventory: Inventory): void {
     this.#left.delete(hostId);
+    this.#powerOrders.delete(hostId);
     const nowMs = this.#options.clock.nowMs();
     const last = this.#lastTasks.get(hostId);
     if (last !== undefined) this.#lastTasks.set(hostId, { ...last, helloMs: nowMs });
@@ -185,8 +191,17 @@ export class AgentCalls {
     this.#waiters.wakeUp(hostId);
   }
 
-  /** The order of this host may have changed. */
-  orderChanged(hostId: number): void {
+  /** Tells an agent that is there and has no task to reboot or switch off; may be repeated. */
+  power(hostId: number, action: PowerAction): void {
+    const present = this.#powerOrders.get(hostId);
+    if (present?.kind === 'release' && present.action === action) return;
+    this.#powerOrders.set(hostId, powerOrder(action, this.#options.clock.nowMs()));
+    this.#waiters.wakeUp(hostId);
+  }
+
+  /** The host has a task now: what was wished before does not hold after it. */
+  taskBegan(hostId: number): void {
+    this.#powerOrders.delete(hostId);
     this.#waiters.wakeUp(hostId);
   }
 

@@ -1,5 +1,6 @@
 /** The order of a host, from what is in the database and the cast that runs. Pure: the same after a restart. */
 import { createHash } from 'node:crypto';
+import type { PowerAction } from '#protocol/admin-api.ts';
 import type { CastOrder, DeployStep, Order } from '#protocol/agent-api.ts';
 import { canonicalJson } from '#protocol/manifest.ts';
 import type { TaskState } from '#protocol/states.ts';
@@ -57,6 +58,11 @@ export function releaseOrder(action: ReleaseAction, sessionId: number): Order {
   return withRev({ kind: 'release', action }, sessionId);
 }
 
+/** The admin's wish for a host without a task. `wishedMs` makes the next wish another order. */
+export function powerOrder(action: PowerAction, wishedMs: number): Order {
+  return withRev({ kind: 'release', action }, `power ${wishedMs}`);
+}
+
 /** What a host does after its task ended; a failed one stays if nothing is said, so that somebody can look at it. */
 export function releaseAction(
   state: TaskState,
@@ -85,7 +91,7 @@ function stepOf(state: TaskState, hasCast: boolean): DeployStep | undefined {
   }
 }
 
-function withRev(content: Content<Order>, round: number): Order {
+function withRev(content: Content<Order>, round: number | string): Order {
   const hash = createHash('sha256').update(`${canonicalJson(content)}#${round}`);
   return { ...content, rev: hash.digest('base64url').slice(0, 12) } as Order;
 }

@@ -25,11 +25,12 @@ async function makeServer(t: TestContext, lan: Segment, boot: readonly string[])
   mkdirSync(join(folder, 'data/boot'), { recursive: true });
   const machine = await lan.addMachine('srv', '10.77.0.1/24');
   const argv = machine.on(process.execPath, join(ROOT, 'server/main.ts'), '--config', config, '--log-level', 'warn');
+  const cliArgv = [process.execPath, join(ROOT, 'cli/main.ts'), '--socket', socket];
   const cli = async (...words: string[]) => {
-    const { stdout } = await run([process.execPath, join(ROOT, 'cli/main.ts'), '--socket', socket, ...words]);
+    const { stdout } = await run([...cliArgv, ...words]);
     return stdout;
   };
-  return { folder, machine, argv, cli };
+  return { folder, machine, argv, cli, cliArgv };
 }
 
 async function startDaemon(t: TestContext, argv: readonly string[]): Promise<ChildProcess> {
@@ -56,16 +57,26 @@ test('the daemon gives addresses that outlive it, lists them, and serves GRUB it
   skip,
 }, async (t) => {
   const lan = await Segment.make(t);
-  const { machine, argv, cli, folder } = await makeServer(t, lan, full);
+  const { machine, argv, cli, cliArgv, folder } = await makeServer(t, lan, full);
   const [pc1, pc2] = [await lan.addMachine('pc1'), await lan.addMachine('pc2', '10.77.0.200/24')];
   const daemon = await startDaemon(t, argv);
   assert.equal(await udhcpc(pc1), '10.77.0.100');
+  const pc3 = await lan.addMachine('pc3');
+  await cli('host', 'add', 'pc-03', pc3.mac);
+  await cli('host', 'set', 'pc-03', '--address', '10.77.0.7');
+  assert.equal(await udhcpc(pc3), '10.77.0.7', 'kept for it, outside the pool, and since the daemon started');
+  await cli('host', 'set', 'pc-03', '--address', 'none');
+  const { stderr } = await run([...cliArgv, 'host', 'set', 'pc-03', '--address', '10.78.0.7'], { okCodes: [2] });
+  assert.match(stderr, /10\.78\.0\.7 cannot be kept for pc-03: it is not in the network of 10\.77\.0\.1/);
   const leases = JSON.parse(await cli('dhcp', 'leases', '--json')) as { address: string; mac: string; state: string }[];
   assert.deepEqual(
     leases.map(({ address, mac, state }) => [address, mac, state]),
-    [['10.77.0.100', pc1.mac, 'bound']],
+    [
+      ['10.77.0.7', pc3.mac, 'bound'],
+      ['10.77.0.100', pc1.mac, 'bound'],
+    ],
   );
-  assert.match(await cli('dhcp', 'leases'), /^Address\s+MAC\s+Name\s+State\s+Until\n10\.77\.0\.100\s+52:54/);
+  assert.match(await cli('dhcp', 'leases'), /^Address\s+MAC\s+Name\s+State\s+Until\s+Kept for\n10\.77\.0\.7\s+52:54/);
   await run(pc2.on('tftp', '-m', 'octet', '10.77.0.1', '-c', 'get', '/grub/grub.cfg', join(folder, 'got')), {
     cwd: folder,
   });
@@ -74,7 +85,7 @@ test('the daemon gives addresses that outlive it, lists them, and serves GRUB it
   await stopDaemon(daemon);
   assert.equal(daemon.exitCode, 0);
   await startDaemon(t, argv);
-  assert.equal((JSON.parse(await cli('dhcp', 'leases', '--json')) as unknown[]).length, 1);
+  assert.equal((JSON.parse(await cli('dhcp', 'leases', '--json')) as unknown[]).length, 2);
   assert.equal(machine.namespace.endsWith('-srv'), true);
 });
 

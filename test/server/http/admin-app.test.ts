@@ -73,6 +73,10 @@ async function makeAdmin(t: TestContext, facts: { runningSession?: number; usedB
       calls.push(['startDeploy', ...args]);
       return session;
     },
+    power: (ref: string, action: string) => {
+      calls.push(['power', ref, action]);
+      return inventory.hosts.get(ref);
+    },
     list: (limit: number) => Array.from({ length: Math.min(limit, 2) }, () => session),
     view: (sessionId: number) => {
       if (sessionId !== 7) throw knownError('SESSION_UNKNOWN', { session: sessionId });
@@ -103,6 +107,7 @@ async function makeAdmin(t: TestContext, facts: { runningSession?: number; usedB
     catalog,
     store: {} as ChunkStore,
     sessions,
+    waker: { wake: async (host) => void calls.push(['wake', host.name]) },
     networkBoot: { leases: () => [lease], externalSnippet: (kind) => `for ${kind}` },
     log: silentLogger,
     version: '0.1.0',
@@ -119,6 +124,35 @@ test('leases and snippets for other DHCP servers are read over the API', async (
   assert.deepEqual((await app.inject({ url: '/api/v1/dhcp/leases' })).json(), [lease]);
   assert.deepEqual((await app.inject({ url: '/api/v1/dhcp/external/kea' })).json(), { text: 'for kea' });
   assert.equal((await app.inject({ url: '/api/v1/dhcp/external/other' })).statusCode, 400);
+});
+
+test('addresses that are kept for hosts stand among the leases', async (t) => {
+  const { app, hosts } = await makeAdmin(t);
+  hosts.add({ name: 'pc-01', macs: [MAC_1] });
+  hosts.set('pc-01', { address: '10.77.0.7' });
+  const leases = (await app.inject({ url: '/api/v1/dhcp/leases' })).json();
+  assert.deepEqual(leases, [{ address: '10.77.0.7', mac: MAC_1, state: 'reserved', reservedFor: 'pc-01' }, lease]);
+});
+
+test('hosts are set, woken and switched over the API', async (t) => {
+  const { app, hosts, events, calls, time } = await makeAdmin(t);
+  hosts.add({ name: 'pc-01', macs: [MAC_1] });
+  const call = async (verb: string, payload?: object) => {
+    const url = `/api/v1/hosts/pc-01/${verb}`;
+    return (await app.inject({ method: 'POST', url, ...(payload === undefined ? {} : { payload }) })).json();
+  };
+  const view = await call('set', { secureOn: '00:11:22:33:44:55', address: '10.77.0.7' });
+  assert.deepEqual([view.hasSecureOn, view.address], [true, '10.77.0.7']);
+  assert.equal((await call('set', { address: 'x' })).error.code, 'ADDRESS_INVALID');
+  assert.equal((await call('set', { secureOn: null })).hasSecureOn, undefined);
+  assert.deepEqual(await call('wake'), { host: hosts.get('pc-01'), wokenAtMs: time.ms });
+  assert.equal(events.list().at(-1)?.text, 'pc-01 was sent magic packets');
+  assert.equal((await call('power', { action: 'poweroff' })).name, 'pc-01');
+  assert.equal((await call('power', { action: 'explode' })).error.code, 'INVALID_REQUEST');
+  assert.deepEqual(calls, [
+    ['wake', 'pc-01'],
+    ['power', 'pc-01', 'poweroff'],
+  ]);
 });
 
 test('hosts and groups are managed over the API', async (t) => {
@@ -325,7 +359,10 @@ test('the OpenAPI document has every call of the protocol', async (t) => {
       'POST /api/v1/hosts',
       'POST /api/v1/hosts/import',
       'POST /api/v1/hosts/{host}/approve',
+      'POST /api/v1/hosts/{host}/power',
       'POST /api/v1/hosts/{host}/rename',
+      'POST /api/v1/hosts/{host}/set',
+      'POST /api/v1/hosts/{host}/wake',
       'POST /api/v1/images/{image}/rename',
       'POST /api/v1/images/{image}/verify',
       'POST /api/v1/plans/deploy',

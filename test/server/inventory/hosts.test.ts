@@ -196,3 +196,51 @@ test('a hello keeps the inventory', () => {
   assert.equal(host.systemUuid, SAMPLE_UUID);
   assert.equal(host.presence, 'agent');
 });
+
+test('a host keeps its SecureOn password, which no view shows, until it is removed', () => {
+  const { hosts, events } = makeInventory();
+  const { hostId } = hosts.add({ name: 'pc-01', macs: [MAC_1] });
+  assert.equal(hosts.set('pc-01', { secureOn: 'FF-11-22-33-44-55' }).hasSecureOn, true);
+  assert.equal(hosts.secureOnOf(hostId), 'ff:11:22:33:44:55');
+  assert.doesNotMatch(JSON.stringify([hosts.list(), events.list()]), /11:22/);
+  assert.throws(() => hosts.set('pc-01', { secureOn: 'secret' }), { code: 'SECURE_ON_INVALID' });
+  assert.equal(hosts.set('pc-01', {}).hasSecureOn, true);
+  assert.equal(hosts.set('pc-01', { secureOn: null }).hasSecureOn, undefined);
+  assert.equal(hosts.secureOnOf(hostId), undefined);
+});
+
+test('an address is kept for one host, for the network card that it boots from', () => {
+  const { hosts, events, database, clock } = makeInventory();
+  const { hostId } = hosts.add({ name: 'pc-01', macs: [MAC_2, MAC_1] });
+  hosts.add({ name: 'pc-02', macs: [MAC_3] });
+  assert.equal(hosts.set('pc-01', { address: '10.0.0.7' }).address, '10.0.0.7');
+  hosts.set('pc-01', { address: '10.0.0.7' });
+  assert.equal(events.list().filter((event) => event.action === 'address').length, 1);
+  assert.throws(() => hosts.set('pc-02', { address: '10.0.0.7' }), {
+    code: 'ADDRESS_TAKEN',
+    message: 'The address 10.0.0.7 is kept for pc-01',
+  });
+  for (const address of ['10.0.0.256', '10.0.0.07', 'x']) {
+    assert.throws(() => hosts.set('pc-02', { address }), { code: 'ADDRESS_INVALID' });
+  }
+  assert.deepEqual([hosts.addressKeptFor(MAC_1), hosts.macKeeping('10.0.0.7')], ['10.0.0.7', MAC_1]);
+  hosts.hello(hostId, sampleInventory(MAC_2));
+  assert.deepEqual([hosts.addressKeptFor(MAC_1), hosts.addressKeptFor(MAC_2)], [undefined, '10.0.0.7']);
+  assert.equal(hosts.macKeeping('10.0.0.8'), undefined);
+  hosts.set('pc-01', { address: null });
+  assert.equal(hosts.addressKeptFor(MAC_2), undefined);
+  const strict = new Hosts({ database, events, clock, lostAfterMs: LOST_AFTER_MS, addressProblem: () => 'no' });
+  assert.throws(() => strict.set('pc-01', { address: '10.0.0.7' }), {
+    message: '10.0.0.7 cannot be kept for pc-01: no',
+  });
+});
+
+test('it is known when a machine last asked what to boot', () => {
+  const { hosts, time } = makeInventory();
+  hosts.add({ name: 'pc-01', macs: [MAC_1] });
+  assert.equal(hosts.get('pc-01').lastBootMs, undefined);
+  assert.equal(hosts.sawBoot(MAC_1)?.lastBootMs, time.ms);
+  time.ms += 5000;
+  assert.equal(hosts.sawBoot(MAC_1)?.lastBootMs, time.ms);
+  assert.equal(hosts.sawBoot(MAC_2)?.lastBootMs, time.ms);
+});

@@ -36,7 +36,9 @@ socket.bind(9, '0.0.0.0', () => console.log('listening'));
 
 const WAKE = `
 import { Waker } from '#server/inventory/wake.ts';
-await new Waker({ address: '10.77.9.1', broadcast: '10.77.9.255' }).wake({ name: 'pc-01', macs: ['52:54:00:77:00:01'] });
+import { systemClock } from '#system/clock.ts';
+const options = { clock: systemClock, secureOnOf: () => '00:11:22:33:44:55', repeats: 2 };
+await new Waker({ address: '10.77.9.1', broadcast: '10.77.9.255' }, options).wake({ hostId: 1, name: 'pc-01', macs: ['52:54:00:77:00:01'] });
 `;
 
 test('a magic packet crosses the deployment network as a broadcast', { skip }, async (t) => {
@@ -52,5 +54,5 @@ test('a magic packet crosses the deployment network as a broadcast', { skip }, a
   await once(lines, 'line');
   const heard = once(lines, 'line');
   await run(inNamespace(SERVER, WAKE), { cwd: ROOT });
-  assert.deepEqual(await heard, [`10.77.9.1 ${'ff'.repeat(6)}${'525400770001'.repeat(16)}`]);
+  assert.deepEqual(await heard, [`10.77.9.1 ${'ff'.repeat(6)}${'525400770001'.repeat(16)}001122334455`]);
 });

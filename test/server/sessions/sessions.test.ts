@@ -596,3 +596,52 @@ test('a host that has failed does what the session says, also after a restart', 
   assert.deepEqual(bench.order('pc-1'), before);
   assert.equal(bench.sessions.view(sessionId).onFailure, 'poweroff');
 });
+
+test('a host in the agent is told to switch off until its agent starts anew', async (t) => {
+  const bench = new SessionBench(t);
+  bench.addHosts('pc-1', 'pc-2');
+  assert.equal(bench.sessions.power('pc-1', 'poweroff').name, 'pc-1');
+  const before = bench.order('pc-1');
+  assert.deepEqual([bench.told('pc-1'), bench.told('pc-2')], ['release poweroff', 'wait']);
+  bench.sessions.power('pc-1', 'poweroff');
+  assert.equal(bench.order('pc-1').rev, before.rev);
+  const told = await bench.sessions.agents.awaitOrder(bench.hostId('pc-1'), '', new AbortController().signal);
+  assert.deepEqual(told, before);
+  assert.throws(() => bench.sessions.power('pc-1', 'reboot'), { code: 'HOST_AWAY' }, 'it has left');
+  bench.arrive('pc-1');
+  assert.equal(bench.told('pc-1'), 'wait');
+  assert.deepEqual(
+    bench.events.list({ hostId: bench.hostId('pc-1') }).filter(({ action }) => action === 'poweroff')[0]?.text,
+    'pc-1 is told to switch off',
+  );
+});
+
+test('an agent that waits for its order hears of the wish at once', async (t) => {
+  const bench = new SessionBench(t);
+  bench.addHosts('pc-1');
+  const waiting = bench.sessions.agents.awaitOrder(
+    bench.hostId('pc-1'),
+    bench.order('pc-1').rev,
+    new AbortController().signal,
+  );
+  bench.sessions.power('pc-1', 'reboot');
+  const order = await waiting;
+  assert.ok(order.kind === 'release' && order.action === 'reboot');
+});
+
+test('a host of a session or without its agent is not switched; a task ends the wish', async (t) => {
+  const bench = new SessionBench(t);
+  bench.addHosts('pc-1', 'pc-2');
+  bench.sessions.power('pc-1', 'reboot');
+  await bench.deploy({ hosts: ['pc-1'], onDone: 'stay', mode: 'unicast' });
+  assert.equal(bench.told('pc-1'), 'prepare');
+  assert.throws(() => bench.sessions.power('pc-1', 'poweroff'), { code: 'HOST_BUSY' });
+  await bench.done('pc-1', []);
+  await finish(bench, 'pc-1');
+  assert.equal(bench.told('pc-1'), 'release stay');
+  bench.sessions.power('pc-1', 'poweroff');
+  assert.equal(bench.told('pc-1'), 'release poweroff');
+  await bench.forget();
+  assert.throws(() => bench.sessions.power('pc-2', 'poweroff'), { code: 'HOST_AWAY' });
+  assert.throws(() => bench.sessions.power('pc-3', 'poweroff'), { code: 'HOST_UNKNOWN' });
+});
