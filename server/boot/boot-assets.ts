@@ -1,5 +1,5 @@
 /** The boot assets on the server's disk, as pxe-assets/build.ts left them: which there are, and which chains they make. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
@@ -25,23 +25,19 @@ export const chains: Readonly<Record<string, readonly string[]>> = {
 
 export class BootAssets {
   readonly dir: string;
-  readonly #index: BootIndex | undefined;
+  readonly #path: string;
+  #known: BootIndex | undefined;
+  /** Which file `#known` was read from; undefined: there was none. */
+  #stamp: string | undefined;
 
-  private constructor(dir: string, index: BootIndex | undefined) {
+  private constructor(dir: string) {
     this.dir = dir;
-    this.#index = index;
+    this.#path = join(dir, 'boot.json');
   }
 
-  /** A folder without a valid index counts as empty. */
+  /** A folder without a valid index counts as empty. What is built into it later counts at once. */
   static open(dir: string): BootAssets {
-    const path = join(dir, 'boot.json');
-    if (!existsSync(path)) return new BootAssets(dir, undefined);
-    try {
-      const index: unknown = JSON.parse(readFileSync(path, 'utf8'));
-      return new BootAssets(dir, Value.Check(indexSchema, index) ? index : undefined);
-    } catch {
-      return new BootAssets(dir, undefined);
-    }
+    return new BootAssets(dir);
   }
 
   get names(): readonly string[] {
@@ -50,6 +46,17 @@ export class BootAssets {
 
   get isReady(): boolean {
     return this.#index !== undefined;
+  }
+
+  /** Read again only when the file is another one. */
+  get #index(): BootIndex | undefined {
+    const stat = statSync(this.#path, { bigint: true, throwIfNoEntry: false });
+    const stamp = stat === undefined ? undefined : `${stat.ino} ${stat.size} ${stat.mtimeNs}`;
+    if (stamp !== this.#stamp) {
+      this.#stamp = stamp;
+      this.#known = stamp === undefined ? undefined : readIndex(this.#path);
+    }
+    return this.#known;
   }
 
   /** SHA-256 in hex; undefined when there is no such file. */
@@ -65,5 +72,14 @@ export class BootAssets {
         files.filter((name) => this.sha256Of(name) === undefined || !existsSync(join(this.dir, name))),
       ]),
     );
+  }
+}
+
+function readIndex(path: string): BootIndex | undefined {
+  try {
+    const index: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    return Value.Check(indexSchema, index) ? index : undefined;
+  } catch {
+    return undefined;
   }
 }
