@@ -10,15 +10,8 @@ import { parseArgs } from 'node:util';
 import { KnownError, knownError } from '#protocol/errors.ts';
 import { makeLogger } from '#system/log.ts';
 import { becomeBuild, checkBoot } from './boot-program.ts';
-import {
-  type Config,
-  type ConfigFlags,
-  DEFAULT_CONFIG_PATH,
-  describeConfig,
-  loadConfig,
-  renderConfig,
-  renderConfigPage,
-} from './config.ts';
+import { type Config, type ConfigFlags, DEFAULT_CONFIG_PATH, loadConfig } from './config.ts';
+import { describeConfig, renderConfig, renderConfigPage } from './config-view.ts';
 
 /** A daemon that has not stopped after this long is ended hard, in ms. */
 const STOP_LIMIT_MS = 4500;

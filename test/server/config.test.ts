@@ -4,14 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { KnownError } from '#protocol/errors.ts';
-import {
-  defaultConfig,
-  describeConfig,
-  loadConfig,
-  parseConfig,
-  renderConfig,
-  renderConfigPage,
-} from '#server/config.ts';
+import { defaultConfig, loadConfig, parseConfig } from '#server/config.ts';
+import { describeConfig, renderConfig, renderConfigPage } from '#server/config-view.ts';
 
 function refusal(read: () => unknown): KnownError {
   try {
