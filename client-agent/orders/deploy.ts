@@ -9,8 +9,8 @@ import type { Disk } from '#protocol/disk.ts';
 import { knownError } from '#protocol/errors.ts';
 import { NONCE_BYTES } from '#protocol/frame.ts';
 import { HoleSet } from '#protocol/holes.ts';
-import { type Layout, leastDiskBytes } from '#protocol/layout.ts';
-import { canonicalJson, decodeManifest, type Manifest, placeOf } from '#protocol/manifest.ts';
+import { type Layout, leastDiskBytes, type Partition } from '#protocol/layout.ts';
+import { decodeManifest, type Manifest, placeOf } from '#protocol/manifest.ts';
 import type { Logger } from '#system/log.ts';
 import { readContent } from '../disk/disk-content.ts';
 import { findDisk } from '../disk/disk-finder.ts';
@@ -263,16 +263,24 @@ export class DeployJob {
 
 /** Reads the table back: a disk that lost it would not boot. Throws DISK_WRITE_FAILED. */
 async function checkLayout(disk: Disk, wanted: Layout): Promise<void> {
-  const { label, labelId, partitions } = await readLayout(disk.path, disk.sectorBytes);
-  const { label: wantedLabel, labelId: wantedId, partitions: wantedPartitions } = wanted;
-  const isEqual =
-    canonicalJson([label, labelId, partitions]) === canonicalJson([wantedLabel, wantedId, wantedPartitions]);
-  if (isEqual) return;
-  throw knownError('DISK_WRITE_FAILED', {
-    disk: disk.path,
-    offset: 0,
-    reason: 'the partition table reads back otherwise',
-  });
+  const found = await readLayout(disk.path, disk.sectorBytes);
+  if (holdsLayout(found, wanted)) return;
+  const reason = 'the partition table reads back otherwise';
+  throw knownError('DISK_WRITE_FAILED', { disk: disk.path, offset: 0, reason });
+}
+
+/** Everything that `wanted` says is so in `found`; what it leaves open (an id, say) was sfdisk's to choose. */
+export function holdsLayout(found: Layout, wanted: Layout): boolean {
+  const isSaid = (key: keyof Partition, partition: Partition, other: Partition) =>
+    partition[key] === undefined || partition[key] === other[key];
+  return (
+    found.label === wanted.label &&
+    (wanted.labelId === undefined || found.labelId === wanted.labelId) &&
+    found.partitions.length === wanted.partitions.length &&
+    wanted.partitions.every((partition, i) =>
+      (Object.keys(partition) as (keyof Partition)[]).every((key) => isSaid(key, partition, found.partitions[i]!)),
+    )
+  );
 }
 
 /** Throws DISK_SECTOR_SIZE, DISK_TOO_SMALL. */
