@@ -22,8 +22,6 @@ export interface AddressProbe {
   close(): void;
 }
 
-export const noProbe: AddressProbe = { isTaken: async () => false, close: () => {} };
-
 export class NetworkProbe implements AddressProbe {
   readonly #clock: Clock;
   readonly #interface: string;

@@ -4,7 +4,7 @@
  */
 import { networkInterfaces } from 'node:os';
 import { parseAddress } from '#server/boot/dhcp/address.ts';
-import { NetworkProbe, noProbe } from '#server/boot/dhcp/address-probe.ts';
+import { type AddressProbe, NetworkProbe } from '#server/boot/dhcp/address-probe.ts';
 import type { BootAnswer } from '#server/boot/dhcp/decision.ts';
 import { LeasePool } from '#server/boot/dhcp/lease-pool.ts';
 import { RivalWatch } from '#server/boot/dhcp/rival-watch.ts';
@@ -66,6 +66,7 @@ const pool =
       macOf: (address) => reserved.find(([, one]) => one === address)?.[0],
     },
   });
+const noProbe: AddressProbe = { isTaken: async () => false, close: () => {} };
 const probe = options.probe === true ? new NetworkProbe(network, systemClock) : noProbe;
 const server = await DhcpServer.start({
   network,
