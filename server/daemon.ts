@@ -73,7 +73,7 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
   const tokens = new Tokens({ database, hosts, events, clock, bootTokenMs: config.session.bootTokenS * 1000 });
   const waker = new Waker(network, {
     clock,
-    secureOnOf: (hostId) => hosts.secureOnOf(hostId),
+    secureOnOf: (hostId) => hosts.settings.secureOnOf(hostId),
     repeats: config.session.wakeRepeats,
   });
   const sessions = new Sessions({ database, config, hosts, events, catalog, store, clock, log, network, waker });
@@ -139,8 +139,8 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
       assets: services.assets,
       leases: new LeaseTable(database),
       reservations: {
-        addressOf: (mac) => readAddress(hosts.addressKeptFor(mac) ?? ''),
-        macOf: (address) => hosts.macKeeping(formatAddress(address)),
+        addressOf: (mac) => readAddress(hosts.settings.addressKeptFor(mac) ?? ''),
+        macOf: (address) => hosts.settings.macKeeping(formatAddress(address)),
       },
       isRegistered: (mac) => hostTable.byMac(mac)?.approval === 'approved',
       clock,

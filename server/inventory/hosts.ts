@@ -1,5 +1,4 @@
 /** The hosts that the daemon knows: by name, by MAC, and how lately their agents spoke. */
-import { isIPv4 } from 'node:net';
 import {
   type HostSettings,
   type HostView,
@@ -16,7 +15,8 @@ import { type GroupRow, GroupTable } from '../db/group-table.ts';
 import { type HostRow, HostTable } from '../db/host-table.ts';
 import type { EventLog } from './events.ts';
 import { type HostLine, invalidLine, parseHostList } from './host-list.ts';
-import { normalizeMac, readMac, readSixBytes } from './mac.ts';
+import { HostSettingsKeeper } from './host-settings.ts';
+import { normalizeMac, readMac } from './mac.ts';
 import { normalizeSystemUuid } from './system-uuid.ts';
 
 /** The log of last calls is written to the database at most this often a host, in ms. */
@@ -37,6 +37,8 @@ export interface HostsOptions {
 }
 
 export class Hosts {
+  /** What an admin has set for one host. */
+  readonly settings: HostSettingsKeeper;
   #database: Database;
   #hosts: HostTable;
   #groups: GroupTable;
@@ -44,7 +46,6 @@ export class Hosts {
   #clock: Clock;
   #lostAfterMs: number;
   #runningSessionOf: (hostId: number) => number | undefined;
-  #addressProblem: (address: string) => string | undefined;
   #seenMs = new Map<number, number>();
   #writtenMs = new Map<number, number>();
 
@@ -56,7 +57,8 @@ export class Hosts {
     this.#clock = options.clock;
     this.#lostAfterMs = options.lostAfterMs;
     this.#runningSessionOf = options.runningSessionOf ?? (() => undefined);
-    this.#addressProblem = options.addressProblem ?? (() => undefined);
+    const addressProblem = options.addressProblem ?? (() => undefined);
+    this.settings = new HostSettingsKeeper({ table: this.#hosts, events: options.events, addressProblem });
   }
 
   /** All hosts in name order (pc-2 before pc-10). */
@@ -175,27 +177,9 @@ export class Hosts {
   set(ref: string, settings: HostSettings): HostView {
     return this.#inTransaction(() => {
       const row = this.#rowOf(ref);
-      if (settings.secureOn !== undefined) this.#setSecureOn(row, settings.secureOn);
-      if (settings.address !== undefined) this.#setAddress(row, settings.address);
+      this.settings.change(row, settings);
       return this.byId(row.host_id)!;
     });
-  }
-
-  /** What the magic packets of this host must carry. */
-  secureOnOf(hostId: number): string | undefined {
-    return this.#hosts.byId(hostId)?.secure_on ?? undefined;
-  }
-
-  /** Address that DHCP keeps for this network card: of a host with several only the one it boots from gets it. */
-  addressKeptFor(mac: string): string | undefined {
-    const row = this.#hosts.byMac(mac);
-    return row?.address != null && this.#bootMacOf(row) === mac ? row.address : undefined;
-  }
-
-  /** The network card for which DHCP keeps the address. */
-  macKeeping(address: string): string | undefined {
-    const row = this.#hosts.byAddress(address);
-    return row === undefined ? undefined : this.#bootMacOf(row);
   }
 
   /** Forgets a host, its groups and tokens; its history stays. Throws HOST_UNKNOWN, HOST_BUSY. */
@@ -300,34 +284,6 @@ export class Hosts {
     if (this.#hosts.byName(name) !== undefined) throw knownError('HOST_EXISTS', { host: name });
     this.#hosts.setName(row.host_id, name);
     this.#note(row.host_id, name, 'renamed', `${row.name} is now called ${name}`);
-  }
-
-  #setSecureOn(row: HostRow, text: string | null): void {
-    const password = text === null ? null : readSixBytes(text);
-    if (password === undefined) throw knownError('SECURE_ON_INVALID', { password: text! });
-    if (password === row.secure_on) return;
-    this.#hosts.setSecureOn(row.host_id, password);
-    const what = password === null ? 'without' : 'with';
-    this.#note(row.host_id, row.name, 'secure-on', `${row.name} is woken ${what} a SecureOn password from now on`);
-  }
-
-  #setAddress(row: HostRow, address: string | null): void {
-    if (address === row.address) return;
-    if (address !== null) {
-      const problem = isIPv4(address) ? this.#addressProblem(address) : 'it is not an IPv4 address';
-      if (problem !== undefined) throw knownError('ADDRESS_INVALID', { address, host: row.name, problem });
-      const owner = this.#hosts.byAddress(address);
-      if (owner !== undefined) throw knownError('ADDRESS_TAKEN', { address, owner: owner.name });
-    }
-    this.#hosts.setAddress(row.host_id, address);
-    const text = address === null ? `No address is kept for ${row.name}` : `${address} is kept for ${row.name}`;
-    this.#note(row.host_id, row.name, 'address', text);
-  }
-
-  #bootMacOf(row: HostRow): string | undefined {
-    const macs = this.#hosts.macsOf(row.host_id);
-    const seen = row.inventory === null ? undefined : (JSON.parse(row.inventory) as Inventory).mac;
-    return seen !== undefined && macs.includes(seen) ? seen : macs[0];
   }
 
   #approve(hostId: number, name: string): void {

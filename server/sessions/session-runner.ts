@@ -3,30 +3,22 @@
  * only then sees to the effects. It ticks about once a second, and after every report of a host for that host's task alone.
  */
 
-import { DEFAULT_WAKE_GAP_S, type DeployRequest, type HostView } from '#protocol/admin-api.ts';
+import type { HostView } from '#protocol/admin-api.ts';
 import type { Report } from '#protocol/agent-api.ts';
-import { describeDisk } from '#protocol/disk.ts';
-import {
-  isSessionEnded,
-  isTaskEnded,
-  type SessionState,
-  sessionMoves,
-  type TaskState,
-  taskMoves,
-} from '#protocol/states.ts';
+import { isSessionEnded, isTaskEnded, type SessionState, sessionMoves, taskMoves } from '#protocol/states.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Logger } from '#system/log.ts';
 import type { Config } from '../config.ts';
 import type { SessionTable, TaskChange } from '../db/session-table.ts';
 import type { EventLog } from '../inventory/events.ts';
 import type { Hosts } from '../inventory/hosts.ts';
-import { decideSession, type SessionFacts } from './decide-session.ts';
-import { decideTask, type TaskFacts, type TaskLimits, type TaskMove } from './decide-task.ts';
+import { decideSession } from './decide-session.ts';
+import { decideTask, type TaskLimits, type TaskMove } from './decide-task.ts';
+import { Facts } from './facts.ts';
 import { LiveSession, type LiveTask } from './live-session.ts';
-import { isPassWorth } from './pass-plan.ts';
 import type { PassRunner } from './pass-runner.ts';
 import { saySessionMove, sayTaskMove } from './session-text.ts';
-import { mayWake, recentWakes, type WakeRule } from './wake-wave.ts';
+import { Waking } from './waking.ts';
 
 export interface SessionRunnerOptions {
   readonly config: Config;
@@ -47,13 +39,10 @@ export interface SessionRunnerOptions {
 
 /** A pass, or a restart of the daemon, is followed by so much patience for hosts that prepare. */
 const SETTLE_MS = 15_000;
-/** Hosts woken in one tick: a room that starts at once trips its fuse. */
-const WAKES_PER_TICK = 20;
-const MAX_FRUITLESS_PASSES = 2;
-/** What a host of a running cast comes to when the cast has brought it all, which says that the sender is about to end. */
-const SERVED_STATES: readonly TaskState[] = ['verifying', 'finishing', 'succeeded'];
 
 export class SessionRunner {
+  /** What the decisions look at. */
+  readonly facts: Facts;
   readonly sessions = new Map<number, LiveSession>();
   /** The running task of each host. */
   readonly tasksByHost = new Map<number, { readonly live: LiveSession; readonly task: LiveTask }>();
@@ -61,13 +50,13 @@ export class SessionRunner {
   isStopped = false;
   #options: SessionRunnerOptions;
   #limits: TaskLimits;
-  #startedMs: number;
-  #wakesLeft = WAKES_PER_TICK;
+  #waking: Waking;
 
   constructor(options: SessionRunnerOptions) {
     this.#options = options;
     this.#limits = { ...options.config.session, receiveTimeoutS: options.config.cast.receiveTimeoutS };
-    this.#startedMs = options.clock.nowMs();
+    this.#waking = new Waking(options);
+    this.facts = new Facts(options, this.#waking);
   }
 
   /** Takes a running session from the database into memory. */
@@ -84,7 +73,7 @@ export class SessionRunner {
 
   /** Decides everything that time may have changed. */
   tick(): void {
-    this.#wakesLeft = WAKES_PER_TICK;
+    this.#waking.beginTick();
     for (const live of [...this.sessions.values()]) {
       try {
         this.settle(live);
@@ -160,20 +149,13 @@ export class SessionRunner {
     this.#options.onChange(row.sessionId);
   }
 
-  /** No report for a while, and its state calls for one. */
-  isLost(task: LiveTask): boolean {
-    const { state } = task.row;
-    if (isTaskEnded(state) || state === 'pending' || state === 'booting') return false;
-    return this.#silentMs(task) > this.#limits.lostAfterS * 1000;
-  }
-
   #decideTask(live: LiveSession, task: LiveTask, isRepairTime = false): boolean {
     let hasMoved = false;
     // The longest chain without outside help is pending, booting, preparing.
     for (let i = 0; i < 5; i++) {
-      const decision = decideTask(this.#taskFacts(live, task, isRepairTime), this.#limits);
+      const decision = decideTask(this.facts.ofTask(live, task, isRepairTime), this.#limits);
       if (decision.move === undefined) {
-        if (decision.effects.includes('keepAwake')) this.#keepAwake(live, task);
+        if (decision.effects.includes('keepAwake')) this.#waking.keepAwake(live, task);
         return hasMoved;
       }
       this.moveTasks(live, [{ task, move: decision.move }]);
@@ -184,7 +166,7 @@ export class SessionRunner {
 
   /** True when the session moved. */
   #decideSession(live: LiveSession): boolean {
-    const decision = decideSession(this.#sessionFacts(live));
+    const decision = decideSession(this.facts.ofSession(live));
     if (decision.move !== undefined) {
       if (live.row.state === 'casting') {
         this.passes?.conclude(live);
@@ -199,87 +181,6 @@ export class SessionRunner {
       else for (const task of live.tasksIn('ready')) this.#decideTask(live, task, true);
     }
     return false;
-  }
-
-  #taskFacts(live: LiveSession, task: LiveTask, isRepairTime: boolean): TaskFacts {
-    const { row, holes, report } = task;
-    const nowMs = this.#options.clock.nowMs();
-    const silentMs = this.#silentMs(task);
-    const lastSeenMs = this.#options.hosts.lastSeenMs(row.hostId);
-    const { pass } = live;
-    const takesPart = pass?.order !== undefined && pass.lackedBefore.has(row.taskId);
-    return {
-      kind: live.row.kind,
-      host: row.host,
-      state: row.state,
-      stateMs: Math.max(row.stateMs, this.#startedMs, this.#calledMs(live, task)),
-      wasHere: row.startedMs !== undefined,
-      isHere:
-        lastSeenMs !== undefined &&
-        !this.#options.hasLeft(row.hostId) &&
-        nowMs - lastSeenMs <= this.#limits.lostAfterS * 1000,
-      silentMs,
-      ...(report === undefined ? {} : { status: report.status }),
-      ...(report?.error === undefined ? {} : { error: report.error }),
-      ...(holes === undefined ? {} : { holes: holes.count }),
-      damaged: row.state === 'repairing' ? live.damagedAmong(holes) : 0,
-      image: live.row.image,
-      disk: describeDisk(row.disk),
-      repairs: row.repairs,
-      verify: live.row.kind === 'deploy' ? live.row.request.verify : 'full',
-      isStarted: !['planned', 'gathering'].includes(live.row.state),
-      isRepairTime,
-      ...(takesPart
-        ? {
-            cast: {
-              isEnded: pass.phase === 'ended',
-              isFailed: pass.isFailed,
-              quietMs: nowMs - Math.max(pass.endedAtMs, task.movedAtMs),
-            },
-          }
-        : {}),
-      nowMs,
-    };
-  }
-
-  #sessionFacts(live: LiveSession): SessionFacts {
-    const { row } = live;
-    const nowMs = this.#options.clock.nowMs();
-    const deploy = row.kind === 'deploy' ? row.request : undefined;
-    return {
-      kind: row.kind,
-      state: row.state,
-      mode: deploy?.mode ?? 'unicast',
-      start: deploy?.start ?? { when: 'now' },
-      isStartNow: row.isStartNow,
-      gatheringMs: row.gatheringMs ?? nowMs,
-      firstReadyMs: live.firstReadyMs,
-      tasks: live.counts,
-      cast: live.pass?.phase ?? 'none',
-      isCastHeard: this.#isCastHeard(live),
-      settleUntilMs: row.passes === 0 ? 0 : live.settleUntilMs,
-      isPassWorth: () => this.#isPassWorth(live),
-      nowMs,
-    };
-  }
-
-  /** False when every host of the running cast has failed, was cancelled, is lost, or left it before its end. */
-  #isCastHeard(live: LiveSession): boolean {
-    const { pass } = live;
-    if (pass?.phase !== 'running' || pass.view === undefined) return false;
-    const isSent = pass.view.sentBytes >= pass.view.bytes;
-    return pass.lackedBefore.keys().some((taskId) => {
-      const task = live.tasks.get(taskId)!;
-      const { state } = task.row;
-      if (state === 'receiving') return !this.isLost(task);
-      return SERVED_STATES.includes(state) || (isSent && state === 'ready');
-    });
-  }
-
-  #isPassWorth(live: LiveSession): boolean {
-    if (live.fruitlessPasses >= MAX_FRUITLESS_PASSES) return false;
-    const holes = live.tasksIn('ready').flatMap((task) => (task.holes === undefined ? [] : [task.holes]));
-    return holes.length > 1 && isPassWorth(holes, holes[0]!.chunkCount, this.#options.bytesPerChunk(live));
   }
 
   #changeOf(task: LiveTask, move: TaskMove, nowMs: number): TaskChange {
@@ -323,44 +224,5 @@ export class SessionRunner {
     task.movedAtMs = nowMs;
     if (isTaskEnded(change.state)) this.tasksByHost.delete(row.hostId);
     this.#options.onTaskMoved(live, task);
-  }
-
-  #keepAwake(live: LiveSession, task: LiveTask): void {
-    const { hosts, waker, clock, log } = this.#options;
-    const nowMs = clock.nowMs();
-    const rule = this.#wakeRule(live);
-    const isSomebodyUnwoken = () => live.tasksIn('booting').some((one) => one.lastWakeMs === undefined);
-    const facts = { lastWakeMs: task.lastWakeMs, wakes: live.wakes, isSomebodyUnwoken, nowMs };
-    if (this.#wakesLeft === 0 || !mayWake(facts, rule)) return;
-    const host = hosts.byId(task.row.hostId);
-    if (host === undefined) return;
-    this.#wakesLeft--;
-    if (rule.wave !== undefined) live.wakes = [...recentWakes(live.wakes, rule.gapMs, nowMs), nowMs];
-    task.firstWakeMs ??= nowMs;
-    task.lastWakeMs = nowMs;
-    // It is sent again and again; the deadline is what tells the admin.
-    waker.wake(host).catch((error: unknown) => log.warn({ err: error, host: host.name }, 'wake failed'));
-  }
-
-  #wakeRule(live: LiveSession): WakeRule {
-    const { wakeWave, wakeGapS }: Partial<DeployRequest> = live.row.kind === 'deploy' ? live.row.request : {};
-    return {
-      intervalMs: this.#options.config.session.wakeIntervalS * 1000,
-      gapMs: (wakeGapS ?? DEFAULT_WAKE_GAP_S) * 1000,
-      ...(wakeWave === undefined ? {} : { wave: wakeWave }),
-    };
-  }
-
-  /** A host that is to be woken in a later wave is not late yet. */
-  #calledMs(live: LiveSession, task: LiveTask): number {
-    if (task.row.state !== 'booting') return 0;
-    const isWaiting = live.row.kind === 'deploy' && live.row.request.wakeWave !== undefined;
-    return task.firstWakeMs ?? (isWaiting ? this.#options.clock.nowMs() : 0);
-  }
-
-  /** The daemon's own absence does not count. */
-  #silentMs(task: LiveTask): number {
-    const seenMs = this.#options.hosts.lastSeenMs(task.row.hostId) ?? 0;
-    return this.#options.clock.nowMs() - Math.max(seenMs, this.#startedMs);
   }
 }

@@ -6,10 +6,8 @@ import type {
   HostView,
   PowerAction,
   SessionView,
-  VersionView,
 } from '#protocol/admin-api.ts';
 import { isChunkSize } from '#protocol/chunk.ts';
-import { identityOf } from '#protocol/disk.ts';
 import { knownError } from '#protocol/errors.ts';
 import { isTaskEnded } from '#protocol/states.ts';
 import type { Clock } from '#system/clock.ts';
@@ -23,10 +21,11 @@ import type { EventLog } from '../inventory/events.ts';
 import type { Hosts } from '../inventory/hosts.ts';
 import { runCast } from '../transfer/cast.ts';
 import { AgentCalls } from './agent-calls.ts';
-import { chooseTaskDisk, describePlan, makeDeployPlan } from './deploy-plan.ts';
+import { describePlan } from './deploy-plan.ts';
 import { diskNoteOf } from './disk-note.ts';
 import type { LiveSession } from './live-session.ts';
 import { PassRunner } from './pass-runner.ts';
+import { Planner } from './planner.ts';
 import { SessionRunner } from './session-runner.ts';
 import { viewLive, viewStored } from './session-view.ts';
 
@@ -54,8 +53,8 @@ export class Sessions {
   #table: SessionTable;
   #runner: SessionRunner;
   #passes: PassRunner;
+  #planner: Planner;
   #listeners = new Set<(sessionId: number) => void>();
-  #bytesPerChunk = new Map<string, number>();
   #stopping = new AbortController();
   #ticking: Promise<void> = Promise.resolve();
 
@@ -68,10 +67,11 @@ export class Sessions {
     const onChange = (sessionId: number) => {
       for (const listener of this.#listeners) listener(sessionId);
     };
+    this.#planner = new Planner({ ...options, runningSessionOf: (hostId) => this.runningSessionOf(hostId) });
     this.#runner = new SessionRunner({
       ...options,
       table: this.#table,
-      bytesPerChunk: (live) => this.#averageChunk(live.row.manifestId!),
+      bytesPerChunk: (live) => this.#planner.averageChunk(live.row.manifestId!),
       hasLeft: (hostId) => this.agents.hasLeft(hostId),
       onTaskMoved: (live, task) => {
         const content = diskNoteOf(live.row, task.row);
@@ -122,19 +122,9 @@ export class Sessions {
     await this.#ticking;
   }
 
-  /** Throws IMAGE_UNKNOWN, VERSION_UNKNOWN, HOST_UNKNOWN, GROUP_UNKNOWN, GROUP_EMPTY, PLAN_EMPTY, DISK_RULE_INVALID, IMAGE_DAMAGED. */
-  async planDeploy(request: DeployRequest): Promise<DeployPlan> {
-    const { catalog, store, hosts, config } = this.#options;
-    const { image, version } = catalog.resolve(request.image);
-    const chosen = hosts.resolve(request.hosts, request.groups);
-    if (chosen.length === 0) throw knownError('PLAN_EMPTY');
-    const { head, ids } = await catalog.loadManifest(version.manifestId);
-    // A chunk that is known to be gone is told before any disk is touched, not after all of them are half written.
-    const { packIds } = await store.locate(ids);
-    const count = packIds.reduce((sum, packId) => (packId < 0 ? sum + 1 : sum), 0);
-    if (count > 0) throw knownError('IMAGE_DAMAGED', { image: request.image, count });
-    const withSessions = chosen.map((host) => this.#withSession(host));
-    return makeDeployPlan(request, { image, version, layout: head.layout }, withSessions, config.cast.maxMbit);
+  /** Throws what Planner.plan throws. */
+  planDeploy(request: DeployRequest): Promise<DeployPlan> {
+    return this.#planner.plan(request);
   }
 
   /** Starts what the admin saw. Throws PLAN_CHANGED, PLAN_REFUSED, and all of planDeploy. */
@@ -161,8 +151,7 @@ export class Sessions {
       const problem = `chunks of ${request.chunkBytes} bytes; use a power of two from 64 KiB to 4 MiB`;
       throw knownError('INVALID_REQUEST', { problem });
     }
-    const host = this.#withSession(this.#options.hosts.get(request.host));
-    const disk = identityOf(chooseTaskDisk(host, request.disk));
+    const { host, disk } = this.#planner.chooseDisk(request.host, request.disk);
     return this.#start({
       kind: 'capture',
       image: request.image,
@@ -179,7 +168,7 @@ export class Sessions {
   /** Throws SESSION_UNKNOWN. */
   view(sessionId: number): SessionView {
     const live = this.#runner.sessions.get(sessionId);
-    if (live !== undefined) return viewLive(live, (task) => this.#runner.isLost(task));
+    if (live !== undefined) return viewLive(live, (task) => this.#runner.facts.isLost(task));
     const row = this.#table.session(sessionId);
     if (row === undefined) throw knownError('SESSION_UNKNOWN', { session: sessionId });
     return viewStored(row, this.#table.tasksOf(sessionId), this.#table.castsOf(sessionId));
@@ -290,22 +279,6 @@ export class Sessions {
     const row = this.#table.session(sessionId);
     if (row === undefined) throw knownError('SESSION_UNKNOWN', { session: sessionId });
     throw knownError('SESSION_ENDED', { session: sessionId, state: row.state });
-  }
-
-  #withSession(host: HostView): HostView {
-    const session = this.runningSessionOf(host.hostId);
-    return session === undefined ? host : { ...host, session };
-  }
-
-  /** Stored bytes of an average chunk of an image version. */
-  #averageChunk(manifestId: string): number {
-    const known = this.#bytesPerChunk.get(manifestId);
-    if (known !== undefined) return known;
-    const versions: VersionView[] = this.#options.catalog.list().flatMap((image) => image.versions);
-    const version = versions.find((one) => one.manifestId === manifestId);
-    const average = version === undefined || version.chunks === 0 ? 0 : version.storedBytes / version.chunks;
-    this.#bytesPerChunk.set(manifestId, average);
-    return average;
   }
 
   async #tickUntilStopped(): Promise<void> {

@@ -201,12 +201,12 @@ test('a host keeps its SecureOn password, which no view shows, until it is remov
   const { hosts, events } = makeInventory();
   const { hostId } = hosts.add({ name: 'pc-01', macs: [MAC_1] });
   assert.equal(hosts.set('pc-01', { secureOn: 'FF-11-22-33-44-55' }).hasSecureOn, true);
-  assert.equal(hosts.secureOnOf(hostId), 'ff:11:22:33:44:55');
+  assert.equal(hosts.settings.secureOnOf(hostId), 'ff:11:22:33:44:55');
   assert.doesNotMatch(JSON.stringify([hosts.list(), events.list()]), /11:22/);
   assert.throws(() => hosts.set('pc-01', { secureOn: 'secret' }), { code: 'SECURE_ON_INVALID' });
   assert.equal(hosts.set('pc-01', {}).hasSecureOn, true);
   assert.equal(hosts.set('pc-01', { secureOn: null }).hasSecureOn, undefined);
-  assert.equal(hosts.secureOnOf(hostId), undefined);
+  assert.equal(hosts.settings.secureOnOf(hostId), undefined);
 });
 
 test('an address is kept for one host, for the network card that it boots from', () => {
@@ -223,12 +223,15 @@ test('an address is kept for one host, for the network card that it boots from',
   for (const address of ['10.0.0.256', '10.0.0.07', 'x']) {
     assert.throws(() => hosts.set('pc-02', { address }), { code: 'ADDRESS_INVALID' });
   }
-  assert.deepEqual([hosts.addressKeptFor(MAC_1), hosts.macKeeping('10.0.0.7')], ['10.0.0.7', MAC_1]);
+  assert.deepEqual([hosts.settings.addressKeptFor(MAC_1), hosts.settings.macKeeping('10.0.0.7')], ['10.0.0.7', MAC_1]);
   hosts.hello(hostId, sampleInventory(MAC_2));
-  assert.deepEqual([hosts.addressKeptFor(MAC_1), hosts.addressKeptFor(MAC_2)], [undefined, '10.0.0.7']);
-  assert.equal(hosts.macKeeping('10.0.0.8'), undefined);
+  assert.deepEqual(
+    [hosts.settings.addressKeptFor(MAC_1), hosts.settings.addressKeptFor(MAC_2)],
+    [undefined, '10.0.0.7'],
+  );
+  assert.equal(hosts.settings.macKeeping('10.0.0.8'), undefined);
   hosts.set('pc-01', { address: null });
-  assert.equal(hosts.addressKeptFor(MAC_2), undefined);
+  assert.equal(hosts.settings.addressKeptFor(MAC_2), undefined);
   const strict = new Hosts({ database, events, clock, lostAfterMs: LOST_AFTER_MS, addressProblem: () => 'no' });
   assert.throws(() => strict.set('pc-01', { address: '10.0.0.7' }), {
     message: '10.0.0.7 cannot be kept for pc-01: no',

@@ -1,0 +1,131 @@
+/** What the decisions about tasks and sessions look at, taken from the running session, its hosts and the clock. Changes nothing. */
+import { describeDisk } from '#protocol/disk.ts';
+import { isTaskEnded, type TaskState } from '#protocol/states.ts';
+import type { Clock } from '#system/clock.ts';
+import type { Config } from '../config.ts';
+import type { Hosts } from '../inventory/hosts.ts';
+import type { SessionFacts } from './decide-session.ts';
+import type { TaskFacts } from './decide-task.ts';
+import type { LiveSession, LiveTask } from './live-session.ts';
+import { isPassWorth } from './pass-plan.ts';
+import type { Waking } from './waking.ts';
+
+export interface FactsOptions {
+  readonly config: Config;
+  readonly hosts: Pick<Hosts, 'lastSeenMs'>;
+  readonly clock: Clock;
+  /** Stored bytes of an average chunk of the image, to weigh a pass. */
+  bytesPerChunk(live: LiveSession): number;
+  /** The host took leave: it has been told to reboot or to power off, and its agent has not come back since. */
+  hasLeft(hostId: number): boolean;
+}
+
+const MAX_FRUITLESS_PASSES = 2;
+/** What a host of a running cast comes to when the cast has brought it all, which says that the sender is about to end. */
+const SERVED_STATES: readonly TaskState[] = ['verifying', 'finishing', 'succeeded'];
+
+export class Facts {
+  #options: FactsOptions;
+  #waking: Waking;
+  #startedMs: number;
+
+  constructor(options: FactsOptions, waking: Waking) {
+    this.#options = options;
+    this.#waking = waking;
+    this.#startedMs = options.clock.nowMs();
+  }
+
+  ofTask(live: LiveSession, task: LiveTask, isRepairTime: boolean): TaskFacts {
+    const { row, holes, report } = task;
+    const nowMs = this.#options.clock.nowMs();
+    const silentMs = this.#silentMs(task);
+    const lastSeenMs = this.#options.hosts.lastSeenMs(row.hostId);
+    const { pass } = live;
+    const takesPart = pass?.order !== undefined && pass.lackedBefore.has(row.taskId);
+    return {
+      kind: live.row.kind,
+      host: row.host,
+      state: row.state,
+      stateMs: Math.max(row.stateMs, this.#startedMs, this.#waking.calledMs(live, task)),
+      wasHere: row.startedMs !== undefined,
+      isHere:
+        lastSeenMs !== undefined &&
+        !this.#options.hasLeft(row.hostId) &&
+        nowMs - lastSeenMs <= this.#options.config.session.lostAfterS * 1000,
+      silentMs,
+      ...(report === undefined ? {} : { status: report.status }),
+      ...(report?.error === undefined ? {} : { error: report.error }),
+      ...(holes === undefined ? {} : { holes: holes.count }),
+      damaged: row.state === 'repairing' ? live.damagedAmong(holes) : 0,
+      image: live.row.image,
+      disk: describeDisk(row.disk),
+      repairs: row.repairs,
+      verify: live.row.kind === 'deploy' ? live.row.request.verify : 'full',
+      isStarted: !['planned', 'gathering'].includes(live.row.state),
+      isRepairTime,
+      ...(takesPart
+        ? {
+            cast: {
+              isEnded: pass.phase === 'ended',
+              isFailed: pass.isFailed,
+              quietMs: nowMs - Math.max(pass.endedAtMs, task.movedAtMs),
+            },
+          }
+        : {}),
+      nowMs,
+    };
+  }
+
+  ofSession(live: LiveSession): SessionFacts {
+    const { row } = live;
+    const nowMs = this.#options.clock.nowMs();
+    const deploy = row.kind === 'deploy' ? row.request : undefined;
+    return {
+      kind: row.kind,
+      state: row.state,
+      mode: deploy?.mode ?? 'unicast',
+      start: deploy?.start ?? { when: 'now' },
+      isStartNow: row.isStartNow,
+      gatheringMs: row.gatheringMs ?? nowMs,
+      firstReadyMs: live.firstReadyMs,
+      tasks: live.counts,
+      cast: live.pass?.phase ?? 'none',
+      isCastHeard: this.#isCastHeard(live),
+      settleUntilMs: row.passes === 0 ? 0 : live.settleUntilMs,
+      isPassWorth: () => this.#isPassWorth(live),
+      nowMs,
+    };
+  }
+
+  /** No report for a while, and its state calls for one. */
+  isLost(task: LiveTask): boolean {
+    const { state } = task.row;
+    if (isTaskEnded(state) || state === 'pending' || state === 'booting') return false;
+    return this.#silentMs(task) > this.#options.config.session.lostAfterS * 1000;
+  }
+
+  /** False when every host of the running cast has failed, was cancelled, is lost, or left it before its end. */
+  #isCastHeard(live: LiveSession): boolean {
+    const { pass } = live;
+    if (pass?.phase !== 'running' || pass.view === undefined) return false;
+    const isSent = pass.view.sentBytes >= pass.view.bytes;
+    return pass.lackedBefore.keys().some((taskId) => {
+      const task = live.tasks.get(taskId)!;
+      const { state } = task.row;
+      if (state === 'receiving') return !this.isLost(task);
+      return SERVED_STATES.includes(state) || (isSent && state === 'ready');
+    });
+  }
+
+  #isPassWorth(live: LiveSession): boolean {
+    if (live.fruitlessPasses >= MAX_FRUITLESS_PASSES) return false;
+    const holes = live.tasksIn('ready').flatMap((task) => (task.holes === undefined ? [] : [task.holes]));
+    return holes.length > 1 && isPassWorth(holes, holes[0]!.chunkCount, this.#options.bytesPerChunk(live));
+  }
+
+  /** The daemon's own absence does not count. */
+  #silentMs(task: LiveTask): number {
+    const seenMs = this.#options.hosts.lastSeenMs(task.row.hostId) ?? 0;
+    return this.#options.clock.nowMs() - Math.max(seenMs, this.#startedMs);
+  }
+}

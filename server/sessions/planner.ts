@@ -1,0 +1,63 @@
+/** Makes plans from what is there now: the image in the store, the hosts and what they are doing. Changes nothing. */
+import type { DeployPlan, DeployRequest, HostView, VersionView } from '#protocol/admin-api.ts';
+import { type DiskIdentity, identityOf } from '#protocol/disk.ts';
+import { knownError } from '#protocol/errors.ts';
+import type { Config } from '../config.ts';
+import type { Catalog } from '../images/catalog.ts';
+import type { ChunkStore } from '../images/chunk-store.ts';
+import type { Hosts } from '../inventory/hosts.ts';
+import { chooseTaskDisk, makeDeployPlan } from './deploy-plan.ts';
+
+export interface PlannerOptions {
+  readonly config: Config;
+  readonly hosts: Pick<Hosts, 'get' | 'resolve'>;
+  readonly catalog: Pick<Catalog, 'list' | 'resolve' | 'loadManifest'>;
+  readonly store: Pick<ChunkStore, 'locate'>;
+  runningSessionOf(hostId: number): number | undefined;
+}
+
+export class Planner {
+  #options: PlannerOptions;
+  #bytesPerChunk = new Map<string, number>();
+
+  constructor(options: PlannerOptions) {
+    this.#options = options;
+  }
+
+  /** Throws IMAGE_UNKNOWN, VERSION_UNKNOWN, HOST_UNKNOWN, GROUP_UNKNOWN, GROUP_EMPTY, PLAN_EMPTY, DISK_RULE_INVALID, IMAGE_DAMAGED. */
+  async plan(request: DeployRequest): Promise<DeployPlan> {
+    const { catalog, store, hosts, config } = this.#options;
+    const { image, version } = catalog.resolve(request.image);
+    const chosen = hosts.resolve(request.hosts, request.groups);
+    if (chosen.length === 0) throw knownError('PLAN_EMPTY');
+    const { head, ids } = await catalog.loadManifest(version.manifestId);
+    // A chunk that is known to be gone is told before any disk is touched, not after all of them are half written.
+    const { packIds } = await store.locate(ids);
+    const count = packIds.reduce((sum, packId) => (packId < 0 ? sum + 1 : sum), 0);
+    if (count > 0) throw knownError('IMAGE_DAMAGED', { image: request.image, count });
+    const withSessions = chosen.map((host) => this.#withSession(host));
+    return makeDeployPlan(request, { image, version, layout: head.layout }, withSessions, config.cast.maxMbit);
+  }
+
+  /** Throws HOST_UNKNOWN, HOST_PENDING, HOST_BUSY, HOST_NEVER_SEEN, DISK_NONE, DISK_AMBIGUOUS, DISK_RULE_INVALID. */
+  chooseDisk(ref: string, rule: string | undefined): { host: HostView; disk: DiskIdentity } {
+    const host = this.#withSession(this.#options.hosts.get(ref));
+    return { host, disk: identityOf(chooseTaskDisk(host, rule)) };
+  }
+
+  /** Stored bytes of an average chunk of an image version. */
+  averageChunk(manifestId: string): number {
+    const known = this.#bytesPerChunk.get(manifestId);
+    if (known !== undefined) return known;
+    const versions: VersionView[] = this.#options.catalog.list().flatMap((image) => image.versions);
+    const version = versions.find((one) => one.manifestId === manifestId);
+    const average = version === undefined || version.chunks === 0 ? 0 : version.storedBytes / version.chunks;
+    this.#bytesPerChunk.set(manifestId, average);
+    return average;
+  }
+
+  #withSession(host: HostView): HostView {
+    const session = this.#options.runningSessionOf(host.hostId);
+    return session === undefined ? host : { ...host, session };
+  }
+}
