@@ -144,7 +144,7 @@ function readDisk(path: string): Buffer {
 }
 
 /** Builds them when the recipe, the agent or the packages have changed since the last time; kept outside of the tree. */
-async function buildBootAssets(): Promise<string> {
+export async function buildBootAssets(): Promise<string> {
   const out = join(tmpdir(), 'fleetcast-boot-cache');
   await promisify(execFile)(join(ROOT, 'bin/node'), ['pxe-assets/build.ts', '--out', out], { cwd: ROOT });
   return out;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { Agent, type IncomingMessage, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -40,10 +40,11 @@ async function makeAgentSide(t: TestContext, agents: Partial<Record<keyof AgentC
     issueToken: ({ hostId }, { mac, uuid }) => tokens.issueBoot(hostId, { mac, systemUuid: uuid }),
   });
   const agentArrived: unknown[][] = [];
+  const assetsFolder = mkdtempSync(join(tmpdir(), 'fc-assets-'));
   const app = await makeAgentApp({
     ...inventory,
     director,
-    assets: BootAssets.open(mkdtempSync(join(tmpdir(), 'fleetcast-boot-'))),
+    assets: BootAssets.open(assetsFolder),
     agentUrl: 'http://10.77.0.1:8470',
     kernelArgs: 'quiet',
     debugShell: false,
@@ -56,7 +57,10 @@ async function makeAgentSide(t: TestContext, agents: Partial<Record<keyof AgentC
       } as unknown as AgentCalls,
     },
   });
-  t.after(() => app.close());
+  t.after(async () => {
+    await app.close();
+    rmSync(assetsFolder, { recursive: true });
+  });
   const { hostId } = hosts.add({ name: 'pc-01', macs: [MAC] });
   const machine = { mac: MAC, systemUuid: SAMPLE_UUID };
   const logIn = () => {
