@@ -77,7 +77,20 @@ function castTotals(cast: CastView, nowMs: number): string {
 function gatheringTotals(view: SessionView): string {
   const ready = view.tasks.filter((task) => task.state === 'ready').length;
   const starts = view.start ? `; starts ${describeStartPolicy(view.start)}` : '';
-  return `${formatCount(ready)} of ${countOf(view.tasks.length, 'host')} ready${starts}`;
+  return `${formatCount(ready)} of ${countOf(view.tasks.length, 'host')} ready${hashingOf(view)}${starts}`;
+}
+
+/** How far the hosts are that hash their disks, and when the last of them will be through. */
+function hashingOf(view: SessionView): string {
+  const all = view.tasks.flatMap((task) => currentProgress(task) ?? []).filter(({ phase }) => phase === 'hash');
+  const done = all.reduce((sum, { doneBytes }) => sum + doneBytes, 0);
+  const total = all.reduce((sum, { totalBytes }) => sum + totalBytes, 0);
+  const percent = percentOf(done, total);
+  if (percent === undefined) return '';
+  const leftS = all.map(({ totalBytes, doneBytes, bytesPerSecond }) =>
+    bytesPerSecond > 0 ? (totalBytes - doneBytes) / bytesPerSecond : 0,
+  );
+  return `; ${countOf(all.length, 'host')} hashing, ${percent} %, ETA ${formatDuration(Math.max(...leftS))}`;
 }
 
 /** What most hosts do now, all of them together. */
@@ -167,7 +180,7 @@ function detailsOf(task: TaskView, width: number): string[] {
   const progress = currentProgress(task);
   const percent = progress && percentOf(progress.doneBytes, progress.totalBytes);
   if (progress && percent !== undefined) {
-    if (task.state === 'capturing') parts.push(printable(progress.phase));
+    if (task.state === 'capturing' || progress.phase === 'hash') parts.push(printable(progress.phase));
     if (width >= 80) parts.push(progressBar(percent, 16));
     parts.push(`${String(percent).padStart(3)} %`, formatRate(progress.bytesPerSecond).padStart(10));
     const leftBytes = progress.totalBytes - progress.doneBytes;
@@ -188,16 +201,16 @@ function tookOf(task: TaskView): string {
 function currentProgress(task: TaskView): TaskView['progress'] {
   const { progress, state } = task;
   if (progress === undefined) return undefined;
-  return state === 'capturing' || phaseOf[state] === progress.phase ? progress : undefined;
+  return state === 'capturing' || phasesOf[state]?.includes(progress.phase) === true ? progress : undefined;
 }
 
-/** The agent's word for each step of the server's. */
-const phaseOf: Partial<Record<TaskState, string>> = {
-  preparing: 'prepare',
-  receiving: 'receive',
-  repairing: 'repair',
-  verifying: 'verify',
-  finishing: 'finish',
+/** The agent's words for each step of the server's. */
+const phasesOf: Partial<Record<TaskState, readonly string[]>> = {
+  preparing: ['prepare', 'hash'],
+  receiving: ['receive'],
+  repairing: ['repair'],
+  verifying: ['verify'],
+  finishing: ['finish'],
 };
 
 function fractionOf(task: TaskView): number | undefined {

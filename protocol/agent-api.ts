@@ -92,7 +92,7 @@ export const castOrderSchema = Type.Object({
 });
 export type CastOrder = Static<typeof castOrderSchema>;
 
-/** prepare: check the disk, find the holes · hold: wait · receive: hear the cast · repair: fetch the holes · verify: read back · finish: layout, swap, flush. */
+/** prepare: check the disk, find the holes (all, or by hashing what is there) · hold: wait · receive: hear the cast · repair: fetch the holes · verify: read back · finish: layout, swap, flush. */
 export const deploySteps = ['prepare', 'hold', 'receive', 'repair', 'verify', 'finish'] as const;
 export type DeployStep = (typeof deploySteps)[number];
 
@@ -119,6 +119,8 @@ export const orderSchema = Type.Union([
     step: Type.Enum([...deploySteps]),
     /** Counts how often the task was told this step; a step done in an earlier round is done again. */
     round: Type.Integer(),
+    /** Step prepare: read what the disk holds and lack only what is wrong. An agent that knows its holes already does not. */
+    hash: Type.Optional(Type.Boolean()),
     cast: Type.Optional(castOrderSchema),
   }),
   /** The host has no more to do here. */
@@ -149,7 +151,12 @@ export const deployResultSchema = Type.Object({
   chunks: Type.Integer(),
   castBytes: Type.Integer(),
   httpBytes: Type.Integer(),
+  /** What was right on the disk before, found by hashing it, and was left alone. */
+  keptBytes: Type.Optional(Type.Integer()),
+  /** Chunks that were read from the disk and found right after they were last written. */
   verifiedChunks: Type.Integer(),
+  /** How fast the disk was read, by hashing or verifying. */
+  readBytesPerSecond: Type.Optional(Type.Integer()),
 });
 export type DeployResult = Static<typeof deployResultSchema>;
 

@@ -85,23 +85,39 @@ function writeBootCode(path: string, layout: Layout): void {
 }
 
 /**
- * Makes a disk one without a table, so that a half-written disk never boots as something it is not: zeroes sector 0, and the
- * GPT headers in sector 1 and in the last sector where there are any. Returns what it zeroed: chunks that reach
- * into it (of a disk without a table, or of the boot area) must be written again. May be repeated. Throws DISK_WRITE_FAILED.
+ * Makes a disk one without a table, so that a half-written disk never boots as something it is not: zeroes what `findLabel`
+ * finds, and returns it: chunks that reach into it (of a disk without a table, or of the boot area) must be written again.
+ * May be repeated. Throws DISK_WRITE_FAILED.
  */
 export async function clearLabel(disk: Disk): Promise<ClearedRun[]> {
-  const { sectorBytes, sizeBytes } = disk;
   const file = DirectFile.open(disk.path, 'write');
   try {
-    const starts = [0, sectorBytes, sizeBytes - sectorBytes].filter((start, i) => {
-      return start + sectorBytes <= sizeBytes && (i === 0 || isGptHeader(file, start, sectorBytes));
-    });
-    for (const start of starts) file.writeAt(Buffer.alloc(sectorBytes), start, sectorBytes);
+    const runs = labelRuns(file, disk);
+    for (const { startBytes, endBytes } of runs) {
+      file.writeAt(Buffer.alloc(endBytes - startBytes), startBytes, endBytes - startBytes);
+    }
     file.sync();
-    return starts.map((startBytes) => ({ startBytes, endBytes: startBytes + sectorBytes }));
+    return runs;
   } finally {
     file.close();
   }
+}
+
+/** What clearing the label would zero. Writes nothing. Throws DISK_READ_FAILED. */
+export function findLabel(disk: Disk): ClearedRun[] {
+  const file = DirectFile.open(disk.path, 'read');
+  try {
+    return labelRuns(file, disk);
+  } finally {
+    file.close();
+  }
+}
+
+/** Sector 0, and the GPT headers in sector 1 and in the last sector where there are any. */
+function labelRuns(file: DirectFile, { sectorBytes, sizeBytes }: Disk): ClearedRun[] {
+  return [0, sectorBytes, sizeBytes - sectorBytes]
+    .filter((start, i) => start + sectorBytes <= sizeBytes && (i === 0 || isGptHeader(file, start, sectorBytes)))
+    .map((startBytes) => ({ startBytes, endBytes: startBytes + sectorBytes }));
 }
 
 /** UEFI 2.10, 5.3.2: a GPT header begins with `EFI PART`. */

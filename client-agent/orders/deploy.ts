@@ -1,7 +1,7 @@
 /**
  * The deploy job of one host, from top to bottom: prepare → hold → receive → repair → verify → finish.
  * The server orders each step, in whatever sequence the session needs; the job only keeps what it knows: its disk, the
- * manifest, and its holes. Losing it (a reboot) costs time, never truth: a new job lacks everything.
+ * manifest, and its holes. Losing it (a reboot) costs time, never truth: a new job lacks everything, or hashes its disk.
  */
 import { randomBytes } from 'node:crypto';
 import type { CastOrder, DeployOrder, DeployResult, Inventory, Progress } from '#protocol/agent-api.ts';
@@ -15,18 +15,16 @@ import type { Logger } from '#system/log.ts';
 import { readContent } from '../disk/disk-content.ts';
 import { findDisk } from '../disk/disk-finder.ts';
 import { readLayout } from '../disk/layout-reader.ts';
-import { applyLayout, type ClearedRun, clearLabel } from '../disk/layout-writer.ts';
+import { applyLayout, type ClearedRun, clearLabel, findLabel } from '../disk/layout-writer.ts';
 import { writeSwapHeader } from '../disk/swap.ts';
 import { type ByteSource, drain, sourceOf } from '../receive/byte-source.ts';
 import { DiskWorkers } from '../receive/disk-workers.ts';
 import { FrameReader } from '../receive/frame-reader.ts';
 import { layStream } from '../receive/lay-stream.ts';
 import { ProgressMeter } from '../receive/progress-meter.ts';
+import { plainBytesOf, readBack } from '../receive/read-back.ts';
 import { startUdpReceiver } from '../receive/udp-receiver.ts';
 import { retryWhileAway, type ServerLink } from '../server-link.ts';
-
-/** Chunks that a worker reads back between two looks at the order. */
-const VERIFY_BATCH = 64;
 
 /** What the job needs of the machine that it runs on. */
 export interface DeployMachine {
@@ -43,6 +41,8 @@ interface Prepared {
   readonly manifest: Manifest;
   readonly workers: DiskWorkers;
   readonly holes: HoleSet;
+  /** Chunks that were not read from the disk and found right since they were last written. Every hole is among them. */
+  readonly unverified: HoleSet;
 }
 
 export class DeployJob {
@@ -51,9 +51,12 @@ export class DeployJob {
   readonly #machine: DeployMachine;
   #prepared: Prepared | undefined;
   #isLabelCleared = false;
+  /** What the disk holds was not looked at yet, and nothing was laid on it that this job would know of. */
+  #isUnread = true;
+  #keptBytes = 0;
   #castBytes = 0;
   #httpBytes = 0;
-  #verifiedChunks = 0;
+  #readBytesPerSecond: number | undefined;
 
   constructor(order: DeployOrder, machine: DeployMachine) {
     this.taskId = order.taskId;
@@ -82,6 +85,9 @@ export class DeployJob {
     const meter = new ProgressMeter(order.step, prepared.holes, onProgress);
     switch (order.step) {
       case 'prepare':
+        if (order.hash === true && this.#isUnread) {
+          await this.#hash(prepared, new ProgressMeter('hash', prepared.holes, onProgress), signal);
+        }
         break;
       case 'receive':
         await this.#receive(order, prepared, meter, signal);
@@ -90,7 +96,7 @@ export class DeployJob {
         await this.#repair(order, prepared, meter, signal);
         break;
       case 'verify':
-        await this.#verify(prepared, meter, signal);
+        await this.#readBack(prepared, meter, signal);
         break;
       case 'finish':
         return this.#finish(prepared);
@@ -105,7 +111,7 @@ export class DeployJob {
     this.#prepared = undefined;
   }
 
-  /** Step 1. Is it the disk of the plan, does the image fit it? Nothing is written yet, and everything is lacking. */
+  /** Step 1. Is it the disk of the plan, does the image fit it? Nothing is written yet, and everything counts as lacking. */
   async #prepare(order: DeployOrder, signal: AbortSignal): Promise<Prepared> {
     const { disk, interfaceName } = await this.#checkDisk(order);
     const manifestBytes = await this.#machine.link.readManifest(order.manifestId, signal);
@@ -113,7 +119,19 @@ export class DeployJob {
     checkFit(disk, manifest);
     const count = this.#machine.workerCount;
     const workers = await DiskWorkers.start({ diskPath: disk.path, manifest, manifestBytes, count });
-    return { disk, interfaceName, manifest, workers, holes: HoleSet.all(manifest.chunkCount) };
+    const holes = HoleSet.all(manifest.chunkCount);
+    return { disk, interfaceName, manifest, workers, holes, unverified: holes.clone() };
+  }
+
+  /** Step 1, second half: what the disk already holds is no hole. Writes nothing; one that was broken off goes on. */
+  async #hash(prepared: Prepared, meter: ProgressMeter, signal: AbortSignal): Promise<void> {
+    await this.#readBack(prepared, meter, signal, 'wrong');
+    const { disk, manifest, holes, unverified } = prepared;
+    // The first write clears the label, and with it what of the image lies there: better cast with the rest than repaired alone.
+    if (holes.count > 0) addCleared(prepared, findLabel(disk));
+    const all = HoleSet.all(manifest.chunkCount);
+    this.#keptBytes = plainBytesOf(manifest, all) - plainBytesOf(manifest, unverified);
+    this.#isUnread = false;
   }
 
   /** Finds the disk of the plan among the disks that are there now. Throws DISK_CHANGED, DISK_AMBIGUOUS. */
@@ -166,31 +184,19 @@ export class DeployJob {
     );
   }
 
-  /** Step 4. Reads every chunk back around the page cache; a wrong one is a hole again. */
-  async #verify({ manifest, workers, holes }: Prepared, meter: ProgressMeter, signal: AbortSignal): Promise<void> {
-    const totalBytes = plainBytesOf(manifest, HoleSet.all(manifest.chunkCount));
-    let next = 0;
-    let doneBytes = 0;
-    this.#verifiedChunks = 0;
-    const readOn = async () => {
-      while (next < manifest.chunkCount) {
-        signal.throwIfAborted();
-        const from = next;
-        const to = Math.min(from + VERIFY_BATCH, manifest.chunkCount);
-        next = to;
-        for (const ordinal of await workers.verify(from, to)) holes.add(ordinal);
-        for (let ordinal = from; ordinal < to; ordinal++) {
-          doneBytes += placeOf(manifest, ordinal).plainBytes;
-          if (!holes.has(ordinal)) this.#verifiedChunks++;
-        }
-        meter.moved(doneBytes, totalBytes);
-      }
-    };
-    await Promise.all(Array.from({ length: workers.count }, readOn));
+  /** Step 4. Reads back around the page cache what was written since it was last read; a wrong chunk is a hole again. */
+  async #readBack(
+    prepared: Prepared,
+    meter: ProgressMeter,
+    signal: AbortSignal,
+    unreadable: 'fail' | 'wrong' = 'fail',
+  ): Promise<void> {
+    const bytesPerSecond = await readBack({ ...prepared, meter, signal, unreadable });
+    this.#readBytesPerSecond = bytesPerSecond ?? this.#readBytesPerSecond;
   }
 
   /** Step 5. All data is in its place: now the rest that makes a disk bootable, the table last (docs/decisions/0002). */
-  async #finish({ disk, manifest, workers, holes }: Prepared): Promise<DeployResult> {
+  async #finish({ disk, manifest, workers, holes, unverified }: Prepared): Promise<DeployResult> {
     if (holes.count > 0) {
       throw knownError('AGENT_FAILED', { reason: `told to finish while ${holes.count} chunks are lacking` });
     }
@@ -205,7 +211,9 @@ export class DeployJob {
       chunks: manifest.chunkCount,
       castBytes: this.#castBytes,
       httpBytes: this.#httpBytes,
-      verifiedChunks: this.#verifiedChunks,
+      keptBytes: this.#keptBytes,
+      verifiedChunks: manifest.chunkCount - unverified.count,
+      ...(this.#readBytesPerSecond === undefined ? {} : { readBytesPerSecond: this.#readBytesPerSecond }),
     };
   }
 
@@ -219,6 +227,7 @@ export class DeployJob {
   ): Promise<void> {
     const { manifest, workers, holes } = prepared;
     const totalBytes = plainBytesOf(manifest, holes);
+    this.#isUnread = false;
     let laidBytes = 0;
     try {
       const laid = await layStream({
@@ -253,11 +262,18 @@ export class DeployJob {
   }
 
   /** The disk is neither the old nor the new system from here on: no firmware must boot it (docs/decisions/0002). */
-  async #clearLabel({ disk, manifest, holes }: Prepared): Promise<void> {
+  async #clearLabel(prepared: Prepared): Promise<void> {
     if (this.#isLabelCleared) return;
-    const cleared = await clearLabel(disk);
-    for (const ordinal of chunksWithin(manifest, cleared)) holes.add(ordinal);
+    addCleared(prepared, await clearLabel(prepared.disk));
     this.#isLabelCleared = true;
+  }
+}
+
+/** Chunks that reach into what was, or will be, cleared are lacking. */
+function addCleared({ manifest, holes, unverified }: Prepared, runs: readonly ClearedRun[]): void {
+  for (const ordinal of chunksWithin(manifest, runs)) {
+    holes.add(ordinal);
+    unverified.add(ordinal);
   }
 }
 
@@ -295,12 +311,6 @@ export function checkFit(disk: Disk, manifest: Manifest): void {
   if (disk.sizeBytes < needBytes) {
     throw knownError('DISK_TOO_SMALL', { disk: disk.path, haveBytes: disk.sizeBytes, needBytes });
   }
-}
-
-function plainBytesOf(manifest: Manifest, ordinals: HoleSet): number {
-  let sum = 0;
-  for (const ordinal of ordinals) sum += placeOf(manifest, ordinal).plainBytes;
-  return sum;
 }
 
 function chunksWithin(manifest: Manifest, runs: readonly ClearedRun[]): number[] {

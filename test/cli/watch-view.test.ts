@@ -117,3 +117,14 @@ test('what a host says of itself cannot steer the terminal', () => {
   const view = session('casting', [task('pc-01', 'failed', { error: bad })]);
   assert.equal(texts(view)[3], 'pc-01  failed     AGENT_FAILED: pc-01:  boom x');
 });
+
+test('hosts that hash their disks show how far they are, and all together when the last is through', () => {
+  const view = session('gathering', [
+    task('pc-01', 'ready', { holes: 7 }),
+    task('pc-02', 'preparing', progress('hash', 2e8)),
+    task('pc-03', 'preparing', progress('hash', 6e8)),
+  ]);
+  const [, totals, , , second] = texts(view);
+  assert.equal(totals, '1 of 3 hosts ready; 2 hosts hashing, 40 %, ETA 8s; starts when all are ready');
+  assert.equal(second, 'pc-02  preparing  hash  [###-------------]   20 %  100.0 MB/s  ETA 8s');
+});
