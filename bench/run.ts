@@ -44,6 +44,14 @@ const benches: Readonly<Record<string, Bench>> = {
     title: 'DHCP against dnsmasq, TFTP against atftpd and tftpd-hpa (not in the default set)',
     run: async (o) => (await import('./boot.ts')).benchBoot(o),
   },
+  power: {
+    title: 'seconds from power-on to the agent, by firmware and phase (not in the default set)',
+    run: async (o) => (await import('./power-on.ts')).benchPowerOn(o),
+  },
+  fetch: {
+    title: 'the squashfs over HTTP: 1, 40 and 400 clients, against nginx (not in the default set)',
+    run: async (o) => (await import('./fetch.ts')).benchFetch(o),
+  },
   chunks: {
     title: 'what the size of chunks costs (not in the default set)',
     run: async (o) => (await import('./chunk-size.ts')).benchChunkSize(o),
@@ -109,6 +117,7 @@ function printRows(rows: readonly Row[]): void {
 }
 
 function show(value: number): string {
+  if (Number.isNaN(value)) return '–';
   return Math.abs(value) >= 100 ? String(Math.round(value)) : String(Number(value.toPrecision(4)));
 }
 

@@ -39,6 +39,8 @@ export interface LabOptions {
 export interface DaemonOptions {
   /** More lines of the config file, in TOML. */
   readonly moreConfig?: string;
+  /** Default: the daemon's own. */
+  readonly logLevel?: 'debug' | 'info';
 }
 
 export interface CommandResult {
@@ -92,6 +94,16 @@ export class Lab {
     return new Lab(topology, { run: topology.run, path });
   }
 
+  /** Base URL of the agent API. */
+  get agentUrl(): string {
+    return `http://${this.topology.serverAddress}:${AGENT_PORT}`;
+  }
+
+  /** Gives the daemon its boot assets; before the daemon starts. `assets` is what `fleetcast boot build` made. */
+  giveBootAssets(assets: string): void {
+    symlinkSync(assets, join(this.folder.path, 'data/boot'));
+  }
+
   host(name: string): LabHost {
     const found = this.topology.hosts.find((host) => host.name === name);
     if (found === undefined) throw new RangeError(`the lab has no host ${name}`);
@@ -109,7 +121,8 @@ export class Lab {
   /** Starts `fleetcast serve` in the server's namespace and waits until it answers. Throws PROGRAM_FAILED with its last words. */
   async startDaemon(options: DaemonOptions = {}): Promise<void> {
     this.writeConfig(options.moreConfig);
-    const argv = ['bin/fleetcast', 'serve', '--config', this.configPath];
+    const logLevel = options.logLevel === undefined ? [] : ['--log-level', options.logLevel];
+    const argv = ['bin/fleetcast', 'serve', '--config', this.configPath, ...logLevel];
     const daemon = this.start('daemon', this.topology.serverNamespace, argv, this.daemonLog);
     this.#daemon = daemon;
     const deadline = performance.now() + DAEMON_START_MS;
@@ -161,7 +174,7 @@ export class Lab {
   powerOn(host: LabHost, power: 'on' | 'asleep' = 'on'): void {
     if (this.#light.has(host.name)) throw new RangeError(`${host.name} is already plugged in`);
     const argv = [
-      ...['bin/node', 'lab/light-host.ts', '--server', `http://${this.topology.serverAddress}:${AGENT_PORT}`],
+      ...['bin/node', 'lab/light-host.ts', '--server', this.agentUrl],
       ...['--mac', host.mac, '--uuid', host.systemUuid, '--power', power],
       ...['--agent', join(this.folder.path, 'agent', AGENT_MAIN)],
       ...['--hardware', join(this.folder.path, 'hardware', `${host.name}.json`)],

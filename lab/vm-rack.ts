@@ -1,5 +1,5 @@
 /** The virtual machines of a lab: plugs them into its switch, switches them on, reads their consoles. */
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from '#system/run.ts';
 import type { Lab } from './lab.ts';
@@ -35,11 +35,6 @@ export class VmRack {
 
   get machines(): readonly VirtualMachine[] {
     return this.#machines;
-  }
-
-  /** Gives the daemon its boot assets; before the daemon starts. `folder` is what `fleetcast boot build` made. */
-  giveBootAssets(folder: string): void {
-    symlinkSync(folder, join(this.#lab.folder.path, 'data/boot'));
   }
 
   /** Lines of the daemon's config: DHCP and TFTP of its own, and boot messages on the machines' serial consoles. */

@@ -44,6 +44,7 @@ const aliases: Readonly<Record<string, string>> = {
   '#cli': 'cli',
   '#lab': 'lab',
   '#pxe-assets': 'pxe-assets',
+  '#bench': 'bench',
   '#test': 'test',
 };
 

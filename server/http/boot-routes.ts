@@ -1,6 +1,7 @@
 /** What firmware and stage 1 fetch over HTTP: boot scripts of each machine, and the boot assets. No token can be asked for here. */
 import type { ServerResponse } from 'node:http';
 import fastifyStatic from '@fastify/static';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { knownError } from '#protocol/errors.ts';
 import type { BootAssets } from '../boot/boot-assets.ts';
@@ -23,6 +24,11 @@ export interface BootServices {
 const route = {
   config: { isOpen: true },
   onRequest: async (_request: unknown, reply: { raw: ServerResponse }) => capitalizeHeaders(reply.raw),
+  onResponse: async (request: FastifyRequest, reply: FastifyReply) => {
+    const { method, url, ip: client } = request;
+    const sent = { client, method, url, status: reply.statusCode, ms: Math.round(reply.elapsedTime) };
+    request.log.debug(sent, 'boot: answered over HTTP');
+  },
 } as const;
 
 export async function addBootRoutes(app: App, services: BootServices): Promise<void> {

@@ -1,12 +1,9 @@
 /** Virtual machines in a lab of their own, for tests: real firmware, the daemon's own DHCP and TFTP, and the real CLI. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { promisify } from 'node:util';
+import { readyBootAssets } from '#lab/boot-cache.ts';
 import { BOOTABLE_DISK_BYTES, buildBootableDisk } from '#lab/bootable-disk.ts';
 import { Lab } from '#lab/lab.ts';
 import { scratchOf } from '#lab/run-folder.ts';
@@ -15,7 +12,6 @@ import { VmRack } from '#lab/vm-rack.ts';
 import type { HostView, SessionView } from '#protocol/admin-api.ts';
 import { noLab, takeLabTurn } from '../lab/lab-turn.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
 const POLL_MS = 200;
 const SECTOR_BYTES = 512;
 /** The slowest firmware on two busy cores; alone it takes 40 s. */
@@ -48,7 +44,7 @@ export class VmRoad {
     const lab = await Lab.create({ hosts: options.lightHosts, linkMbit: 100, diskBytes: BOOTABLE_DISK_BYTES });
     t.after(() => lab.takeDown());
     const rack = new VmRack(lab);
-    rack.giveBootAssets(assets);
+    lab.giveBootAssets(assets);
     await lab.startDaemon({ moreConfig: rack.daemonConfig });
     const road = new VmRoad(lab, rack, assets);
     for (const firmware of options.firmwares) {
@@ -143,9 +139,7 @@ function readDisk(path: string): Buffer {
   return disk;
 }
 
-/** Builds them when the recipe, the agent or the packages have changed since the last time; kept outside of the tree. */
-export async function buildBootAssets(): Promise<string> {
-  const out = join(tmpdir(), 'fleetcast-boot-cache');
-  await promisify(execFile)(join(ROOT, 'bin/node'), ['pxe-assets/build.ts', '--out', out], { cwd: ROOT });
-  return out;
+/** The boot assets of this tree, up to date. */
+export function buildBootAssets(): Promise<string> {
+  return readyBootAssets(() => {});
 }
