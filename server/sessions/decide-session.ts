@@ -21,7 +21,7 @@ export interface SessionFacts {
   readonly isCastHeard: boolean;
   /** Until then a pass waits for hosts that still prepare: after a restart or a pass many come back within seconds. */
   readonly settleUntilMs: number;
-  /** Asked only when it matters, because it looks at every hole: is another cast worth more than repairs over HTTP? */
+  /** Asked only when it matters, because it looks at every hole: is a cast quicker than serving the holes over HTTP? */
   readonly isPassWorth: () => boolean;
   readonly nowMs: number;
 }
@@ -65,7 +65,8 @@ function decideGathering(facts: SessionFacts): SessionDecision {
     nowMs: facts.nowMs,
   });
   if (!mayStart) return nothing;
-  return { move: facts.mode === 'unicast' ? 'repairing' : 'casting' };
+  // Hosts that have hashed their disks may lack little, or nothing.
+  return { move: facts.mode !== 'unicast' && facts.isPassWorth() ? 'casting' : 'repairing' };
 }
 
 function decideCasting(facts: SessionFacts): SessionDecision {

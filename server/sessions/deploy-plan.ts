@@ -6,6 +6,7 @@ import { chooseDisk } from '#protocol/disk-rule.ts';
 import { KnownError, knownError } from '#protocol/errors.ts';
 import { type Layout, leastDiskBytes } from '#protocol/layout.ts';
 import { canonicalJson } from '#protocol/manifest.ts';
+import { USUAL_LINK_MBIT, WIRE_SHARE } from './pass-cost.ts';
 
 export interface PlanImage {
   readonly image: string;
@@ -13,10 +14,8 @@ export interface PlanImage {
   readonly layout: Layout;
 }
 
-/** What the estimate takes for granted: the share of the wire that a cast fills, how fast a disk reads, and an unknown link. */
-const WIRE_SHARE = 0.94;
+/** How fast a disk reads, for the estimate. */
 const READ_BYTES_PER_SECOND = 200e6;
-const USUAL_LINK_MBIT = 1000;
 
 /** What sets the pace of a cast, and why. */
 interface Pace {

@@ -7,12 +7,21 @@ import type { Hosts } from '../inventory/hosts.ts';
 import type { SessionFacts } from './decide-session.ts';
 import type { TaskFacts } from './decide-task.ts';
 import type { LiveSession, LiveTask } from './live-session.ts';
-import { isPassWorth } from './pass-plan.ts';
+import {
+  bytesPerSecondOf,
+  countLacking,
+  isPassWorth,
+  measurePasses,
+  type PassRates,
+  USUAL_GATHER_S,
+  USUAL_LINK_MBIT,
+} from './pass-cost.ts';
+import { isImageCast } from './pass-plan.ts';
 import type { Waking } from './waking.ts';
 
 export interface FactsOptions {
   readonly config: Config;
-  readonly hosts: Pick<Hosts, 'lastSeenMs'>;
+  readonly hosts: Pick<Hosts, 'lastSeenMs' | 'byId'>;
   readonly clock: Clock;
   /** Stored bytes of an average chunk of the image, to weigh a pass. */
   bytesPerChunk(live: LiveSession): number;
@@ -119,8 +128,33 @@ export class Facts {
 
   #isPassWorth(live: LiveSession): boolean {
     if (live.fruitlessPasses >= MAX_FRUITLESS_PASSES) return false;
-    const holes = live.tasksIn('ready').flatMap((task) => (task.holes === undefined ? [] : [task.holes]));
-    return holes.length > 1 && isPassWorth(holes, holes[0]!.chunkCount, this.#options.bytesPerChunk(live));
+    const lacking = live.tasksIn('ready').filter((task) => task.holes !== undefined && task.holes.count > 0);
+    const holes = lacking.map((task) => task.holes!);
+    if (isImageCast(live.row.passes + 1, holes)) return true;
+    if (holes.length < 2) return false;
+    return isPassWorth(countLacking(holes, holes[0]!.chunkCount), this.#passRates(live, lacking));
+  }
+
+  /** As the session's own passes have shown them; else what the links and the caps promise. */
+  #passRates(live: LiveSession, tasks: readonly LiveTask[]): PassRates {
+    const { hosts, config } = this.#options;
+    const links = tasks.map((task) => hosts.byId(task.row.hostId)?.inventory?.linkMbit);
+    const known = links.filter((mbit) => mbit !== undefined);
+    const asked = live.row.kind === 'deploy' ? live.row.request.maxMbit : undefined;
+    const caps = [asked, config.cast.maxMbit].filter((cap) => cap !== undefined);
+    const lineMbit = known.length === 0 ? USUAL_LINK_MBIT : Math.max(...known);
+    // The slowest receiver paces a cast.
+    const castMbit = Math.min(...caps, ...(known.length === 0 ? [USUAL_LINK_MBIT] : known));
+    const seen = measurePasses(live.casts);
+    const line = bytesPerSecondOf(lineMbit);
+    return {
+      bytesPerChunk: this.#options.bytesPerChunk(live),
+      gatherSeconds: seen.gatherSeconds ?? USUAL_GATHER_S,
+      castBytesPerSecond: seen.castBytesPerSecond ?? bytesPerSecondOf(castMbit),
+      // A cast that no cap held back has shown what the network between server and hosts gives.
+      lineBytesPerSecond: caps.length === 0 ? (seen.castBytesPerSecond ?? line) : line,
+      hostBytesPerSecond: links.map((mbit) => bytesPerSecondOf(mbit ?? lineMbit)),
+    };
   }
 
   /** The daemon's own absence does not count. */

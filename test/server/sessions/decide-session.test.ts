@@ -38,9 +38,10 @@ const capture = { kind: 'capture' } as const;
 const cases: readonly [title: string, facts: SessionFacts, decided: string][] = [
   ['it begins to gather', facts('planned', { pending: 2 }), 'gathering'],
   ['it waits for all', facts('gathering', { booting: 1, ready: 1 }), '-'],
-  ['all ready begin a pass', facts('gathering', { ready: 2 }), 'casting'],
-  ['without multicast they fetch', facts('gathering', { ready: 2 }, { mode: 'unicast' }), 'repairing'],
-  ['hosts that failed are not waited for', facts('gathering', { ready: 1, failed: 1 }), 'casting'],
+  ['all ready begin a pass', facts('gathering', { ready: 2 }, worth), 'casting'],
+  ['hosts that lack little fetch it', facts('gathering', { ready: 2 }), 'repairing'],
+  ['without multicast they fetch', facts('gathering', { ready: 2 }, { ...worth, mode: 'unicast' }), 'repairing'],
+  ['hosts that failed are not waited for', facts('gathering', { ready: 1, failed: 1 }, worth), 'casting'],
   ['nobody came', facts('gathering', { failed: 2 }), 'failed'],
   ['a capture waits', facts('gathering', { booting: 1 }, capture), '-'],
   ['a capture begins', facts('gathering', { capturing: 1 }, capture), 'capturing'],

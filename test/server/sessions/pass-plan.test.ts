@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { HoleSet } from '#protocol/holes.ts';
-import { isPassWorth, PASS_WORTH_BYTES, sharedOf, unionOf } from '#server/sessions/pass-plan.ts';
+import { chunksToCast, sharedOf, unionOf } from '#server/sessions/pass-plan.ts';
 
 const COUNT = 77;
 
@@ -14,7 +14,7 @@ function holesOf(ordinals: Iterable<number>): HoleSet {
 
 const lists = fc.array(fc.uniqueArray(fc.nat(COUNT - 1)), { maxLength: 6 });
 
-test('a first pass carries what any host lacks, a later one what at least two lack', () => {
+test('the union is what any host lacks, the shared chunks are what at least two lack', () => {
   fc.assert(
     fc.property(lists, (hosts) => {
       const sets = hosts.map(holesOf);
@@ -32,19 +32,11 @@ test('a first pass carries what any host lacks, a later one what at least two la
   );
 });
 
-test('another pass is worth it when it saves enough against serving every hole alone', () => {
-  const bytes = PASS_WORTH_BYTES / 10;
-  assert.equal(isPassWorth([holesOf([0, 1, 2, 3, 4]), holesOf([0, 1, 2, 3, 4])], COUNT, bytes), false);
-  const ten = [...Array(10).keys()];
-  assert.equal(isPassWorth([holesOf(ten), holesOf(ten)], COUNT, bytes), true);
-  assert.equal(isPassWorth([holesOf(ten)], COUNT, bytes), false);
-  assert.equal(isPassWorth([holesOf(ten), holesOf([20, 21])], COUNT, bytes), false);
-  assert.equal(
-    isPassWorth(
-      Array.from({ length: 6 }, () => holesOf([1, 2])),
-      COUNT,
-      bytes,
-    ),
-    true,
-  );
+test('the first pass to a host that has nothing carries the image, every other pass what several lack', () => {
+  const all = holesOf(Array(COUNT).keys());
+  const [one, other] = [holesOf([1, 2, 3]), holesOf([3, 4])];
+  assert.equal(chunksToCast(1, [all], COUNT).count, COUNT);
+  assert.equal(chunksToCast(1, [all, one], COUNT).count, COUNT);
+  assert.deepEqual([...chunksToCast(2, [all, one], COUNT)], [1, 2, 3]);
+  assert.deepEqual([...chunksToCast(1, [one, other], COUNT)], [3]);
 });

@@ -273,6 +273,8 @@ function inventoryOf(name: string, mac: string): Inventory {
     memoryBytes: 1e9,
     address: '10.0.0.1',
     interface: 'eth0',
+    // Slow enough that another pass of the small image is worth its gathering.
+    linkMbit: 100,
     disks: [
       {
         path: `/disks/${name}`,
