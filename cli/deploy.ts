@@ -3,15 +3,14 @@ import { Command, Option } from 'commander';
 import type { CastMode, DeployPlan, DeployRequest, StartPolicy } from '#protocol/admin-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import { onDoneOption } from './capture.ts';
-import { confirm, requireAnswerer } from './confirm.ts';
 import { apiPath } from './daemon-link.ts';
 import { parseDuration } from './duration.ts';
 import { exitCodes } from './exit-code.ts';
-import { type Cli, type Invocation, invocationOf, pathOf, withExample } from './invocation.ts';
+import { type Cli, type Invocation, invocationOf, pathOf, show, withExample } from './invocation.ts';
 import { collectNames } from './name-list.ts';
-import { refusedOf, renderPlan, takingPart } from './plan-view.ts';
+import { acceptPlan, isAcceptable } from './plan-question.ts';
+import { renderPlan } from './plan-view.ts';
 import { parseRate } from './rate.ts';
-import { countOf } from './size.ts';
 import { parseStartPolicy } from './start-policy.ts';
 import { tellStarted } from './started.ts';
 import { usageError } from './usage-error.ts';
@@ -74,31 +73,18 @@ export function deployCommand(cli: Cli): Command {
 }
 
 async function deploy(cli: Cli, invocation: Invocation, request: DeployRequest, options: DeployOptions): Promise<void> {
-  const { terminal, link, isJson, command } = invocation;
-  const isYes = options.yes === true || options.dryRun === true;
-  requireAnswerer({ terminal, isYes, isJson, what: 'Overwriting disks', command });
-  const plan = await link.post('plan', apiPath`/plans/deploy`, request);
-  if (!isJson) terminal.outLine(renderPlan(plan, (text) => terminal.paint(text, 'bold')));
-  if (options.dryRun) {
-    if (isJson) terminal.outJson(plan);
-    if (!isAcceptable(plan, request)) cli.exitCode = exitCodes.conflict;
-    return;
-  }
-  if (!isAcceptable(plan, request)) throw knownError('PLAN_REFUSED', { count: refusedOf(plan).length });
-  if (!isYes) {
-    const disks = takingPart(plan).length;
-    const question = disks === 1 ? 'Overwrite this disk?' : `Overwrite these ${countOf(disks, 'disk')}?`;
-    terminal.errorLine('');
-    await confirm(terminal, question, 'Nothing was started, no disk was touched.');
-  }
-  const session = await link.post('session', apiPath`/sessions/deploy`, { ...request, planId: plan.planId });
+  const readPlan = () => invocation.link.post('plan', apiPath`/plans/deploy`, request);
+  if (options.dryRun) return showPlan(cli, invocation, await readPlan(), request.skipRefused);
+  const isYes = options.yes === true;
+  const { planId } = await acceptPlan(invocation, { isYes, skipRefused: request.skipRefused, readPlan });
+  const session = await invocation.link.post('session', apiPath`/sessions/deploy`, { ...request, planId });
   if (options.watch) cli.exitCode = await watchSession(invocation, session.sessionId);
   else tellStarted(invocation, session);
 }
 
-/** Somebody is left to deploy to, and nobody is refused whom the admin did not agree to leave out. */
-function isAcceptable(plan: DeployPlan, request: DeployRequest): boolean {
-  return takingPart(plan).length > 0 && (request.skipRefused || refusedOf(plan).length === 0);
+function showPlan(cli: Cli, invocation: Invocation, plan: DeployPlan, skipRefused: boolean): void {
+  show(invocation, plan, (value) => renderPlan(value, (text) => invocation.terminal.paint(text, 'bold')));
+  if (!isAcceptable(plan, skipRefused)) cli.exitCode = exitCodes.conflict;
 }
 
 function requestOf(image: string, options: DeployOptions, command: string): DeployRequest {

@@ -4,8 +4,10 @@ import { DEFAULT_WAKE_GAP_S, type SessionView } from '#protocol/admin-api.ts';
 import { isSessionEnded } from '#protocol/states.ts';
 import { apiPath } from './daemon-link.ts';
 import { formatDuration, formatTime } from './duration.ts';
-import { type Cli, type Invocation, invocationOf, listing, pathOf, show, withExample } from './invocation.ts';
+import { type Cli, type Invocation, invocationOf, listing, show, withExample } from './invocation.ts';
 import { exitCodeOfSession, renderReceipt } from './receipt.ts';
+import { addCommand, removeCommand, setCommand } from './session-change.ts';
+import { parseSessionId } from './session-id.ts';
 import { countOf, formatBytes, formatRate } from './size.ts';
 import { describeStartPolicy } from './start-policy.ts';
 import { renderFacts } from './table.ts';
@@ -23,6 +25,9 @@ export function sessionCommand(cli: Cli): Command {
     .addCommand(showCommand(cli))
     .addCommand(watchCommand(cli))
     .addCommand(startNowCommand(cli))
+    .addCommand(setCommand(cli))
+    .addCommand(addCommand(cli))
+    .addCommand(removeCommand(cli))
     .addCommand(cancelCommand(cli));
 }
 
@@ -96,11 +101,6 @@ async function newestRunning(invocation: Invocation): Promise<number> {
   if (running.length === 0)
     throw usageError('No session runs now; name one: fleetcast session list', invocation.command);
   return Math.max(...running);
-}
-
-function parseSessionId(text: string, command: Command): number {
-  if (!/^[1-9]\d{0,14}$/.test(text)) throw usageError(`${text} is not the id of a session, a number`, pathOf(command));
-  return Number(text);
 }
 
 function parseCount(text: string, option: string): number {

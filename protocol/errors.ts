@@ -311,6 +311,26 @@ export const errorTable = {
     message: 'Session {session} is {state}, not gathering',
     next: 'fleetcast session show {session}',
   },
+  SESSION_NOT_DEPLOY: {
+    status: 409,
+    message: 'Session {session} is a capture: it has one host',
+    next: 'fleetcast session show {session}',
+  },
+  SESSION_HAS_HOSTS: {
+    status: 409,
+    message: 'All these hosts are in session {session} already',
+    next: 'fleetcast session show {session}',
+  },
+  HOST_NOT_IN_SESSION: {
+    status: 409,
+    message: '{host} has no running task in session {session}',
+    next: 'fleetcast session show {session}',
+  },
+  HOST_REMOVED: {
+    status: 409,
+    message: '{host} was taken out of session {session}; on its disk: {content}',
+    next: 'Put it back while the session runs: fleetcast session add {session} --hosts {host}',
+  },
   START_INVALID: {
     status: 400,
     message: '{start} is not a start policy',

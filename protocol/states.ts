@@ -29,7 +29,7 @@ export const taskStates = [
 ] as const;
 export type TaskState = (typeof taskStates)[number];
 
-/** completed: every task ended and at least one succeeded; failed: none did. How many is a count, not a state. */
+/** completed: every task ended and at least one succeeded; failed: none did; cancelled: as a whole, or host by host. How many is a count, not a state. */
 export const sessionMoves: Readonly<Record<SessionState, readonly SessionState[]>> = {
   planned: ['gathering', 'cancelled'],
   gathering: ['capturing', 'casting', 'repairing', 'finishing', 'failed', 'cancelled'],

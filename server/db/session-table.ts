@@ -1,5 +1,5 @@
 /** SQL of sessions, tasks and casts. Moves compare the state they start from, so that nothing is moved twice. */
-import type { CaptureRequest, CastView, DeployRequest } from '#protocol/admin-api.ts';
+import type { CaptureRequest, CastView, DeployRequest, StartPolicy } from '#protocol/admin-api.ts';
 import type { CaptureResult, DeployResult } from '#protocol/agent-api.ts';
 import type { DiskIdentity } from '#protocol/disk.ts';
 import type { ErrorBody } from '#protocol/errors.ts';
@@ -17,6 +17,8 @@ interface SessionRowBase {
   readonly passes: number;
   readonly createdMs: number;
   readonly gatheringMs?: number;
+  /** When its start policy was last changed: from then on its deadline counts. */
+  readonly startSetMs?: number;
   readonly endedMs?: number;
   readonly error?: ErrorBody;
 }
@@ -59,13 +61,19 @@ export interface TaskChange {
   readonly error?: ErrorBody;
 }
 
+export interface NewTask {
+  readonly hostId: number;
+  readonly host: string;
+  readonly disk: DiskIdentity;
+}
+
 export interface NewSession {
   readonly kind: 'deploy' | 'capture';
   readonly image: string;
   readonly version?: number;
   readonly manifestId?: string;
   readonly request: DeployRequest | CaptureRequest;
-  readonly tasks: readonly { readonly hostId: number; readonly host: string; readonly disk: DiskIdentity }[];
+  readonly tasks: readonly NewTask[];
 }
 
 /** The last ended task of a host, and when its agent last said hello. */
@@ -126,13 +134,18 @@ export class SessionTable {
           nowMs,
         ).lastInsertRowid,
     );
-    const insertTask = this.#database.prepare(
-      `INSERT INTO task (session_id, host_id, host, state, disk, state_ms) VALUES (?, ?, ?, 'pending', ?, ?)`,
-    );
-    for (const task of session.tasks) {
-      insertTask.run(sessionId, task.hostId, task.host, JSON.stringify(task.disk), nowMs);
-    }
+    this.insertTasks(sessionId, session.tasks, nowMs);
     return sessionId;
+  }
+
+  /** Throws SQLite's constraint error when a host already has a running task. */
+  insertTasks(sessionId: number, tasks: readonly NewTask[], nowMs: number): TaskRow[] {
+    const insertTask = this.#database.prepare<unknown[], Cells>(
+      `INSERT INTO task (session_id, host_id, host, state, disk, state_ms) VALUES (?, ?, ?, 'pending', ?, ?) RETURNING *`,
+    );
+    return tasks.map(({ hostId, host, disk }) =>
+      toTask(insertTask.get(sessionId, hostId, host, JSON.stringify(disk), nowMs)!),
+    );
   }
 
   session(sessionId: number): SessionRow | undefined {
@@ -187,6 +200,16 @@ export class SessionTable {
 
   setStartNow(sessionId: number): void {
     this.#database.prepare('UPDATE session SET start_now = 1 WHERE session_id = ?').run(sessionId);
+  }
+
+  /** Another start policy; it takes back a "start now". */
+  setStart(sessionId: number, start: StartPolicy, nowMs: number): void {
+    this.#database
+      .prepare(
+        `UPDATE session SET request = json_set(request, '$.start', json(?)), start_now = 0, start_set_ms = ?
+         WHERE session_id = ?`,
+      )
+      .run(JSON.stringify(start), nowMs, sessionId);
   }
 
   /** What a capture made. */
@@ -282,6 +305,7 @@ function toSession(cells: Cells): SessionRow {
     passes: cells.passes,
     createdMs: cells.created_ms,
     ...present('gatheringMs', cells.gathering_ms),
+    ...present('startSetMs', cells.start_set_ms),
     ...present('endedMs', cells.ended_ms),
     ...presentJson('error', cells.error),
   } as SessionRow;

@@ -1,6 +1,7 @@
 /** /plans and /sessions of the admin API. */
 import { Type } from 'typebox';
 import { captureRequestSchema, deployPlanSchema, deployRequestSchema, sessionViewSchema } from '#protocol/admin-api.ts';
+import { addedHostsSchema, removedHostsSchema, sessionSettingsSchema } from '#protocol/session-change.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { App } from './app.ts';
 import type { StoreGate } from './store-gate.ts';
@@ -63,6 +64,54 @@ export function addSessionRoutes(app: App, { sessions, gate }: { sessions: Sessi
     '/sessions/:session/start-now',
     { schema: { summary: 'Starts the cast with whoever is ready', params, response: { 200: sessionViewSchema } } },
     async (request) => sessions.startNow(request.params.session),
+  );
+  app.post(
+    '/sessions/:session/set',
+    {
+      schema: {
+        summary: 'Changes when a session that gathers begins',
+        params,
+        body: sessionSettingsSchema,
+        response: { 200: sessionViewSchema },
+      },
+    },
+    async (request) => sessions.changes.set(request.params.session, request.body),
+  );
+  app.post(
+    '/plans/sessions/:session/add',
+    {
+      schema: {
+        summary: 'What adding hosts would do to them; changes nothing',
+        params,
+        body: addedHostsSchema,
+        response: { 200: deployPlanSchema },
+      },
+    },
+    async (request) => sessions.changes.planAdd(request.params.session, request.body),
+  );
+  app.post(
+    '/sessions/:session/add',
+    {
+      schema: {
+        summary: 'Adds the hosts of a plan (planId) to a running deployment',
+        params,
+        body: addedHostsSchema,
+        response: { 200: sessionViewSchema },
+      },
+    },
+    async (request) => sessions.changes.add(request.params.session, request.body),
+  );
+  app.post(
+    '/sessions/:session/remove',
+    {
+      schema: {
+        summary: 'Takes hosts out of a running session; the others go on',
+        params,
+        body: removedHostsSchema,
+        response: { 200: sessionViewSchema },
+      },
+    },
+    async (request) => sessions.changes.remove(request.params.session, request.body.hosts),
   );
   app.post(
     '/sessions/:session/cancel',

@@ -91,7 +91,7 @@ function decideRepairing(facts: SessionFacts): SessionDecision {
 
 function decideFinishing(facts: SessionFacts): SessionDecision {
   const { tasks } = facts;
-  if (running(tasks) === 0) return { move: tasks.succeeded > 0 ? 'completed' : 'failed' };
+  if (running(tasks) === 0) return tasks.succeeded > 0 ? { move: 'completed' } : end(facts);
   return running(tasks) > tasks.verifying + tasks.finishing ? { move: 'repairing' } : nothing;
 }
 
@@ -100,7 +100,10 @@ function isSettled(facts: SessionFacts): boolean {
 }
 
 function end(facts: SessionFacts): SessionDecision {
-  return { move: facts.tasks.succeeded > 0 ? 'finishing' : 'failed' };
+  const { succeeded, failed, cancelled } = facts.tasks;
+  if (succeeded > 0) return { move: 'finishing' };
+  // Every host was taken out of it: nothing has failed.
+  return { move: failed === 0 && cancelled > 0 ? 'cancelled' : 'failed' };
 }
 
 /** Tasks that have not ended. */

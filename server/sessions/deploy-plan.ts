@@ -56,8 +56,25 @@ export function chooseTaskDisk(host: HostView, rule: string | undefined): Disk {
   return chooseDisk(host.inventory.disks, rule, host.name);
 }
 
+/**
+ * The tasks of what the admin saw. Throws PLAN_CHANGED when it is another plan now, PLAN_REFUSED when hosts are refused that the
+ * admin did not agree to leave out.
+ */
+export function tasksOfPlan(
+  plan: DeployPlan,
+  request: { readonly planId?: string; readonly skipRefused: boolean },
+): { hostId: number; host: string; disk: DiskIdentity }[] {
+  const taking = plan.hosts.filter((host) => host.refused === undefined);
+  const refused = plan.hosts.length - taking.length;
+  if (request.planId !== plan.planId) throw knownError('PLAN_CHANGED', { what: describePlan(plan) });
+  if (taking.length === 0 || (refused > 0 && !request.skipRefused)) {
+    throw knownError('PLAN_REFUSED', { count: refused });
+  }
+  return taking.map(({ hostId, host, disk }) => ({ hostId, host, disk: disk! }));
+}
+
 /** What differs between the plan that was shown and the present one, for PLAN_CHANGED. */
-export function describePlan(plan: DeployPlan): string {
+function describePlan(plan: DeployPlan): string {
   const refused = plan.hosts.filter((host) => host.refused !== undefined).length;
   return `it is now ${plan.image}@${plan.version} to ${plan.hosts.length - refused} hosts, ${refused} refused`;
 }

@@ -95,7 +95,7 @@ export class Facts {
       mode: deploy?.mode ?? 'unicast',
       start: deploy?.start ?? { when: 'now' },
       isStartNow: row.isStartNow,
-      gatheringMs: row.gatheringMs ?? nowMs,
+      gatheringMs: Math.max(row.gatheringMs ?? nowMs, row.startSetMs ?? 0),
       firstReadyMs: live.firstReadyMs,
       tasks: live.counts,
       cast: live.pass?.phase ?? 'none',

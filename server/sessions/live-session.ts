@@ -36,7 +36,7 @@ export interface LivePass {
 
 export class LiveSession {
   row: SessionRow;
-  readonly tasks: Map<number, LiveTask>;
+  readonly tasks = new Map<number, LiveTask>();
   readonly counts: Record<TaskState, number>;
   pass: LivePass | undefined;
   /** Casts that have ended, in order. */
@@ -58,8 +58,14 @@ export class LiveSession {
     this.settleUntilMs = nowMs + settleMs;
     this.firstReadyMs = nowMs;
     this.counts = Object.fromEntries(taskStates.map((state) => [state, 0])) as Record<TaskState, number>;
-    this.tasks = new Map(tasks.map((task) => [task.taskId, toLiveTask(task, nowMs)]));
-    for (const task of tasks) this.counts[task.state]++;
+    for (const task of tasks) this.addTask(task, nowMs);
+  }
+
+  addTask(row: TaskRow, nowMs: number): LiveTask {
+    const task = toLiveTask(row, nowMs);
+    this.tasks.set(row.taskId, task);
+    this.counts[row.state]++;
+    return task;
   }
 
   tasksIn(state: TaskState): LiveTask[] {

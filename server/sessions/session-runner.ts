@@ -5,11 +5,12 @@
 
 import type { HostView } from '#protocol/admin-api.ts';
 import type { Report } from '#protocol/agent-api.ts';
+import { knownError } from '#protocol/errors.ts';
 import { isSessionEnded, isTaskEnded, type SessionState, sessionMoves, taskMoves } from '#protocol/states.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Logger } from '#system/log.ts';
 import type { Config } from '../config.ts';
-import type { SessionTable, TaskChange } from '../db/session-table.ts';
+import type { SessionTable, TaskChange, TaskRow } from '../db/session-table.ts';
 import type { EventLog } from '../inventory/events.ts';
 import type { Hosts } from '../inventory/hosts.ts';
 import { decideSession } from './decide-session.ts';
@@ -69,6 +70,21 @@ export class SessionRunner {
       if (!isTaskEnded(task.row.state)) this.tasksByHost.set(task.row.hostId, { live, task });
     }
     return live;
+  }
+
+  /** Takes new tasks of a running session into memory. */
+  take(live: LiveSession, rows: readonly TaskRow[]): void {
+    const nowMs = this.#options.clock.nowMs();
+    for (const row of rows) this.tasksByHost.set(row.hostId, { live, task: live.addTask(row, nowMs) });
+    this.#options.onChange(live.row.sessionId);
+  }
+
+  /** Throws HOST_BUSY when one of the hosts has a running task. */
+  requireFree(hosts: readonly { readonly hostId: number; readonly host: string }[]): void {
+    for (const { hostId, host } of hosts) {
+      const busy = this.tasksByHost.get(hostId);
+      if (busy !== undefined) throw knownError('HOST_BUSY', { host, session: busy.live.row.sessionId });
+    }
   }
 
   /** Decides everything that time may have changed. */

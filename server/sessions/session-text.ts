@@ -1,4 +1,5 @@
 /** The sentences of the audit log about sessions and tasks. Pure. */
+import type { StartPolicy } from '#protocol/admin-api.ts';
 import type { SessionState } from '#protocol/states.ts';
 import type { SessionRow, TaskRow } from '../db/session-table.ts';
 import type { TaskMove } from './decide-task.ts';
@@ -56,4 +57,13 @@ export function saySessionMove(session: SessionRow, to: SessionState, succeeded:
     case 'cancelled':
       return `${name} is cancelled`;
   }
+}
+
+/** That the start policy was changed. */
+export function sayStart(sessionId: number, { when, count = 1, deadlineS, atLeast = 1 }: StartPolicy): string {
+  const wanted = { all: 'when all hosts are ready', now: 'with whoever is ready', count: `when ${count} are ready` }[
+    when
+  ];
+  const deadline = deadlineS === undefined ? '' : `, or in ${deadlineS} s if at least ${atLeast} are ready`;
+  return `Session ${sessionId} is to start ${wanted}${deadline}`;
 }

@@ -11,7 +11,7 @@ import type { LiveSession, LiveTask } from './live-session.ts';
 
 /** A running session, with its live progress. */
 export function viewLive(live: LiveSession, isLost: (task: LiveTask) => boolean): SessionView {
-  const tasks = [...live.tasks.values()].map((task) => ({
+  const tasks = lastOfHosts([...live.tasks.values()], (task) => task.row.hostId).map((task) => ({
     ...viewTask(task.row),
     isLost: isLost(task),
     ...(task.report?.progress === undefined ? {} : { progress: task.report.progress }),
@@ -24,7 +24,12 @@ export function viewLive(live: LiveSession, isLost: (task: LiveTask) => boolean)
 
 /** A session as the database has it. */
 export function viewStored(row: SessionRow, tasks: readonly TaskRow[], casts: readonly CastView[]): SessionView {
-  return viewOf(row, tasks.map(viewTask), casts);
+  return viewOf(row, lastOfHosts(tasks, (task) => task.hostId).map(viewTask), casts);
+}
+
+/** A host that was put back after it failed or was taken out counts once, with its last task. */
+function lastOfHosts<Task>(tasks: readonly Task[], hostOf: (task: Task) => number): Task[] {
+  return [...new Map(tasks.map((task) => [hostOf(task), task])).values()];
 }
 
 function viewOf(row: SessionRow, tasks: TaskView[], casts: readonly CastView[]): SessionView {

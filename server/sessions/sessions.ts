@@ -21,11 +21,12 @@ import type { EventLog } from '../inventory/events.ts';
 import type { Hosts } from '../inventory/hosts.ts';
 import { runCast } from '../transfer/cast.ts';
 import { AgentCalls } from './agent-calls.ts';
-import { describePlan } from './deploy-plan.ts';
+import { tasksOfPlan } from './deploy-plan.ts';
 import { diskNoteOf } from './disk-note.ts';
 import type { LiveSession } from './live-session.ts';
 import { PassRunner } from './pass-runner.ts';
 import { Planner } from './planner.ts';
+import { SessionChanges } from './session-changes.ts';
 import { SessionRunner } from './session-runner.ts';
 import { viewLive, viewStored } from './session-view.ts';
 
@@ -49,6 +50,8 @@ const TICK_MS = 1000;
 export class Sessions {
   /** The other side of every task. */
   readonly agents: AgentCalls;
+  /** What changes a session while it runs. */
+  readonly changes: SessionChanges;
   #options: SessionsOptions;
   #table: SessionTable;
   #runner: SessionRunner;
@@ -97,6 +100,12 @@ export class Sessions {
     });
     this.#runner.passes = this.#passes;
     this.agents = new AgentCalls({ ...options, runner: this.#runner, table: this.#table });
+    this.changes = new SessionChanges({
+      ...options,
+      ...{ runner: this.#runner, table: this.#table, planner: this.#planner, agents: this.agents },
+      running: (sessionId) => this.#running(sessionId),
+      view: (sessionId) => this.view(sessionId),
+    });
   }
 
   /** After a start of the daemon: takes up every session where it was, and begins to tick. */
@@ -130,19 +139,9 @@ export class Sessions {
   /** Starts what the admin saw. Throws PLAN_CHANGED, PLAN_REFUSED, and all of planDeploy. */
   async startDeploy(request: DeployRequest): Promise<SessionView> {
     const plan = await this.planDeploy(request);
-    const taking = plan.hosts.filter((host) => host.refused === undefined);
-    const refused = plan.hosts.length - taking.length;
-    if (request.planId !== plan.planId) throw knownError('PLAN_CHANGED', { what: describePlan(plan) });
-    if (taking.length === 0 || (refused > 0 && !request.skipRefused))
-      throw knownError('PLAN_REFUSED', { count: refused });
-    return this.#start({
-      kind: 'deploy',
-      image: plan.image,
-      version: plan.version,
-      manifestId: plan.manifestId,
-      request,
-      tasks: taking.map(({ hostId, host, disk }) => ({ hostId, host, disk: disk! })),
-    });
+    const tasks = tasksOfPlan(plan, request);
+    const { image, version, manifestId } = plan;
+    return this.#start({ kind: 'deploy', image, version, manifestId, request, tasks });
   }
 
   /** Throws HOST_UNKNOWN, HOST_PENDING, HOST_BUSY, HOST_NEVER_SEEN, DISK_NONE, DISK_AMBIGUOUS, DISK_RULE_INVALID, INVALID_REQUEST. */
@@ -255,10 +254,7 @@ export class Sessions {
 
   #start(session: NewSession): SessionView {
     const { clock, events } = this.#options;
-    const busy = session.tasks.find((task) => this.isCalled(task.hostId));
-    if (busy !== undefined) {
-      throw knownError('HOST_BUSY', { host: busy.host, session: this.runningSessionOf(busy.hostId)! });
-    }
+    this.#runner.requireFree(session.tasks);
     const sessionId = this.#table.transaction(() => {
       const id = this.#table.insert(session, clock.nowMs());
       const what =

@@ -8,6 +8,7 @@ export interface StartFacts {
   readonly running: number;
   /** The admin said: start now. */
   readonly isStartNow: boolean;
+  /** Since when it gathers under this policy. */
   readonly gatheringMs: number;
   /** When the first of the ready hosts became ready. */
   readonly firstReadyMs: number;
