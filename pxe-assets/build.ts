@@ -28,9 +28,19 @@ import { run } from '#system/run.ts';
 import { copyAgent } from './agent-tree.ts';
 import { findMirror, takePackageList, unpackDebian } from './debian-root.ts';
 import { copyModules, kernelRelease, prepareModules } from './module-tree.ts';
-import { copyPrograms } from './program-tree.ts';
-import { agentFolders, bootLoaders, diskModules, networkModules, programs, rootModules } from './recipe.ts';
+import { copyFiles, copyPrograms, linkBusybox } from './program-tree.ts';
+import {
+  agentFolders,
+  bootLoaders,
+  diskModules,
+  files,
+  networkModules,
+  programs,
+  rootModules,
+  toolModules,
+} from './recipe.ts';
 import { makeStage1 } from './stage1.ts';
+import { busyboxCommands } from './toolbox.ts';
 
 const REPOSITORY = join(import.meta.dirname, '..');
 const INDEX = 'boot.json';
@@ -83,13 +93,16 @@ async function buildIn(
   for (const [name, path] of Object.entries(bootLoaders)) await copyFile(join(root, path), join(made, name));
 
   say('making the squashfs of the agent');
-  await makeSquashfs(work, root, release, join(made, 'agent.squashfs'), nonFreeFirmware);
-  const files: Record<string, { bytes: number; sha256: string }> = {};
+  await makeSquashfs(work, root, release, join(made, 'agent.squashfs'), nonFreeFirmware, say);
+  const sums: Record<string, { bytes: number; sha256: string }> = {};
   for (const name of (await readdir(made)).sort()) {
     const path = join(made, name);
-    files[name] = { bytes: (await stat(path)).size, sha256: await sha256Of(path) };
+    sums[name] = { bytes: (await stat(path)).size, sha256: await sha256Of(path) };
   }
-  await writeFile(join(made, INDEX), `${JSON.stringify({ recipe, kernel: release, files, packages }, null, 2)}\n`);
+  await writeFile(
+    join(made, INDEX),
+    `${JSON.stringify({ recipe, kernel: release, files: sums, packages }, null, 2)}\n`,
+  );
   await rm(out, { recursive: true, force: true });
   await rename(made, out).catch(() => cp(made, out, { recursive: true }));
   say(`the boot assets are in ${out}`);
@@ -101,6 +114,7 @@ async function makeSquashfs(
   release: string,
   path: string,
   firmware: boolean,
+  say: (line: string) => void,
 ): Promise<void> {
   const tree = join(work, 'agent');
   for (const folder of [
@@ -119,9 +133,14 @@ async function makeSquashfs(
   for (const name of ['bin', 'sbin', 'lib', 'lib64']) await symlink(`usr/${name}`, join(tree, name));
   await writeFile(join(tree, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\n');
   await writeFile(join(tree, 'etc/mtab'), '');
+  await copyFiles(root, tree, files);
   await copyPrograms(root, tree, programs, await copyAgent(tree));
-  await symlink('busybox', join(tree, 'usr/bin/sh'));
-  await copyModules(root, tree, release, [...networkModules, ...rootModules, ...diskModules]);
+  await linkBusybox(tree, busyboxCommands);
+  await mkdir(join(tree, 'etc/lvm'));
+  await copyFile(join(import.meta.dirname, 'lvm.conf'), join(tree, 'etc/lvm/lvm.conf'));
+  const modules = [...networkModules, ...rootModules, ...diskModules, ...toolModules];
+  const unknown = await copyModules(root, tree, release, modules);
+  if (unknown.length > 0) say(`kernel ${release} has no ${unknown.join(', ')}`);
   if (firmware) await cp(join(root, 'usr/lib/firmware'), join(tree, 'usr/lib/firmware'), { recursive: true });
   await run(
     [

@@ -20,16 +20,22 @@ export async function prepareModules(root: string, release: string): Promise<voi
   await indexModules(root, release);
 }
 
-/** Copies these drivers and what they need from one root to another. A driver that this kernel has built in, or has not, is left out. */
-export async function copyModules(from: string, to: string, release: string, names: readonly string[]): Promise<void> {
-  const wanted = new Set<string>();
-  for (const name of names) {
-    const { stdout } = await run(
-      ['modprobe', '--dirname', join(from, 'usr'), '--set-version', release, '--show-depends', '--quiet', name],
-      { okCodes: [0, 1] },
-    );
-    for (const match of stdout.matchAll(/^insmod (\S+)/gm)) wanted.add(match[1]!);
-  }
+/**
+ * Copies these drivers and what they need from one root to another. A driver that this kernel has built in is left out.
+ * Gives the names of those that this kernel does not know.
+ */
+export async function copyModules(
+  from: string,
+  to: string,
+  release: string,
+  names: readonly string[],
+): Promise<string[]> {
+  const { stdout, stderr } = await run(
+    ['modprobe', '--dirname', join(from, 'usr'), '--set-version', release, '--show-depends', '--all', ...names],
+    { okCodes: [0, 1] },
+  );
+  const wanted = new Set([...stdout.matchAll(/^insmod (\S+)/gm)].map((match) => match[1]!));
+  const unknown = [...stderr.matchAll(/Module (\S+) not found/g)].map((match) => match[1]!);
   const folder = join('usr/lib/modules', release);
   for (const path of [...wanted].sort()) {
     const target = join(to, relative(from, path));
@@ -45,6 +51,7 @@ export async function copyModules(from: string, to: string, release: string, nam
   for (const name of ['modules.builtin.modinfo', 'modules.order']) {
     await rm(join(to, folder, name));
   }
+  return unknown;
 }
 
 async function indexModules(root: string, release: string): Promise<void> {

@@ -1,5 +1,5 @@
 /** Copies programs and every shared library that they need from an unpacked Debian root into the agent's root. */
-import { copyFile, lstat, mkdir, readdir, readFile, readlink, symlink } from 'node:fs/promises';
+import { copyFile, cp, lstat, mkdir, readdir, readFile, readlink, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { knownError } from '#protocol/errors.ts';
 import { readElfNeeds } from './elf.ts';
@@ -38,7 +38,28 @@ export async function copyPrograms(
   }
 }
 
+/** Copies files, and folders with all that is in them. Throws BOOT_BUILD_FAILED when one is not in the packages. */
+export async function copyFiles(from: string, to: string, paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    if ((await lstat(join(from, path)).catch(() => undefined)) === undefined) {
+      throw knownError('BOOT_BUILD_FAILED', { problem: `no package brings ${path}` });
+    }
+    await mkdir(dirname(join(to, path)), { recursive: true });
+    await cp(join(from, path), join(to, path), { recursive: true, verbatimSymlinks: true });
+  }
+}
+
+/** Links to busybox for these commands, where no program of that name is there. */
+export async function linkBusybox(to: string, commands: readonly string[]): Promise<void> {
+  const present = new Set((await Promise.all(PROGRAM_FOLDERS.map((folder) => readdir(join(to, folder))))).flat());
+  for (const command of commands) {
+    if (!present.has(command)) await symlink('busybox', join(to, 'usr/bin', command));
+  }
+}
+
+/** A path is taken as it is; a name is looked for. */
 async function findPrograms(root: string, pattern: string): Promise<string[]> {
+  if (pattern.includes('/')) return [pattern];
   const found: string[] = [];
   for (const folder of PROGRAM_FOLDERS) {
     const names = await readdir(join(root, folder)).catch(() => []);

@@ -3,23 +3,25 @@
  * these need: shared libraries by their ELF headers, modules by modprobe(8).
  */
 
+import { toolbox } from './toolbox.ts';
+
 export const SUITE = 'trixie';
 
 /** Packages that are downloaded and unpacked, with what they depend on. Never configured, never run. */
 export const packages: readonly string[] = [
-  ...['linux-image-amd64', 'kmod', 'busybox-static', 'util-linux', 'mount', 'fdisk', 'gdisk', 'iproute2', 'ethtool'],
-  ...['udpcast', 'partclone', 'zstd', 'libstdc++6'],
-  ...['e2fsprogs', 'dosfstools', 'ntfs-3g', 'xfsprogs', 'btrfs-progs', 'lvm2', 'cryptsetup-bin'],
+  ...['linux-image-amd64', 'kmod', 'busybox-static', 'iproute2', 'ethtool', 'udpcast', 'zstd', 'libstdc++6'],
   ...['shim-signed', 'grub-efi-amd64-signed', 'ipxe'],
+  ...toolbox.flatMap((tool) => tool.packages ?? []),
 ];
 
-/** Programs of the agent's squashfs, by name; looked for in usr/bin and usr/sbin. A name ending in * is a pattern. */
+/** Programs of the agent's squashfs. A name ending in * is a pattern. */
 export const programs: readonly string[] = [
-  ...['busybox', 'udp-receiver', 'setpriv', 'partclone.*', 'zstd', 'sfdisk', 'sgdisk', 'blkid', 'lsblk', 'losetup'],
-  ...['blockdev', 'partx', 'swaplabel', 'mkswap', 'wipefs', 'ip', 'ethtool', 'kmod', 'modprobe', 'mount', 'umount'],
-  ...['e2fsck', 'resize2fs', 'tune2fs', 'fsck.fat', 'ntfsresize', 'ntfsfix', 'xfs_repair', 'xfs_growfs', 'btrfs'],
-  ...['lvm', 'cryptsetup', 'blkdiscard'],
+  ...['busybox', 'udp-receiver', 'zstd', 'ip', 'ethtool', 'kmod', 'modprobe', 'rmmod', 'modinfo'],
+  ...toolbox.flatMap((tool) => tool.programs ?? []),
 ];
+
+/** Files and folders of the agent's squashfs that are copied as they are. */
+export const files: readonly string[] = toolbox.flatMap((tool) => tool.files ?? []);
 
 /** Drivers that bring the first packet: network cards of ordinary PCs, servers and virtual machines, and USB adapters. */
 export const networkModules: readonly string[] = [
@@ -68,36 +70,14 @@ export const networkModules: readonly string[] = [
 ];
 /** What stage 1 needs to put the agent's squashfs in place. */
 export const rootModules: readonly string[] = ['loop', 'squashfs', 'overlay'];
-/** Drivers of disks, and what the agent uses on them. */
+/** Drivers of disks. */
 export const diskModules: readonly string[] = [
   ...['ahci', 'ata_piix', 'ata_generic', 'nvme', 'virtio_blk', 'virtio_scsi', 'sd_mod', 'sr_mod', 'usb_storage', 'uas'],
-  ...[
-    'sdhci_pci',
-    'sdhci_acpi',
-    'mmc_block',
-    'vmd',
-    'mpt3sas',
-    'megaraid_sas',
-    'hpsa',
-    'smartpqi',
-    'aacraid',
-    'mptspi',
-    'mptsas',
-  ],
-  ...[
-    'vmw_pvscsi',
-    'hv_storvsc',
-    'dm_mod',
-    'dm_crypt',
-    'dm_thin_pool',
-    'raid1',
-    'efivarfs',
-    'ext4',
-    'xfs',
-    'btrfs',
-    'vfat',
-  ],
+  ...['sdhci_pci', 'sdhci_acpi', 'mmc_block', 'vmd', 'mpt3sas', 'megaraid_sas', 'hpsa', 'smartpqi', 'aacraid'],
+  ...['mptspi', 'mptsas', 'vmw_pvscsi', 'hv_storvsc'],
 ];
+/** What the tools of the toolbox use. */
+export const toolModules: readonly string[] = toolbox.flatMap((tool) => tool.modules ?? []);
 
 /** What firmware is given, as it lies in the packages: name on the server → path. */
 export const bootLoaders: Readonly<Record<string, string>> = {
