@@ -11,6 +11,7 @@ interface CaptureOptions {
   as: string;
   disk?: string;
   chunkSize?: number;
+  rescue?: boolean;
   onDone: CaptureRequest['onDone'];
   watch: boolean;
 }
@@ -22,6 +23,7 @@ export function captureCommand(cli: Cli): Command {
     .requiredOption('--as <image>', 'name of the image')
     .option('--disk <rule>', 'which disk: serial=…, wwn=…, path=…, size>100G, transport=nvme, joined with commas')
     .addOption(new Option('--chunk-size <size>', 'power of two from 64K to 4M').argParser(parseChunkSize))
+    .option('--rescue', 'read on over bad sectors: what is lost becomes zeros, is listed, and the image says so')
     .addOption(onDoneOption())
     .option('--watch', 'follow the session to its end (the default)', true)
     .option('--no-watch', 'return when the session has started')
@@ -32,6 +34,7 @@ export function captureCommand(cli: Cli): Command {
         image: options.as,
         ...(options.disk === undefined ? {} : { disk: options.disk }),
         ...(options.chunkSize === undefined ? {} : { chunkBytes: options.chunkSize }),
+        ...(options.rescue === true ? { rescue: true } : {}),
         onDone: options.onDone,
       };
       const session = await invocation.link.post('session', apiPath`/sessions/capture`, request);

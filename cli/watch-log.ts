@@ -58,6 +58,10 @@ function taskChanges(before: TaskView | undefined, after: TaskView): string[] {
   } else if (before === undefined && after.state === 'failed') {
     lines.push(`${after.host}: failed: ${printable(after.error?.message ?? 'without a reason')}`);
   }
+  const told = before?.progress?.warnings ?? [];
+  for (const warning of after.progress?.warnings ?? []) {
+    if (!told.includes(warning)) lines.push(`${after.host}: Warning: ${printable(warning)}`);
+  }
   const wasLost = before?.isLost ?? false;
   if (isTaskEnded(after.state) || wasLost === after.isLost) return lines;
   lines.push(after.isLost ? `${after.host}: lost, it does not report` : `${after.host}: heard of again`);

@@ -31,10 +31,17 @@ export function renderWatch(view: SessionView, size: ScreenSize, nowMs: number, 
     { text: titleOf(view, nowMs), tone: 'bold' },
     notice === undefined ? { text: totalsOf(view, nowMs), tone: 'plain' } : { text: notice, tone: 'warn' },
     { text: countsOf(view), tone: 'plain' },
+    ...warningLines(view),
   ];
   const room = Math.max(0, size.height - 1 - top.length);
   const lines = [...top, ...hostLines(view, room, size.width)].slice(0, Math.max(1, size.height - 1));
   return lines.map((line) => ({ text: cut(line.text, size.width), tone: line.tone }));
+}
+
+/** What a capture has found that the admin should know before it is through. */
+function warningLines(view: SessionView): WatchLine[] {
+  const warnings = view.tasks.flatMap((task) => task.progress?.warnings ?? []);
+  return warnings.map((warning) => ({ text: `Warning: ${printable(warning)}`, tone: 'warn' }));
 }
 
 /** `Session 12: deploy win11@3 to 42 hosts, casting`. */

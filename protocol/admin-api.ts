@@ -257,6 +257,8 @@ export const captureRequestSchema = Type.Object({
   disk: Type.Optional(Type.String()),
   chunkBytes: Type.Optional(Type.Integer()),
   zstdLevel: Type.Optional(Type.Integer({ minimum: 1, maximum: 19 })),
+  /** Read on over bad sectors; what is lost is zeros in the image, which says so. */
+  rescue: Type.Optional(Type.Boolean()),
   onDone: Type.Union([Type.Literal('reboot'), Type.Literal('poweroff'), Type.Literal('stay')]),
 });
 export type CaptureRequest = Static<typeof captureRequestSchema>;

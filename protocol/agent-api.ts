@@ -108,6 +108,8 @@ export const orderSchema = Type.Union([
     disk: diskIdentitySchema,
     chunkBytes: Type.Integer(),
     zstdLevel: Type.Integer(),
+    /** Reads on over bad sectors: what is lost is zeros, and is told. */
+    rescue: Type.Optional(Type.Boolean()),
   }),
   Type.Object({
     kind: Type.Literal('deploy'),
@@ -142,6 +144,8 @@ export const progressSchema = Type.Object({
   bytesPerSecond: Type.Integer(),
   /** Chunks still lacking (deploy only). */
   holes: Type.Optional(Type.Integer()),
+  /** What the admin should know before the work goes on (capture only): the result has them too. */
+  warnings: Type.Optional(Type.Array(Type.String())),
 });
 export type Progress = Static<typeof progressSchema>;
 
@@ -171,6 +175,8 @@ export const captureResultSchema = Type.Object({
   uploadedChunks: Type.Integer(),
   /** Stored bytes that travelled. */
   uploadedBytes: Type.Integer(),
+  /** Used bytes that the disk could not read: zeros in the image. Absent: none. */
+  lostBytes: Type.Optional(Type.Integer()),
   /** What the admin should know: a filesystem taken raw, a hibernated swap … */
   warnings: Type.Array(Type.String()),
 });

@@ -266,7 +266,7 @@ export const errorTable = {
   DISK_READ_FAILED: {
     status: 500,
     message: '{host}: reading {disk} at byte {offset} failed: {reason}',
-    next: 'Check the disk: smartctl -a {disk}',
+    next: 'Check the disk: smartctl -a {disk}. To capture what can be read: fleetcast capture HOST --as IMAGE --rescue',
   },
   DISK_WRITE_FAILED: {
     status: 500,

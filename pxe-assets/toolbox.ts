@@ -49,6 +49,7 @@ export const toolbox: readonly Tool[] = [
       'ntfs-3g.probe',
       'ntfslabel',
       'ntfsinfo',
+      'ntfscluster',
       'ntfsls',
       'ntfscat',
       'mkntfs',

@@ -8,7 +8,7 @@ import { packChunk } from './chunk-packer.ts';
 import { Slots } from './slots.ts';
 import type { CaptureJob, CaptureJobResult, CaptureWorkerData } from './worker-pool.ts';
 
-const { diskPath, chunkBytes, zstdLevel, memory } = workerData as CaptureWorkerData;
+const { diskPath, chunkBytes, zstdLevel, memory, badSectors } = workerData as CaptureWorkerData;
 const slots = new Slots(chunkBytes, memory);
 const disk = DirectFile.open(diskPath, 'read');
 
@@ -23,7 +23,8 @@ parentPort!.on('message', (job: CaptureJob) => {
 
 function perform(job: CaptureJob): CaptureJobResult {
   if (job.kind === 'pack') return { kind: 'packed', storedBytes: pack(job) };
-  return { kind: 'loaded', ...loadBatch(disk, job.volume, job.indices, chunkBytes, slots.plain(job.slot)) };
+  const plain = slots.plain(job.slot);
+  return { kind: 'loaded', ...loadBatch(disk, job.volume, job.indices, chunkBytes, plain, badSectors) };
 }
 
 function pack(job: Extract<CaptureJob, { kind: 'pack' }>): number {

@@ -14,20 +14,35 @@ export interface LoadedBatch {
   readonly ids: Uint8Array;
   /** Raw volumes only: runs that are not zero, as pairs start, end in bytes of the volume. */
   readonly runs?: Float64Array;
+  /** Used runs that the disk could not read and that are zeros now, as pairs start, end in bytes of the volume. */
+  readonly lost?: Float64Array;
 }
 
-/** Chunk `indices[i]` comes to lie at `i · chunkBytes` of `plain`. Throws DISK_READ_FAILED. */
+/** What happens where the disk cannot be read: the capture fails, or reads on and tells what is lost. */
+export type BadSectors = 'fail' | 'rescue';
+
+/** Chunk `indices[i]` comes to lie at `i · chunkBytes` of `plain`. Throws DISK_READ_FAILED, unless it rescues. */
 export function loadBatch(
   disk: DirectFile,
   volume: SourceVolume,
   indices: Uint32Array,
   chunkBytes: number,
   plain: Buffer,
+  badSectors: BadSectors,
 ): LoadedBatch {
+  const lost: number[] = [];
   for (let first = 0; first < indices.length; ) {
     let end = first + 1;
     while (end < indices.length && indices[end] === indices[end - 1]! + 1) end++;
-    readRun(disk, volume, indices.subarray(first, end), chunkBytes, plain.subarray(first * chunkBytes));
+    const run = indices.subarray(first, end);
+    readRun(
+      disk,
+      volume,
+      run,
+      chunkBytes,
+      plain.subarray(first * chunkBytes),
+      badSectors === 'rescue' ? lost : undefined,
+    );
     first = end;
   }
   const runs: number[] = [];
@@ -46,16 +61,18 @@ export function loadBatch(
     places: Uint32Array.from(places),
     ids: ids.subarray(0, places.length * CHUNK_ID_BYTES),
     ...(volume.extents === undefined ? { runs: Float64Array.from(runs) } : {}),
+    ...(lost.length === 0 ? {} : { lost: Float64Array.from(lost) }),
   };
 }
 
-/** Reads chunks that follow each other. */
+/** Reads chunks that follow each other. Used blocks that cannot be read go to `lost`; without it they are an error. */
 function readRun(
   disk: DirectFile,
   volume: SourceVolume,
   indices: Uint32Array,
   chunkBytes: number,
   plain: Buffer,
+  lost: number[] | undefined,
 ): void {
   const start = indices[0]! * chunkBytes;
   const length = Math.min(indices.length * chunkBytes, volume.sizeBytes - start);
@@ -63,20 +80,33 @@ function readRun(
     disk.readAt(plain, volume.startBytes + start, length);
   } catch (error) {
     if (!(error instanceof KnownError)) throw error;
-    readUsedBlocks(disk, volume, start, plain.subarray(0, length));
+    readUsedBlocks(disk, volume, start, plain.subarray(0, length), lost);
   }
 }
 
 /** After a failed read: block by block, without the unused ones. So a bad sector where nothing lies harms nobody, and one that matters is named exactly. */
-function readUsedBlocks(disk: DirectFile, volume: SourceVolume, start: number, plain: Buffer): void {
+function readUsedBlocks(
+  disk: DirectFile,
+  volume: SourceVolume,
+  start: number,
+  plain: Buffer,
+  lost: number[] | undefined,
+): void {
   const used = volume.extents ?? Float64Array.of(0, volume.sizeBytes);
   for (let at = 0; at < plain.length; at += DIRECT_ALIGN) {
     const block = plain.subarray(at, Math.min(at + DIRECT_ALIGN, plain.length));
-    if (touches(used, start + at, start + at + block.length)) {
-      disk.readAt(block, volume.startBytes + start + at, block.length);
-    } else {
-      block.fill(0);
+    const from = start + at;
+    if (touches(used, from, from + block.length)) {
+      try {
+        disk.readAt(block, volume.startBytes + from, block.length);
+        continue;
+      } catch (error) {
+        if (!(error instanceof KnownError) || lost === undefined) throw error;
+        if (lost.at(-1) === from) lost[lost.length - 1] = from + block.length;
+        else lost.push(from, from + block.length);
+      }
     }
+    block.fill(0);
   }
 }
 

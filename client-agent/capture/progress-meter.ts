@@ -11,6 +11,7 @@ export class ProgressMeter {
   #doneBytes = 0;
   #startedMs = 0;
   #reportedMs = 0;
+  #warnings: readonly string[] = [];
 
   constructor(report: (progress: Progress) => void, nowMs: () => number) {
     this.#report = report;
@@ -24,6 +25,11 @@ export class ProgressMeter {
     this.#startedMs = this.#nowMs();
     this.#phase = phase;
     this.#send();
+  }
+
+  /** What is told with every report from now on. */
+  warn(warnings: readonly string[]): void {
+    this.#warnings = warnings;
   }
 
   /** The work goes on, but is called otherwise now. */
@@ -44,6 +50,7 @@ export class ProgressMeter {
       doneBytes: this.#doneBytes,
       totalBytes: this.#totalBytes,
       bytesPerSecond: seconds > 0 ? Math.round(this.#doneBytes / seconds) : 0,
+      ...(this.#warnings.length === 0 ? {} : { warnings: [...this.#warnings] }),
     });
   }
 }

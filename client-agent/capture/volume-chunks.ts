@@ -6,6 +6,7 @@ import type { LoadedBatch } from './chunk-loader.ts';
 export class VolumeChunks {
   readonly #known: Extents | undefined;
   #runs: number[] = [];
+  #lost: number[] = [];
   #ids = Buffer.alloc(64 * CHUNK_ID_BYTES);
   #length = 0;
 
@@ -23,19 +24,28 @@ export class VolumeChunks {
     }
     this.#ids.set(batch.ids, this.#length);
     this.#length = needed;
-    const runs = batch.runs ?? [];
-    for (let i = 0; i < runs.length; i += 2) {
-      if (this.#runs.at(-1) === runs[i]) this.#runs[this.#runs.length - 1] = runs[i + 1]!;
-      else this.#runs.push(runs[i]!, runs[i + 1]!);
-    }
+    append(this.#runs, batch.runs ?? []);
+    append(this.#lost, batch.lost ?? []);
   }
 
   get extents(): Extents {
     return this.#known ?? Float64Array.from(this.#runs);
   }
 
+  /** What the disk could not read: zeros in the image. */
+  get lost(): Extents {
+    return Float64Array.from(this.#lost);
+  }
+
   /** 32 bytes a chunk. */
   get ids(): Buffer {
     return this.#ids.subarray(0, this.#length);
+  }
+}
+
+function append(runs: number[], more: ArrayLike<number>): void {
+  for (let i = 0; i < more.length; i += 2) {
+    if (runs.at(-1) === more[i]) runs[runs.length - 1] = more[i + 1]!;
+    else runs.push(more[i]!, more[i + 1]!);
   }
 }

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { type ErrorBody, KnownError } from '#protocol/errors.ts';
 import type { SourceVolume } from './batches.ts';
-import type { LoadedBatch } from './chunk-loader.ts';
+import type { BadSectors, LoadedBatch } from './chunk-loader.ts';
 
 /** Each costs 30 to 40 MB, most of it what zstd and V8 have not given back yet. */
 const MAX_WORKERS = 4;
@@ -16,6 +16,7 @@ export interface CaptureWorkerData {
   readonly chunkBytes: number;
   readonly zstdLevel: number;
   readonly memory: SharedArrayBuffer;
+  readonly badSectors: BadSectors;
 }
 
 interface BatchInSlot {

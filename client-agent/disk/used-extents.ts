@@ -8,7 +8,9 @@ import type { VolumeHead } from '#protocol/manifest.ts';
 import { run } from '#system/run.ts';
 import { type BlockProbe, probeBlock } from './block-probe.ts';
 import { DirectFile } from './direct-file.ts';
+import { subtractExtents, uniteExtents } from './extent-set.ts';
 import { withLoopDevice } from './loop-device.ts';
+import { findNtfsScratch, isHibernated } from './ntfs-scratch.ts';
 import { readPartcloneMap } from './partclone-map.ts';
 import { readSwapHeader, SWAP_HEADER_BYTES } from './swap.ts';
 import type { VolumeSpan } from './volumes.ts';
@@ -42,6 +44,7 @@ const partcloneFor: Readonly<Record<string, string>> = {
   exfat: 'partclone.exfat',
   f2fs: 'partclone.f2fs',
   hfsplus: 'partclone.hfsp',
+  minix: 'partclone.minix',
   apfs: 'partclone.apfs',
 };
 
@@ -69,11 +72,12 @@ export async function mapVolume(
   }
   const extents = await runPartclone(program, disk, span, signal);
   if (typeof extents === 'string') {
-    const warning = `${nameOf(span)}: taken raw, because the used blocks of its ${probe.type} cannot be read: ${extents}`;
+    const warning = `${nameOfVolume(span)}: taken raw, because the used blocks of its ${probe.type} cannot be read: ${extents}`;
     return { head: { ...head, map: 'raw' }, warnings: [warning] };
   }
-  const skipped = runsThatPartcloneSkips(probe.type!, disk.path, span);
-  return { head: { ...head, map: program }, extents: uniteExtents(extents, skipped), warnings: [] };
+  const all = uniteExtents(extents, runsThatPartcloneSkips(probe.type!, disk.path, span));
+  const found = { head: { ...head, map: program }, extents: all, warnings: [] };
+  return probe.type === 'ntfs' ? withoutScratch(found, disk, span) : found;
 }
 
 export function partcloneArgv(program: string, device: string, mapPath: string, logPath: string): string[] {
@@ -109,6 +113,25 @@ async function runPartclone(
   }
 }
 
+/** The map of an NTFS without the memory that Windows has put aside. Only reads. Throws PROGRAM_MISSING. */
+async function withoutScratch(
+  { head, extents }: VolumeMap & { extents: Extents },
+  disk: { readonly path: string; readonly sectorBytes: number },
+  span: VolumeSpan,
+): Promise<VolumeMap> {
+  const bootSector = readStart(disk.path, span, 512);
+  const scratch = await withLoopDevice({ ...span, ...disk, mode: 'read' }, (device) =>
+    findNtfsScratch(device, bootSector, span.sizeBytes),
+  );
+  const sleeps =
+    scratch.hibernationAt !== undefined &&
+    isHibernated(readStart(disk.path, { ...span, startBytes: span.startBytes + scratch.hibernationAt }, 512));
+  const warning =
+    `${nameOfVolume(span)}: a hibernated Windows sleeps in it (Fast Startup counts as such); what it kept in memory is not ` +
+    'carried and its files may be out of date. Shut it down with "shutdown /s /f /t 0" and capture again';
+  return { head, extents: subtractExtents(extents, scratch.extents), warnings: sleeps ? [warning] : [] };
+}
+
 /** partclone says in its log what ails it, on its last line that is not a rule or a farewell. */
 function lastLineOf(log: string): string | undefined {
   const lines = log.split('\n').map((line) => line.trim());
@@ -130,27 +153,11 @@ function ntfsBytes(bootSector: Buffer): number {
   return bootSector.readUInt16LE(11) * Number(bootSector.readBigUInt64LE(40));
 }
 
-/** What is in either; without an object for each run, of which a full disk has a million. */
-export function uniteExtents(a: Extents, b: Extents): Extents {
-  const out: number[] = [];
-  for (let i = 0, j = 0; i < a.length || j < b.length; ) {
-    const isFromA = j >= b.length || (i < a.length && a[i]! <= b[j]!);
-    const start = isFromA ? a[i]! : b[j]!;
-    const end = isFromA ? a[i + 1]! : b[j + 1]!;
-    if (isFromA) i += 2;
-    else j += 2;
-    const last = out.length - 1;
-    if (last > 0 && start <= out[last]!) out[last] = Math.max(out[last]!, end);
-    else out.push(start, end);
-  }
-  return Float64Array.from(out);
-}
-
 function mapSwap(path: string, head: Omit<VolumeHead, 'map'>): VolumeMap | undefined {
   const swap = readSwapHeader(readStart(path, head, SWAP_HEADER_BYTES));
   if (swap === undefined) return undefined;
   const warnings = swap.isHibernated
-    ? [`${nameOf(head)}: a hibernated system sleeps in this swap area; it is not carried, the swap will be empty`]
+    ? [`${nameOfVolume(head)}: a hibernated system sleeps in this swap area; it is not carried, the swap will be empty`]
     : [];
   return {
     head: { ...head, filesystem: 'swap', map: 'none', swap: swap.area },
@@ -160,8 +167,9 @@ function mapSwap(path: string, head: Omit<VolumeHead, 'map'>): VolumeMap | undef
 }
 
 function rawWarnings(span: VolumeSpan, probe: BlockProbe): string[] {
-  if (probe.isAmbiguous) return [`${nameOf(span)}: taken raw, because it has the signatures of several filesystems`];
-  return probe.type === undefined ? [] : [`${nameOf(span)}: ${probe.type} has no block map: taken raw`];
+  if (probe.isAmbiguous)
+    return [`${nameOfVolume(span)}: taken raw, because it has the signatures of several filesystems`];
+  return probe.type === undefined ? [] : [`${nameOfVolume(span)}: ${probe.type} has no block map: taken raw`];
 }
 
 function readStart(path: string, span: Pick<VolumeSpan, 'startBytes' | 'sizeBytes'>, bytes: number): Buffer {
@@ -176,6 +184,6 @@ function readStart(path: string, span: Pick<VolumeSpan, 'startBytes' | 'sizeByte
 }
 
 /** `partition 3`, for people. */
-function nameOf(span: Pick<VolumeSpan, 'kind' | 'partition'>): string {
+export function nameOfVolume(span: Pick<VolumeSpan, 'kind' | 'partition'>): string {
   return span.partition === undefined ? `the ${span.kind}` : `partition ${span.partition}`;
 }

@@ -4,12 +4,12 @@
  */
 import { blake3 } from '@napi-rs/blake-hash';
 import { type CaptureOrder, type CaptureResult, MAX_LACKING_IDS, type Progress } from '#protocol/agent-api.ts';
-import { CHUNK_ID_BYTES, usedBytesOf } from '#protocol/chunk.ts';
+import { CHUNK_ID_BYTES, type Extents, usedBytesOf } from '#protocol/chunk.ts';
 import type { Disk } from '#protocol/disk.ts';
 import { knownError } from '#protocol/errors.ts';
 import { HoleSet } from '#protocol/holes.ts';
 import type { Layout } from '#protocol/layout.ts';
-import { encodeManifest } from '#protocol/manifest.ts';
+import { encodeManifest, type VolumeHead } from '#protocol/manifest.ts';
 import { systemClock } from '#system/clock.ts';
 import { planBatches, planWanted, type SourceVolume } from '../capture/batches.ts';
 import { LackingQueue } from '../capture/lacking-queue.ts';
@@ -20,7 +20,7 @@ import { Uploads } from '../capture/uploads.ts';
 import { VolumeChunks } from '../capture/volume-chunks.ts';
 import { CaptureWorkers } from '../capture/worker-pool.ts';
 import { readLayout } from '../disk/layout-reader.ts';
-import { mapVolume, type VolumeMap } from '../disk/used-extents.ts';
+import { mapVolume, nameOfVolume, type VolumeMap } from '../disk/used-extents.ts';
 import { volumesOf } from '../disk/volumes.ts';
 import type { ServerLink } from '../server-link.ts';
 
@@ -28,6 +28,8 @@ import type { ServerLink } from '../server-link.ts';
 const MAPS_AT_ONCE = 4;
 /** Ways through what the server still lacks after the first, when calls broke or it was restarted. */
 const MAX_EXTRA_PASSES = 3;
+/** Places of lost bytes that a warning lists. */
+const MAX_PLACES_TOLD = 20;
 
 export type CaptureLink = Pick<ServerLink, 'lacking' | 'chunks' | 'manifest'>;
 
@@ -48,6 +50,7 @@ export async function runCapture(order: CaptureOrder, o: CaptureOptions): Promis
   const meter = new ProgressMeter(o.onProgress, systemClock.nowMs);
   const layout = await readLayout(o.disk.path, o.disk.sectorBytes);
   const maps = await mapVolumes(o.disk, layout, meter, o.signal);
+  meter.warn(maps.flatMap((map) => map.warnings));
   const slots = new Slots(order.chunkBytes);
   const tools: PassTools = {
     slots,
@@ -56,6 +59,7 @@ export async function runCapture(order: CaptureOrder, o: CaptureOptions): Promis
       chunkBytes: order.chunkBytes,
       zstdLevel: order.zstdLevel,
       memory: slots.memory,
+      badSectors: order.rescue === true ? 'rescue' : 'fail',
     }),
     questions: new LackingQueue((ids) => o.link.lacking(order.taskId, ids, o.signal)),
     uploads: new Uploads((body) => o.link.chunks(order.taskId, body, o.signal), systemClock.nowMs),
@@ -120,6 +124,8 @@ async function uploadAll(
     meter.add(readBytes);
   }
 
+  const lost = found.map((chunks) => chunks.lost);
+  const lostBytes = lost.reduce((sum, extents) => sum + usedBytesOf(extents), 0);
   const known = volumes.map((volume, i) => ({ ...volume, extents: found[i]!.extents }));
   const ids = Buffer.concat(found.map((chunks) => chunks.ids));
   let lacking = await askAll(link, taskId, ids, signal);
@@ -141,8 +147,20 @@ async function uploadAll(
     chunks: ids.length / CHUNK_ID_BYTES,
     uploadedChunks,
     uploadedBytes: tools.uploads.sentBytes,
-    warnings: maps.flatMap((map) => map.warnings),
+    ...(lostBytes === 0 ? {} : { lostBytes }),
+    warnings: maps.flatMap((map, i) => [...map.warnings, ...lostWarning(map.head, lost[i]!)]),
   };
+}
+
+/** What the disk could not read of a volume, with its first places. */
+function lostWarning(head: VolumeHead, lost: Extents): string[] {
+  if (lost.length === 0) return [];
+  const places = Array.from({ length: Math.min(lost.length / 2, MAX_PLACES_TOLD) }, (_, i) => {
+    return `${head.startBytes + lost[2 * i]!}–${head.startBytes + lost[2 * i + 1]! - 1}`;
+  });
+  const more = lost.length / 2 > places.length ? ` and ${lost.length / 2 - places.length} more places` : '';
+  const bytes = `${usedBytesOf(lost)} used bytes could not be read and are zeros in the image`;
+  return [`${nameOfVolume(head)}: ${bytes}: bytes ${places.join(', ')} of the disk${more}`];
 }
 
 /** Goes once more through the chunks that did not arrive. Throws AGENT_FAILED when one of them is another one now. */

@@ -29,7 +29,8 @@ export function orderOfTask(
     const chunkBytes = session.request.chunkBytes ?? defaults.chunkBytes;
     const zstdLevel = session.request.zstdLevel ?? defaults.zstdLevel;
     // The round is not part of the order, but a capture that begins again must be a new one.
-    return withRev({ kind: 'capture', taskId, sessionId, disk, chunkBytes, zstdLevel }, round);
+    const rescue = session.request.rescue === true ? { rescue: true } : {};
+    return withRev({ kind: 'capture', taskId, sessionId, disk, chunkBytes, zstdLevel, ...rescue }, round);
   }
   const step = stepOf(task.state, cast !== undefined);
   if (step === undefined) return waitOrder();

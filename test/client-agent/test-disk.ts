@@ -30,7 +30,7 @@ export function writeInto(path: string, offset: number, content: string | Buffer
 export function capture(
   disk: Disk,
   link: unknown,
-  o: { chunkBytes?: number; signal?: AbortSignal; onProgress?(p: Progress): void } = {},
+  o: { chunkBytes?: number; rescue?: boolean; signal?: AbortSignal; onProgress?(p: Progress): void } = {},
 ): Promise<CaptureResult> {
   const order = {
     kind: 'capture' as const,
@@ -40,6 +40,7 @@ export function capture(
     disk: identityOf(disk),
     chunkBytes: o.chunkBytes ?? 256 * 1024,
     zstdLevel: 3,
+    ...(o.rescue === true ? { rescue: true } : {}),
   };
   return runCapture(order, {
     disk,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { attachArgv } from '#agent/disk/loop-device.ts';
 import { readPartcloneMap } from '#agent/disk/partclone-map.ts';
-import { partcloneArgv, uniteExtents } from '#agent/disk/used-extents.ts';
+import { partcloneArgv } from '#agent/disk/used-extents.ts';
 
 /** partclone 0.3.23 on an NTFS of 100 MiB, shortened. */
 const output = `# Domain logfile created by unset_name v0.3.23
@@ -33,13 +33,6 @@ test('a map that makes no sense is refused with the reason', () => {
     'the map jumps from byte 12288 to 16384',
   );
   assert.match(String(readPartcloneMap(`${output}rubbish\n`, size)), /has the line "rubbish"/);
-});
-
-test('runs of two maps become one map', () => {
-  const unite = (a: number[], b: number[]) => [...uniteExtents(Float64Array.from(a), Float64Array.from(b))];
-  assert.deepEqual(unite([0, 10, 20, 30], [10, 20]), [0, 30]);
-  assert.deepEqual(unite([5, 10, 20, 30], [0, 6, 25, 26, 40, 50]), [0, 10, 20, 30, 40, 50]);
-  assert.deepEqual(unite([], [1, 2]), [1, 2]);
 });
 
 test('partclone only maps, into files, and the loop device cannot be written', () => {

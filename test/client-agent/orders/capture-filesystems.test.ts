@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -8,7 +8,7 @@ import { applyLayout } from '#agent/disk/layout-writer.ts';
 import type { Manifest } from '#protocol/manifest.ts';
 import { run } from '#system/run.ts';
 import { ChunkSink } from '#test/client-agent/chunk-sink.ts';
-import { digestTree, filesystems, makeEmptyFile, makeTree } from '#test/client-agent/filesystems.ts';
+import { digestTree, filesystems, makeEmptyFile, makeTree, randomBytesOf } from '#test/client-agent/filesystems.ts';
 import { capture, diskOf, writeInto } from '#test/client-agent/test-disk.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root (loop devices)';
@@ -99,6 +99,39 @@ test('a damaged filesystem is taken raw, with a warning that says why', { skip }
   assert.equal(result.warnings.length, 1);
   assert.match(result.warnings[0]!, /^the disk: taken raw, because the used blocks of its ext4 cannot be read: ./);
   assert.deepEqual(readFileSync(copy), readFileSync(path));
+});
+
+test('what Windows keeps of its memory stays behind, and a system that sleeps in it is named before the upload', {
+  skip,
+}, async () => {
+  const path = join(folder, 'windows.img');
+  makeEmptyFile(path, 48 * MiB);
+  await run(['mkfs.ntfs', '-q', '-F', '-f', path]);
+  const files = { 'kept.bin': 'kept', 'pagefile.sys': 'page', 'hiberfil.sys': 'hibr' };
+  for (const [name, seed] of Object.entries(files)) {
+    const content = join(folder, name);
+    writeFileSync(content, Buffer.concat([Buffer.from(seed), randomBytesOf(seed, 6 * MiB)]));
+    await run(['ntfscp', '-f', path, content, name]);
+  }
+  const before = hashOf(path);
+  const copy = join(folder, 'windows-copy.img');
+  makeEmptyFile(copy, 48 * MiB);
+  const sink = new ChunkSink();
+  const told: string[] = [];
+  const result = await capture(diskOf(path), sink.link, {
+    onProgress: ({ phase, warnings = [] }) => void told.push(...warnings.map((warning) => `${phase} ${warning}`)),
+  });
+  const manifest = sink.lay(copy);
+  assert.equal(hashOf(path), before);
+  assert.ok(result.usedBytes < 12 * MiB, `${result.usedBytes} bytes, of which 6 MiB are a file`);
+  assert.equal(manifest.volumes[0]!.map, 'partclone.ntfs');
+  assert.equal(result.warnings.length, 1);
+  assert.match(result.warnings[0]!, /^the disk: a hibernated Windows sleeps in it .*shutdown \/s/);
+  assert.ok(told.includes(`hash ${result.warnings[0]}`));
+  const out = join(folder, 'kept.out');
+  await run(['sh', '-c', 'exec ntfscat "$1" kept.bin >"$2"', 'sh', copy, out]);
+  assert.equal(hashOf(out), hashOf(join(folder, 'kept.bin')));
+  await run(['ntfsfix', '-n', copy]);
 });
 
 function hashOf(path: string): string {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Progress } from '#protocol/agent-api.ts';
-import { knownError } from '#protocol/errors.ts';
+import { type KnownError, knownError } from '#protocol/errors.ts';
 import { idAt } from '#protocol/manifest.ts';
 import { run } from '#system/run.ts';
 import { ChunkSink } from '#test/client-agent/chunk-sink.ts';
@@ -171,4 +171,35 @@ test('swap is carried by name, and a hibernated one is told', async (t) => {
   const hibernated = await capture(diskOf(path), sink.link);
   assert.match(hibernated.warnings.join(), /hibernated system/);
   assert.equal(hibernated.manifestId, result.manifestId);
+});
+
+test('bad sectors end a capture; a rescue reads on, fills with zeros what is lost, and says where it was', {
+  skip: needsRoot,
+}, async (t) => {
+  const path = join(tempFolder(t), 'bad.img');
+  makeEmptyFile(path, 8 * MiB);
+  writeInto(path, 0, randomBytesOf('whole', 6 * MiB));
+  const node = (await run(['losetup', '--find', '--show', path])).stdout.trim();
+  t.after(() => run(['losetup', '--detach', node]));
+  // Where its file has ended meanwhile, a loop device answers EIO.
+  truncateSync(path, 5 * MiB + 4096);
+  const disk = { ...diskOf(path), path: node, sizeBytes: 8 * MiB };
+
+  await assert.rejects(capture(disk, new ChunkSink().link), (error: KnownError) => {
+    assert.equal(error.code, 'DISK_READ_FAILED');
+    assert.match(error.next, /--rescue/);
+    return true;
+  });
+
+  const sink = new ChunkSink();
+  const result = await capture(disk, sink.link, { rescue: true });
+  const lost = 3 * MiB - 4096;
+  assert.equal(result.lostBytes, lost);
+  assert.deepEqual(result.warnings, [
+    `the disk: ${lost} used bytes could not be read and are zeros in the image: bytes ${5 * MiB + 4096}–${8 * MiB - 1} of the disk`,
+  ]);
+  const copy = `${path}.copy`;
+  makeEmptyFile(copy, 8 * MiB);
+  sink.lay(copy);
+  assert.deepEqual(readFileSync(copy).subarray(0, 5 * MiB + 4096), readFileSync(path));
 });
