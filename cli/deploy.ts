@@ -1,6 +1,6 @@
 /** `fleetcast deploy`: shows the plan, asks, starts the session. */
 import { Command, Option } from 'commander';
-import type { CastMode, DeployPlan, DeployRequest, StartPolicy } from '#protocol/admin-api.ts';
+import type { CastMode, DeployPlan, DeployRequest, StartPolicy, WaveSize } from '#protocol/admin-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import { onDoneOption } from './capture.ts';
 import { apiPath } from './daemon-link.ts';
@@ -15,6 +15,7 @@ import { parseStartPolicy } from './start-policy.ts';
 import { tellStarted } from './started.ts';
 import { usageError } from './usage-error.ts';
 import { watchSession } from './watch.ts';
+import { parseFailureLimit, parseWaveSizes } from './wave-sizes.ts';
 
 interface DeployOptions {
   hosts?: string[];
@@ -28,6 +29,8 @@ interface DeployOptions {
   onFailure: NonNullable<DeployRequest['onFailure']>;
   wakeWave?: number;
   wakeGap?: number;
+  waves?: WaveSize[];
+  stopAtFailures?: number;
   skipRefused?: boolean;
   dryRun?: boolean;
   yes?: boolean;
@@ -62,6 +65,18 @@ export function deployCommand(cli: Cli): Command {
     )
     .addOption(new Option('--wake-wave <count>', 'wake at most so many hosts at once').argParser(parseWave))
     .addOption(new Option('--wake-gap <time>', 'time between two waves, 5s if not given').argParser(parseGap))
+    .addOption(
+      new Option(
+        '--waves <sizes>',
+        'canaries: 1,5,rest; each wave must be done, verified, before the next is woken',
+      ).argParser(parseWaveSizes),
+    )
+    .addOption(
+      new Option(
+        '--stop-at-failures <count>',
+        'failed hosts after which no further wave begins, 1 if not given',
+      ).argParser(parseFailureLimit),
+    )
     .option('--skip-refused', 'leave out the hosts that cannot take part instead of stopping')
     .option('--dry-run', 'show the plan and stop (exit code 11 when a host is refused)')
     .option('-y, --yes', 'do not ask')
@@ -94,6 +109,9 @@ function requestOf(image: string, options: DeployOptions, command: string): Depl
   if (options.wakeGap !== undefined && options.wakeWave === undefined) {
     throw usageError('--wake-gap needs --wake-wave', command);
   }
+  if (options.stopAtFailures !== undefined && options.waves === undefined) {
+    throw usageError('--stop-at-failures needs --waves', command);
+  }
   return {
     image,
     hosts,
@@ -107,6 +125,8 @@ function requestOf(image: string, options: DeployOptions, command: string): Depl
     onFailure: options.onFailure,
     ...(options.wakeWave === undefined ? {} : { wakeWave: options.wakeWave }),
     ...(options.wakeGap === undefined ? {} : { wakeGapS: options.wakeGap }),
+    ...(options.waves === undefined ? {} : { waves: options.waves }),
+    ...(options.stopAtFailures === undefined ? {} : { stopAtFailures: options.stopAtFailures }),
     skipRefused: options.skipRefused === true,
   };
 }

@@ -6,6 +6,9 @@ import { countOf, formatBytes, formatCount } from './size.ts';
 import { renderTable } from './table.ts';
 import { printable } from './terminal.ts';
 
+/** Most hosts that are named in one line. */
+const MOST_NAMES = 8;
+
 /** The hosts whose disk will be overwritten. */
 export function takingPart(plan: DeployPlan): PlanHost[] {
   return plan.hosts.filter((host) => host.refused === undefined);
@@ -56,7 +59,22 @@ function totalsOf(plan: DeployPlan, going: readonly PlanHost[]): string {
   const disks = going.reduce((sum, host) => sum + (host.disk?.sizeBytes ?? 0), 0);
   const waking = away > 0 ? `; ${formatCount(away)} of them will be woken` : '';
   return [
+    ...wavesOf(going),
     `Overwrites ${countOf(going.length, 'disk')}, ${formatBytes(disks)} in all${waking}.`,
     `Sends ${formatBytes(plan.storedBytes)} in one pass. Expected time ${formatDuration(plan.expectedSeconds)}: ${plan.expectedBecause}.`,
   ].join('\n');
+}
+
+/** One line a wave: who goes first is what the admin wants to see. */
+function wavesOf(going: readonly PlanHost[]): string[] {
+  const waves = Map.groupBy(
+    going.filter((host) => host.wave !== undefined),
+    (host) => host.wave!,
+  );
+  return [...waves].map(([wave, hosts]) => {
+    const names = hosts.slice(0, MOST_NAMES).map((host) => printable(host.host));
+    const more = hosts.length > names.length ? ' …' : '';
+    const when = wave === 1 ? 'at once' : `when wave ${wave - 1} is done and verified`;
+    return `Wave ${wave}, ${when}: ${countOf(hosts.length, 'host')} (${names.join(', ')}${more}).`;
+  });
 }

@@ -26,8 +26,7 @@ export function renderReceipt(view: SessionView, nowMs: number, paintHead?: (tex
     const rows = view.tasks.map((task) => captureRow(task, nowMs));
     blocks.push(renderTable(head, rows, { right: [3, 4, 5, 6], ...options }));
   }
-  const failures = view.tasks.filter((task) => task.error !== undefined);
-  const reasons = failures.flatMap((task) => errorLines(task.host, task.error));
+  const reasons = reasonsOf(view.tasks);
   if (view.error) reasons.push(...errorLines(`session ${view.sessionId}`, view.error));
   if (reasons.length > 0) blocks.push(reasons.join('\n'));
   for (const { captureResult } of view.tasks) {
@@ -86,6 +85,21 @@ function verifiedOf(result: NonNullable<TaskView['deployResult']>, view: Session
 
 function timeOf(task: TaskView, nowMs: number): string {
   return task.startedAtMs === undefined ? '' : formatDuration(((task.endedAtMs ?? nowMs) - task.startedAtMs) / 1000);
+}
+
+/** Each reason once, with the hosts that share it. */
+function reasonsOf(tasks: readonly TaskView[]): string[] {
+  const failures = tasks.filter((task) => task.error !== undefined);
+  const alike = Map.groupBy(failures, ({ host, error }) => JSON.stringify([withoutSubject(host, error!), error!.next]));
+  return [...alike.values()].flatMap((group) => {
+    const { host, error } = group[0]!;
+    const others = group.length === 1 ? '' : ` (and ${countOf(group.length - 1, 'more host')})`;
+    return errorLines(host, { ...error!, message: `${error!.message}${others}` });
+  });
+}
+
+function withoutSubject(host: string, { message }: NonNullable<TaskView['error']>): string {
+  return message.startsWith(host) ? message.slice(host.length) : message;
 }
 
 function errorLines(who: string, error: TaskView['error']): string[] {

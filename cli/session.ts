@@ -139,7 +139,8 @@ function describeSession(invocation: Invocation, session: SessionView): string {
     ['Mode', session.mode && `${session.mode}${session.maxMbit ? `, at most ${session.maxMbit} Mbit/s` : ''}`],
     ['Verify', session.verify],
     ['Afterwards', describeAfterwards(session)],
-    ['Wakes', describeWaves(session)],
+    ['Wakes', describeWakes(session)],
+    ['Waves', describeWaves(session)],
     ['Passes', session.casts.map(describeCast).join('\n')],
     [
       'Result',
@@ -149,8 +150,14 @@ function describeSession(invocation: Invocation, session: SessionView): string {
   return `${facts}\n\n${renderReceipt(session, clock.nowMs(), (text) => terminal.paint(text, 'bold'))}`;
 }
 
-function describeWaves({ wakeWave, wakeGapS = DEFAULT_WAKE_GAP_S }: SessionView): string | undefined {
+function describeWakes({ wakeWave, wakeGapS = DEFAULT_WAKE_GAP_S }: SessionView): string | undefined {
   return wakeWave === undefined ? undefined : `${countOf(wakeWave, 'host')} every ${formatDuration(wakeGapS)}`;
+}
+
+function describeWaves({ tasks, wave, waveCount = 1, stopAtFailures = 1 }: SessionView): string | undefined {
+  if (wave === undefined) return undefined;
+  const sizes = Array.from({ length: waveCount }, (_, i) => tasks.filter((task) => task.wave === i + 1).length);
+  return `${wave} of ${waveCount} (${sizes.join(', ')} hosts); ${countOf(stopAtFailures, 'failed host')} would stop the next one`;
 }
 
 function describeAfterwards({ onDone, onFailure }: SessionView): string | undefined {

@@ -4,13 +4,13 @@ import { isTaskEnded } from '#protocol/states.ts';
 import { formatDuration } from './duration.ts';
 import { countOf, formatBytes, formatRate } from './size.ts';
 import { printable } from './terminal.ts';
-import { headlineOf } from './watch-view.ts';
+import { headlineOf, stateOf } from './watch-view.ts';
 
 /** Without `before`: where the session stands. Progress alone is no change. */
 export function describeChanges(before: SessionView | undefined, after: SessionView): string[] {
   const lines: string[] = [];
   if (before === undefined) lines.push(headlineOf(after));
-  else if (before.state !== after.state) lines.push(`Session ${after.sessionId}: ${before.state} → ${after.state}`);
+  else if (before.state !== after.state) lines.push(`Session ${after.sessionId}: ${before.state} → ${stateOf(after)}`);
   for (const cast of after.casts) {
     lines.push(
       ...castChanges(

@@ -49,7 +49,12 @@ export function headlineOf(view: SessionView): string {
   const image = view.version === undefined ? view.image : `${view.image}@${view.version}`;
   const road =
     view.kind === 'deploy' ? `to ${countOf(view.tasks.length, 'host')}` : `from ${view.tasks[0]?.host ?? '?'}`;
-  return `Session ${view.sessionId}: ${view.kind} ${image} ${road}, ${view.state}`;
+  return `Session ${view.sessionId}: ${view.kind} ${image} ${road}, ${stateOf(view)}`;
+}
+
+/** `casting`, or `wave 2 of 3 casting`. */
+export function stateOf({ state, wave, waveCount }: SessionView): string {
+  return wave === undefined || isSessionEnded(state) ? state : `wave ${wave} of ${waveCount ?? wave} ${state}`;
 }
 
 /** The pass that runs now. */

@@ -193,6 +193,12 @@ export type CastMode = Static<typeof castModeSchema>;
 /** Time between two waves when only their size is said, in s: the inrush of a power supply is over by then. */
 export const DEFAULT_WAKE_GAP_S = 5;
 
+/** So many hosts, or all that are left. */
+const waveSizeSchema = Type.Union([Type.Integer({ minimum: 1 }), Type.Literal('rest')]);
+export type WaveSize = Static<typeof waveSizeSchema>;
+/** Failed hosts after which no further wave begins, when nothing is said. */
+export const DEFAULT_STOP_AT_FAILURES = 1;
+
 export const deployRequestSchema = Type.Object({
   /** NAME or NAME@VERSION. */
   image: Type.String(),
@@ -213,6 +219,10 @@ export const deployRequestSchema = Type.Object({
   wakeWave: Type.Optional(Type.Integer({ minimum: 1 })),
   /** Absent: DEFAULT_WAKE_GAP_S. */
   wakeGapS: Type.Optional(Type.Integer({ minimum: 1, maximum: 3600 })),
+  /** Sizes of canary waves: each must be done, verified, before hosts of the next are woken. The last holds for all after it. */
+  waves: Type.Optional(Type.Array(waveSizeSchema, { minItems: 1, maxItems: 100 })),
+  /** Failed hosts after which no further wave begins. Absent: DEFAULT_STOP_AT_FAILURES. */
+  stopAtFailures: Type.Optional(Type.Integer({ minimum: 1 })),
   /** Leave out the hosts that the plan refuses instead of refusing the session. */
   skipRefused: Type.Boolean(),
   /** Required to start a session: the plan that the admin saw. */
@@ -230,6 +240,8 @@ export const planHostSchema = Type.Object({
   lost: Type.Optional(Type.String()),
   /** exact · larger (space at the end stays free). */
   fit: Type.Optional(Type.Union([Type.Literal('exact'), Type.Literal('larger')])),
+  /** Its canary wave, from 1. */
+  wave: Type.Optional(Type.Integer()),
   refused: Type.Optional(errorBodySchema),
 });
 export type PlanHost = Static<typeof planHostSchema>;
@@ -268,6 +280,8 @@ export const taskViewSchema = Type.Object({
   hostId: Type.Integer(),
   host: Type.String(),
   state: Type.Enum([...taskStates]),
+  /** Its canary wave, from 1. */
+  wave: Type.Optional(Type.Integer()),
   disk: diskIdentitySchema,
   /** No report for a while. */
   isLost: Type.Boolean(),
@@ -316,6 +330,10 @@ export const sessionViewSchema = Type.Object({
   onFailure: deployRequestSchema.properties.onFailure,
   wakeWave: deployRequestSchema.properties.wakeWave,
   wakeGapS: deployRequestSchema.properties.wakeGapS,
+  /** The present canary wave, of so many. */
+  wave: Type.Optional(Type.Integer()),
+  waveCount: Type.Optional(Type.Integer()),
+  stopAtFailures: deployRequestSchema.properties.stopAtFailures,
   succeeded: Type.Integer(),
   failed: Type.Integer(),
   casts: Type.Array(castViewSchema),

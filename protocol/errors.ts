@@ -326,6 +326,16 @@ export const errorTable = {
     message: '{host} has no running task in session {session}',
     next: 'fleetcast session show {session}',
   },
+  WAVES_INVALID: {
+    status: 400,
+    message: '{waves} are no canary waves: {problem}',
+    next: 'Write them as 1,5,rest (the last size holds for all after it), with --verify full',
+  },
+  WAVES_STOPPED: {
+    status: 409,
+    message: '{host} was not touched: {reason}',
+    next: 'See why hosts failed: fleetcast session show {session}   then deploy to the others again',
+  },
   HOST_REMOVED: {
     status: 409,
     message: '{host} was taken out of session {session}; on its disk: {content}',

@@ -36,7 +36,8 @@ export const sessionMoves: Readonly<Record<SessionState, readonly SessionState[]
   capturing: ['finishing', 'failed', 'cancelled'],
   casting: ['repairing', 'finishing', 'failed', 'cancelled'],
   repairing: ['casting', 'finishing', 'failed', 'cancelled'],
-  finishing: ['casting', 'repairing', 'completed', 'failed', 'cancelled'],
+  // Back to gathering: the next wave.
+  finishing: ['gathering', 'casting', 'repairing', 'completed', 'failed', 'cancelled'],
   completed: [],
   failed: [],
   cancelled: [],

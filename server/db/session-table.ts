@@ -13,6 +13,8 @@ interface SessionRowBase {
   readonly version?: number;
   readonly manifestId?: string;
   readonly isStartNow: boolean;
+  /** The present canary wave, from 1. */
+  readonly wave: number;
   /** Casts begun. */
   readonly passes: number;
   readonly createdMs: number;
@@ -35,6 +37,7 @@ export interface TaskRow {
   readonly host: string;
   readonly state: TaskState;
   readonly disk: DiskIdentity;
+  readonly wave: number;
   /** Raised with every move. */
   readonly round: number;
   /** Repairs that did not suffice. */
@@ -65,6 +68,8 @@ export interface NewTask {
   readonly hostId: number;
   readonly host: string;
   readonly disk: DiskIdentity;
+  /** Absent: 1. */
+  readonly wave?: number;
 }
 
 export interface NewSession {
@@ -141,10 +146,11 @@ export class SessionTable {
   /** Throws SQLite's constraint error when a host already has a running task. */
   insertTasks(sessionId: number, tasks: readonly NewTask[], nowMs: number): TaskRow[] {
     const insertTask = this.#database.prepare<unknown[], Cells>(
-      `INSERT INTO task (session_id, host_id, host, state, disk, state_ms) VALUES (?, ?, ?, 'pending', ?, ?) RETURNING *`,
+      `INSERT INTO task (session_id, host_id, host, state, disk, wave, state_ms)
+       VALUES (?, ?, ?, 'pending', ?, ?, ?) RETURNING *`,
     );
-    return tasks.map(({ hostId, host, disk }) =>
-      toTask(insertTask.get(sessionId, hostId, host, JSON.stringify(disk), nowMs)!),
+    return tasks.map(({ hostId, host, disk, wave = 1 }) =>
+      toTask(insertTask.get(sessionId, hostId, host, JSON.stringify(disk), wave, nowMs)!),
     );
   }
 
@@ -177,18 +183,21 @@ export class SessionTable {
       .map(toTask);
   }
 
-  /** Moves a session that is in `from`. Throws when it is not: somebody else moved it, which is a bug. */
+  /** Moves a session that is in the state of `row`; with another wave, "start now" is to be said again. Throws when it is not: somebody else moved it, which is a bug. */
   moveSession(
     row: SessionRow,
-    change: { state: SessionState; gatheringMs?: number; endedMs?: number; error?: ErrorBody },
+    change: { state: SessionState; wave?: number; gatheringMs?: number; endedMs?: number; error?: ErrorBody },
   ): void {
     const { changes } = this.#database
       .prepare(
-        `UPDATE session SET state = ?, gathering_ms = coalesce(?, gathering_ms), ended_ms = ?, error = ?
+        `UPDATE session SET state = ?, wave = coalesce(?, wave), start_now = iif(? IS NULL, start_now, 0),
+           gathering_ms = coalesce(?, gathering_ms), ended_ms = ?, error = ?
          WHERE session_id = ? AND state = ?`,
       )
       .run(
         change.state,
+        change.wave ?? null,
+        change.wave ?? null,
         change.gatheringMs ?? null,
         change.endedMs ?? null,
         toJson(change.error),
@@ -302,6 +311,7 @@ function toSession(cells: Cells): SessionRow {
     ...present('manifestId', cells.manifest_id),
     request: JSON.parse(cells.request as string),
     isStartNow: cells.start_now === 1,
+    wave: cells.wave,
     passes: cells.passes,
     createdMs: cells.created_ms,
     ...present('gatheringMs', cells.gathering_ms),
@@ -320,6 +330,7 @@ function toTask(cells: Cells): TaskRow {
     host: cells.host,
     state: cells.state,
     disk: JSON.parse(cells.disk as string),
+    wave: cells.wave,
     round: cells.round,
     repairs: cells.repairs,
     stateMs: cells.state_ms,

@@ -1,7 +1,8 @@
 /** What a session does next: a move or effects, never both. Pure. */
 import type { CastMode, StartPolicy } from '#protocol/admin-api.ts';
-import type { SessionState, TaskState } from '#protocol/states.ts';
+import { isSessionEnded, type SessionState, type TaskState } from '#protocol/states.ts';
 import { maySessionStart } from './start-policy.ts';
+import { decideWave, type WaveFacts } from './waves.ts';
 
 export type TaskCounts = Readonly<Record<TaskState, number>>;
 
@@ -14,7 +15,10 @@ export interface SessionFacts {
   readonly gatheringMs: number;
   /** When the first of the hosts that are ready now became ready. */
   readonly firstReadyMs: number;
+  /** Without those of later waves. */
   readonly tasks: TaskCounts;
+  /** Absent: there are no waves. */
+  readonly wave?: Omit<WaveFacts, 'running'>;
   /** planning: its frames are looked up · running: hosts may be hearing it · ended: its sender is gone. */
   readonly cast: 'none' | 'planning' | 'running' | 'ended';
   /** Of a running cast: some host that it was begun for may still hear it, or has heard it to its end. */
@@ -28,11 +32,14 @@ export interface SessionFacts {
 
 export type SessionDecision =
   | { readonly move: SessionState; readonly effects?: never }
-  | { readonly move?: never; readonly effects: readonly ('keepCast' | 'endCast' | 'repairReady')[] };
+  | { readonly move?: never; readonly effects: readonly ('keepCast' | 'endCast' | 'repairReady' | 'stopWaves')[] };
 
 const nothing: SessionDecision = { effects: [] };
 
 export function decideSession(facts: SessionFacts): SessionDecision {
+  if (isSessionEnded(facts.state)) return nothing;
+  const wave = facts.wave && decideWave({ ...facts.wave, running: running(facts.tasks) });
+  if (wave === 'failures' || wave === 'nobody') return { effects: ['stopWaves'] };
   switch (facts.state) {
     case 'planned':
       return { move: 'gathering' };
@@ -45,7 +52,7 @@ export function decideSession(facts: SessionFacts): SessionDecision {
     case 'repairing':
       return decideRepairing(facts);
     case 'finishing':
-      return decideFinishing(facts);
+      return wave === 'next' ? { move: 'gathering' } : decideFinishing(facts);
     default:
       return nothing;
   }

@@ -11,6 +11,8 @@ export interface TaskFacts {
   readonly state: TaskState;
   /** When it came into the state, or when the daemon started, whichever is later. */
   readonly stateMs: number;
+  /** Its wave has begun. */
+  readonly isItsTurn: boolean;
   /** Its agent was there before in this session. */
   readonly wasHere: boolean;
   /** Its agent speaks to the server now. */
@@ -73,7 +75,7 @@ export function decideTask(facts: TaskFacts, limits: TaskLimits): TaskDecision {
     case 'cancelled':
       return nothing;
     case 'pending':
-      return move('booting');
+      return facts.isItsTurn ? move('booting') : nothing;
     case 'booting':
       return decideBooting(facts, limits);
     case 'preparing':

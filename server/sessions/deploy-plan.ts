@@ -7,6 +7,7 @@ import { KnownError, knownError } from '#protocol/errors.ts';
 import { type Layout, leastDiskBytes } from '#protocol/layout.ts';
 import { canonicalJson } from '#protocol/manifest.ts';
 import { USUAL_LINK_MBIT, WIRE_SHARE } from './pass-cost.ts';
+import { assignWaves } from './waves.ts';
 
 export interface PlanImage {
   readonly image: string;
@@ -30,8 +31,12 @@ export function makeDeployPlan(
   hosts: readonly HostView[],
   configMaxMbit: number | undefined,
 ): DeployPlan {
-  const planned = hosts.map((host) => planHost(host, layout, request.disk));
+  const planned = inWaves(
+    hosts.map((host) => planHost(host, layout, request.disk)),
+    request.waves,
+  );
   const taking = hosts.filter((_, i) => planned[i]!.refused === undefined);
+  const waves = Math.max(1, ...planned.map((host) => host.wave ?? 1));
   const { seconds, because } = estimate(request, version, taking, configMaxMbit);
   const { manifestId, diskBytes, usedBytes, storedBytes } = version;
   return {
@@ -43,8 +48,8 @@ export function makeDeployPlan(
     usedBytes,
     storedBytes,
     hosts: planned,
-    expectedSeconds: seconds,
-    expectedBecause: because,
+    expectedSeconds: seconds * waves,
+    expectedBecause: waves === 1 ? because : `${waves} waves one after the other, each ${because}`,
   };
 }
 
@@ -63,20 +68,26 @@ export function chooseTaskDisk(host: HostView, rule: string | undefined): Disk {
 export function tasksOfPlan(
   plan: DeployPlan,
   request: { readonly planId?: string; readonly skipRefused: boolean },
-): { hostId: number; host: string; disk: DiskIdentity }[] {
+): { hostId: number; host: string; disk: DiskIdentity; wave: number }[] {
   const taking = plan.hosts.filter((host) => host.refused === undefined);
   const refused = plan.hosts.length - taking.length;
   if (request.planId !== plan.planId) throw knownError('PLAN_CHANGED', { what: describePlan(plan) });
   if (taking.length === 0 || (refused > 0 && !request.skipRefused)) {
     throw knownError('PLAN_REFUSED', { count: refused });
   }
-  return taking.map(({ hostId, host, disk }) => ({ hostId, host, disk: disk! }));
+  return taking.map(({ hostId, host, disk, wave = 1 }) => ({ hostId, host, disk: disk!, wave }));
 }
 
 /** What differs between the plan that was shown and the present one, for PLAN_CHANGED. */
 function describePlan(plan: DeployPlan): string {
   const refused = plan.hosts.filter((host) => host.refused !== undefined).length;
   return `it is now ${plan.image}@${plan.version} to ${plan.hosts.length - refused} hosts, ${refused} refused`;
+}
+
+function inWaves(hosts: readonly PlanHost[], sizes: DeployRequest['waves']): PlanHost[] {
+  if (sizes === undefined) return [...hosts];
+  const waves = assignWaves(sizes, hosts.filter((host) => host.refused === undefined).length);
+  return hosts.map((host) => (host.refused === undefined ? { ...host, wave: waves.shift()! } : host));
 }
 
 function planHost(host: HostView, layout: Layout, rule: string | undefined): PlanHost {

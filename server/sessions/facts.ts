@@ -1,4 +1,5 @@
 /** What the decisions about tasks and sessions look at, taken from the running session, its hosts and the clock. Changes nothing. */
+import { DEFAULT_STOP_AT_FAILURES } from '#protocol/admin-api.ts';
 import { describeDisk } from '#protocol/disk.ts';
 import { isTaskEnded, type TaskState } from '#protocol/states.ts';
 import type { Clock } from '#system/clock.ts';
@@ -33,6 +34,23 @@ const MAX_FRUITLESS_PASSES = 2;
 /** What a host of a running cast comes to when the cast has brought it all, which says that the sender is about to end. */
 const SERVED_STATES: readonly TaskState[] = ['verifying', 'finishing', 'succeeded'];
 
+/** Tasks in each state, those of later waves apart. */
+function countsOf(live: LiveSession): Pick<SessionFacts, 'tasks' | 'wave'> {
+  const { row, counts } = live;
+  if (row.kind !== 'deploy' || row.request.waves === undefined) return { tasks: counts };
+  const waiting = live.waiting().length;
+  const last = [...new Map(live.tasks.values().map((task) => [task.row.hostId, task.row])).values()];
+  return {
+    tasks: { ...counts, pending: counts.pending - waiting },
+    wave: {
+      waiting,
+      failed: last.filter(({ state }) => state === 'failed').length,
+      succeeded: last.filter(({ state, wave }) => state === 'succeeded' && wave === row.wave).length,
+      stopAtFailures: row.request.stopAtFailures ?? DEFAULT_STOP_AT_FAILURES,
+    },
+  };
+}
+
 export class Facts {
   #options: FactsOptions;
   #waking: Waking;
@@ -56,6 +74,7 @@ export class Facts {
       host: row.host,
       state: row.state,
       stateMs: Math.max(row.stateMs, this.#startedMs, this.#waking.calledMs(live, task)),
+      isItsTurn: row.wave <= live.row.wave,
       wasHere: row.startedMs !== undefined,
       isHere:
         lastSeenMs !== undefined &&
@@ -97,7 +116,7 @@ export class Facts {
       isStartNow: row.isStartNow,
       gatheringMs: Math.max(row.gatheringMs ?? nowMs, row.startSetMs ?? 0),
       firstReadyMs: live.firstReadyMs,
-      tasks: live.counts,
+      ...countsOf(live),
       cast: live.pass?.phase ?? 'none',
       isCastHeard: this.#isCastHeard(live),
       settleUntilMs: row.passes === 0 ? 0 : live.settleUntilMs,
@@ -130,7 +149,7 @@ export class Facts {
     if (live.fruitlessPasses >= MAX_FRUITLESS_PASSES) return false;
     const lacking = live.tasksIn('ready').filter((task) => task.holes !== undefined && task.holes.count > 0);
     const holes = lacking.map((task) => task.holes!);
-    if (isImageCast(live.row.passes + 1, holes)) return true;
+    if (isImageCast(live.row.passes + 1 - live.passesBefore, holes)) return true;
     if (holes.length < 2) return false;
     return isPassWorth(countLacking(holes, holes[0]!.chunkCount), this.#passRates(live, lacking));
   }

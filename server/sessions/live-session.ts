@@ -45,6 +45,8 @@ export class LiveSession {
   settleUntilMs: number;
   /** When the first of the hosts that are ready now became ready. */
   firstReadyMs: number;
+  /** Casts begun before the present wave. */
+  passesBefore: number;
   /** Passes that hardly helped: after two of them the rest goes over HTTP. */
   fruitlessPasses = 0;
   /** When its hosts were woken, as far as the present wave needs it. */
@@ -55,6 +57,7 @@ export class LiveSession {
   constructor(row: SessionRow, tasks: readonly TaskRow[], casts: CastView[], nowMs: number, settleMs: number) {
     this.row = row;
     this.casts = casts;
+    this.passesBefore = row.state === 'gathering' ? row.passes : 0;
     this.settleUntilMs = nowMs + settleMs;
     this.firstReadyMs = nowMs;
     this.counts = Object.fromEntries(taskStates.map((state) => [state, 0])) as Record<TaskState, number>;
@@ -66,6 +69,16 @@ export class LiveSession {
     this.tasks.set(row.taskId, task);
     this.counts[row.state]++;
     return task;
+  }
+
+  /** The last wave that has hosts. */
+  lastWave(): number {
+    return Math.max(this.row.wave, ...this.tasks.values().map((task) => task.row.wave));
+  }
+
+  /** Hosts whose wave has not begun. */
+  waiting(): LiveTask[] {
+    return this.tasksIn('pending').filter((task) => task.row.wave > this.row.wave);
   }
 
   tasksIn(state: TaskState): LiveTask[] {

@@ -108,7 +108,7 @@ export class PassRunner {
     const manifest = await this.#options.catalog.loadManifest(manifestId!);
     const chosen = live.tasksIn('ready').filter((task) => task.holes !== undefined && task.holes.count > 0);
     const holes = chosen.map((task) => task.holes!);
-    const wanted = chunksToCast(pass.pass, holes, manifest.chunkCount);
+    const wanted = chunksToCast(pass.pass - live.passesBefore, holes, manifest.chunkCount);
     const plan = await planFrames({ store: this.#options.store, manifest, holes: wanted });
     const tasks = chosen.filter((task) => task.row.state === 'ready' && live.tasks.get(task.row.taskId) === task);
     const isWanted = tasks.length > 0 && wanted.count > 0 && live.row.state === 'casting';

@@ -7,6 +7,7 @@ import type { Catalog } from '../images/catalog.ts';
 import type { ChunkStore } from '../images/chunk-store.ts';
 import type { Hosts } from '../inventory/hosts.ts';
 import { chooseTaskDisk, makeDeployPlan } from './deploy-plan.ts';
+import { waveProblem } from './waves.ts';
 
 export interface PlannerOptions {
   readonly config: Config;
@@ -24,12 +25,14 @@ export class Planner {
     this.#options = options;
   }
 
-  /** Throws IMAGE_UNKNOWN, VERSION_UNKNOWN, HOST_UNKNOWN, GROUP_UNKNOWN, GROUP_EMPTY, PLAN_EMPTY, DISK_RULE_INVALID, IMAGE_DAMAGED. */
+  /** Throws IMAGE_UNKNOWN, VERSION_UNKNOWN, HOST_UNKNOWN, GROUP_UNKNOWN, GROUP_EMPTY, PLAN_EMPTY, DISK_RULE_INVALID, WAVES_INVALID, IMAGE_DAMAGED. */
   async plan(request: DeployRequest): Promise<DeployPlan> {
     const { catalog, store, hosts, config } = this.#options;
     const { image, version } = catalog.resolve(request.image);
     const chosen = hosts.resolve(request.hosts, request.groups);
     if (chosen.length === 0) throw knownError('PLAN_EMPTY');
+    const problem = request.waves && waveProblem(request.waves, request.verify);
+    if (problem !== undefined) throw knownError('WAVES_INVALID', { waves: request.waves!.join(','), problem });
     const { head, ids } = await catalog.loadManifest(version.manifestId);
     // A chunk that is known to be gone is told before any disk is touched, not after all of them are half written.
     const { packIds } = await store.locate(ids);

@@ -62,7 +62,8 @@ export class SessionChanges {
     const hosts = chosen.filter((host) => !isIn(host)).map((host) => host.name);
     if (chosen.length > 0 && hosts.length === 0) throw knownError('SESSION_HAS_HOSTS', { session: sessionId });
     const disk = added.disk ?? row.request.disk;
-    const request: DeployRequest = { ...row.request, image: `${row.image}@${row.version}`, hosts, groups: [] };
+    const { waves: _, ...policy } = row.request;
+    const request: DeployRequest = { ...policy, image: `${row.image}@${row.version}`, hosts, groups: [] };
     return this.#options.planner.plan(disk === undefined ? request : { ...request, disk });
   }
 
@@ -81,7 +82,12 @@ export class SessionChanges {
         text: `Session ${sessionId} takes ${names} too`,
         sessionId,
       });
-      return table.insertTasks(sessionId, tasks, clock.nowMs());
+      const wave = live.lastWave();
+      return table.insertTasks(
+        sessionId,
+        tasks.map((task) => ({ ...task, wave })),
+        clock.nowMs(),
+      );
     });
     runner.take(live, rows);
     for (const { hostId } of tasks) agents.taskBegan(hostId);

@@ -18,7 +18,7 @@ import { decideTask, type TaskLimits, type TaskMove } from './decide-task.ts';
 import { Facts } from './facts.ts';
 import { LiveSession, type LiveTask } from './live-session.ts';
 import type { PassRunner } from './pass-runner.ts';
-import { saySessionMove, sayTaskMove } from './session-text.ts';
+import { saySessionMove, sayTaskMove, sayWavesStopped } from './session-text.ts';
 import { Waking } from './waking.ts';
 
 export interface SessionRunnerOptions {
@@ -150,17 +150,21 @@ export class SessionRunner {
     const { row, counts } = live;
     if (!sessionMoves[row.state].includes(to)) throw new Error(`session ${row.sessionId}: ${row.state} to ${to}`);
     const nowMs = clock.nowMs();
+    const isNextWave = to === 'gathering' && row.state !== 'planned';
+    const wave = isNextWave ? row.wave + 1 : row.wave;
     const times = {
       ...(to === 'gathering' ? { gatheringMs: nowMs } : {}),
       ...(isSessionEnded(to) ? { endedMs: nowMs } : {}),
     };
     table.transaction(() => {
       alsoCommit?.();
-      table.moveSession(row, { state: to, ...times });
-      const text = saySessionMove(row, to, counts.succeeded, counts.failed);
+      table.moveSession(row, { state: to, ...(isNextWave ? { wave } : {}), ...times });
+      const text = saySessionMove({ ...row, wave }, to, counts.succeeded, counts.failed);
       events.add({ subject: 'session', action: to, text, sessionId: row.sessionId });
     });
-    live.row = { ...live.row, state: to, ...times };
+    live.row = { ...live.row, state: to, wave, ...times, ...(isNextWave ? { isStartNow: false } : {}) };
+    if (to === 'gathering') live.passesBefore = live.row.passes;
+    if (isNextWave) live.fruitlessPasses = 0;
     if (isSessionEnded(to)) this.sessions.delete(row.sessionId);
     this.#options.onChange(row.sessionId);
   }
@@ -194,9 +198,26 @@ export class SessionRunner {
     for (const effect of decision.effects) {
       if (effect === 'keepCast') this.passes?.keepCast(live);
       else if (effect === 'endCast') this.passes?.endUnheard(live);
-      else for (const task of live.tasksIn('ready')) this.#decideTask(live, task, true);
+      else if (effect === 'stopWaves') {
+        this.#stopWaves(live);
+        return true;
+      } else for (const task of live.tasksIn('ready')) this.#decideTask(live, task, true);
     }
     return false;
+  }
+
+  /** Hosts of later waves are free again, untouched. */
+  #stopWaves(live: LiveSession): void {
+    const { sessionId } = live.row;
+    const reason = sayWavesStopped(live.row.wave, this.facts.ofSession(live).wave!);
+    const moves = live.waiting().map((task): { task: LiveTask; move: TaskMove } => {
+      const error = knownError('WAVES_STOPPED', { host: task.row.host, session: sessionId, reason }).toBody();
+      return { task, move: { to: 'cancelled', error } };
+    });
+    const text = `Session ${sessionId} begins no further wave: ${reason}`;
+    this.moveTasks(live, moves, () =>
+      this.#options.events.add({ subject: 'session', action: 'waves-stopped', text, sessionId }),
+    );
   }
 
   #changeOf(task: LiveTask, move: TaskMove, nowMs: number): TaskChange {

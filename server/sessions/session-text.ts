@@ -31,7 +31,7 @@ export function sayTaskMove(task: TaskRow, move: TaskMove, holes: number | undef
     case 'failed':
       return `${host} has failed: ${move.error?.message ?? 'no reason given'}`;
     case 'cancelled':
-      return `${host} is released`;
+      return move.error?.code === 'WAVES_STOPPED' ? move.error.message : `${host} is released`;
   }
 }
 
@@ -41,7 +41,7 @@ export function saySessionMove(session: SessionRow, to: SessionState, succeeded:
     case 'planned':
       return `${name} is planned`;
     case 'gathering':
-      return `${name} gathers its hosts`;
+      return session.wave === 1 ? `${name} gathers its hosts` : `${name} gathers the hosts of wave ${session.wave}`;
     case 'capturing':
       return `${name} captures ${session.image}`;
     case 'casting':
@@ -66,4 +66,15 @@ export function sayStart(sessionId: number, { when, count = 1, deadlineS, atLeas
   ];
   const deadline = deadlineS === undefined ? '' : `, or in ${deadlineS} s if at least ${atLeast} are ready`;
   return `Session ${sessionId} is to start ${wanted}${deadline}`;
+}
+
+/** Why no further wave begins. */
+export function sayWavesStopped(
+  wave: number,
+  facts: { readonly failed: number; readonly stopAtFailures: number },
+): string {
+  const { failed, stopAtFailures } = facts;
+  if (failed < stopAtFailures) return `no host of wave ${wave} is done`;
+  const hosts = failed === 1 ? '1 host has failed' : `${failed} hosts have failed`;
+  return `${hosts} up to wave ${wave} (the limit is ${stopAtFailures})`;
 }

@@ -1,6 +1,7 @@
 /** What the admin sees of a session. Pure. */
 import {
   type CastView,
+  DEFAULT_STOP_AT_FAILURES,
   DEFAULT_WAKE_GAP_S,
   type DeployRequest,
   type SessionView,
@@ -44,6 +45,7 @@ function viewOf(row: SessionRow, tasks: TaskView[], casts: readonly CastView[]):
     createdAtMs: createdMs,
     ...(endedMs === undefined ? {} : { endedAtMs: endedMs }),
     ...(row.kind === 'deploy' ? viewRequest(row.request) : {}),
+    ...(row.kind === 'deploy' && row.request.waves !== undefined ? viewWaves(row, row.request, tasks) : {}),
     onDone: row.request.onDone,
     succeeded: tasks.filter((task) => task.state === 'succeeded').length,
     failed: tasks.filter((task) => task.state === 'failed').length,
@@ -63,13 +65,22 @@ function viewRequest(request: DeployRequest): Partial<SessionView> {
   };
 }
 
+function viewWaves(row: SessionRow, request: DeployRequest, tasks: readonly TaskView[]): Partial<SessionView> {
+  return {
+    wave: row.wave,
+    waveCount: Math.max(row.wave, ...tasks.map((task) => task.wave ?? 1)),
+    stopAtFailures: request.stopAtFailures ?? DEFAULT_STOP_AT_FAILURES,
+  };
+}
+
 function viewTask(row: TaskRow): TaskView {
-  const { taskId, hostId, host, state, disk, error, deployResult, captureResult, startedMs, endedMs } = row;
+  const { taskId, hostId, host, state, wave, disk, error, deployResult, captureResult, startedMs, endedMs } = row;
   return {
     taskId,
     hostId,
     host,
     state,
+    wave,
     disk,
     isLost: false,
     ...(error === undefined ? {} : { error }),

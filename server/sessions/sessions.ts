@@ -228,9 +228,10 @@ export class Sessions {
     return undefined;
   }
 
-  /** The host has a running task: it boots the agent. */
+  /** The host has a running task whose turn has come: it boots the agent. */
   isCalled(hostId: number): boolean {
-    return this.#runner.tasksByHost.has(hostId);
+    const task = this.#runner.tasksByHost.get(hostId)?.task;
+    return task !== undefined && task.row.state !== 'pending';
   }
 
   /** Tells the agent of a host without a task to reboot or switch off. Throws HOST_UNKNOWN, HOST_BUSY, HOST_AWAY. */

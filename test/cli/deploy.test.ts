@@ -26,6 +26,10 @@ test('deploy shows the plan, then starts exactly that plan', async (t) => {
     '10',
     '--wake-gap',
     '7s',
+    '--waves',
+    '1,5,rest',
+    '--stop-at-failures',
+    '2',
   );
   assert.equal(result.code, 0);
   assert.match(result.out, /^Plan: win11-lab@3/);
@@ -44,6 +48,8 @@ test('deploy shows the plan, then starts exactly that plan', async (t) => {
     onFailure: 'reboot',
     wakeWave: 10,
     wakeGapS: 7,
+    waves: [1, 5, 'rest'],
+    stopAtFailures: 2,
     skipRefused: false,
   };
   assert.deepEqual(

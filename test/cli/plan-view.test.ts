@@ -33,3 +33,10 @@ test('a disk whose model steers terminals is printed harmlessly', () => {
   const text = renderPlan(plan([planHost('pc-01', { disk: evil })]));
   assert.doesNotMatch(text, /[\x00-\x09\x0b-\x1f]/);
 });
+
+test('the plan of a deployment in waves says who goes first', () => {
+  const hosts = [planHost('pc-01', { wave: 1 }), planHost('pc-02', { wave: 2 }), planHost('pc-03', { wave: 2 })];
+  const text = renderPlan(plan(hosts));
+  assert.match(text, /^Wave 1, at once: 1 host \(pc-01\)\.$/m);
+  assert.match(text, /^Wave 2, when wave 1 is done and verified: 2 hosts \(pc-02, pc-03\)\.$/m);
+});

@@ -60,3 +60,14 @@ test('a capture tells what it uploaded and what the admin should know', () => {
   const unchanged = { ...done, captureResult: { ...captureResult, isNew: false } };
   assert.match(renderReceipt(session('completed', [unchanged], { ...ended, kind: 'capture' }), 0), /no new version/);
 });
+
+test('a reason that many hosts share is told once', () => {
+  const stopped = (host: string) => ({
+    ...failure('WAVES_STOPPED', { host, session: 12, reason: '1 host has failed up to wave 1 (the limit is 1)' }),
+    wave: 2,
+  });
+  const tasks = ['pc-02', 'pc-03', 'pc-04'].map((name) => task(name, 'cancelled', stopped(name)));
+  const text = renderReceipt(session('failed', tasks, { ...ended, wave: 1, waveCount: 2 }), 0);
+  assert.equal(text.match(/was not touched/g)?.length, 1);
+  assert.match(text, /^pc-02 was not touched: 1 host has failed .* \(and 2 more hosts\)$/m);
+});

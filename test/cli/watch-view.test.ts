@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { renderWatch } from '#cli/watch-view.ts';
+import { headlineOf, renderWatch } from '#cli/watch-view.ts';
 import type { SessionView, TaskView } from '#protocol/admin-api.ts';
 import { cast, failure, session, succeeded, T0, task } from './sample-views.ts';
 
@@ -127,4 +127,11 @@ test('hosts that hash their disks show how far they are, and all together when t
   const [, totals, , , second] = texts(view);
   assert.equal(totals, '1 of 3 hosts ready; 2 hosts hashing, 40 %, ETA 8s; starts when all are ready');
   assert.equal(second, 'pc-02  preparing  hash  [###-------------]   20 %  100.0 MB/s  ETA 8s');
+});
+
+test('the headline says which wave is under way', () => {
+  const waves = { wave: 2, waveCount: 3 };
+  const view = session('casting', [task('pc-01', 'succeeded'), task('pc-02', 'receiving')], waves);
+  assert.equal(headlineOf(view), 'Session 12: deploy win11-lab@3 to 2 hosts, wave 2 of 3 casting');
+  assert.match(headlineOf(session('completed', [], waves)), /, completed$/);
 });

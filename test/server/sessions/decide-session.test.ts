@@ -34,6 +34,7 @@ function facts(state: SessionState, tasks: Counts, fields: Partial<SessionFacts>
 const worth = { isPassWorth: () => true };
 const unsettled = { settleUntilMs: 1001 };
 const capture = { kind: 'capture' } as const;
+const waves = { wave: { waiting: 2, failed: 0, succeeded: 1, stopAtFailures: 1 } };
 
 const cases: readonly [title: string, facts: SessionFacts, decided: string][] = [
   ['it begins to gather', facts('planned', { pending: 2 }), 'gathering'],
@@ -84,6 +85,14 @@ const cases: readonly [title: string, facts: SessionFacts, decided: string][] = 
   ['a host needs a repair again', facts('finishing', { repairing: 1, succeeded: 1 }), 'repairing'],
   ['one success completes it', facts('finishing', { succeeded: 1, failed: 3 }), 'completed'],
   ['none fails it', facts('finishing', { failed: 1 }), 'failed'],
+  ['the next wave is gathered', facts('finishing', { succeeded: 1 }, waves), 'gathering'],
+  ['a wave that still runs is waited for', facts('finishing', { succeeded: 1, verifying: 1 }, waves), '-'],
+  [
+    'failures stop the waves',
+    facts('casting', { receiving: 1, failed: 1 }, { wave: { ...waves.wave, failed: 1 } }),
+    'stopWaves',
+  ],
+  ['a wave without success stops them', facts('gathering', {}, { wave: { ...waves.wave, succeeded: 0 } }), 'stopWaves'],
 ];
 for (const [title, given, decided] of cases) {
   test(`${given.state}: ${title}`, () => {
@@ -106,6 +115,7 @@ test('whatever the counts, every decided move is legal and an ended session stay
       mode: next(2) === 0 ? 'unicast' : 'multicast',
       isPassWorth: () => i % 3 === 0,
       settleUntilMs: next(2) * 2000,
+      ...(next(2) === 0 ? { wave: { waiting: next(2), failed: next(3), succeeded: next(2), stopAtFailures: 2 } } : {}),
     });
     const { move } = decideSession(given);
     if (isSessionEnded(state)) assert.equal(move, undefined);

@@ -18,6 +18,7 @@ function facts(state: TaskState, fields: Partial<TaskFacts> = {}): TaskFacts {
     host: 'pc-1',
     state,
     stateMs: 1000_000,
+    isItsTurn: true,
     wasHere: true,
     isHere: true,
     silentMs: 1000,
