@@ -62,8 +62,9 @@ export function runningCast(view: SessionView): CastView | undefined {
   return view.state === 'casting' ? view.casts.findLast((cast) => cast.endedAtMs === undefined) : undefined;
 }
 
-/** In a running pass but not of it: set aside because it was too slow, dropped, or came late. It is repaired afterwards. */
+/** Set aside because it was too slow, or in a running pass but not of it: dropped, or late. It is repaired afterwards. */
 export function isParked(task: TaskView, view: SessionView): boolean {
+  if (task.parkedBytesPerSecond !== undefined && (task.state === 'preparing' || task.state === 'ready')) return true;
   return runningCast(view) !== undefined && (task.state === 'ready' || task.state === 'repairing');
 }
 
@@ -171,10 +172,10 @@ function needOf(task: TaskView): number {
 function hostLine(task: TaskView, view: SessionView, nameColumns: number, width: number): WatchLine {
   const word = isLostNow(task) ? 'lost' : isParked(task, view) ? 'parked' : wordOf(task.state);
   const start = `${cut(task.host, nameColumns).padEnd(nameColumns)}  ${word.padEnd(9)}`;
-  return { text: [start, ...detailsOf(task, width)].join('  ').trimEnd(), tone: toneOf(task) };
+  return { text: [start, ...detailsOf(task, view, width)].join('  ').trimEnd(), tone: toneOf(task) };
 }
 
-function detailsOf(task: TaskView, width: number): string[] {
+function detailsOf(task: TaskView, view: SessionView, width: number): string[] {
   if (task.error) return [`${task.error.code}: ${printable(task.error.message)}`];
   if (isLostNow(task)) return [`no report; it was ${wordOf(task.state)}`];
   if (task.deployResult) {
@@ -189,6 +190,9 @@ function detailsOf(task: TaskView, width: number): string[] {
   }
   if (task.captureResult) return [`${formatBytes(task.captureResult.uploadedBytes)} uploaded`, tookOf(task)];
   const parts: string[] = [];
+  if (isParked(task, view) && task.parkedBytesPerSecond !== undefined) {
+    parts.push(`its disk takes ${formatRate(task.parkedBytesPerSecond)}`);
+  }
   const progress = currentProgress(task);
   const percent = progress && percentOf(progress.doneBytes, progress.totalBytes);
   if (progress && percent !== undefined) {

@@ -8,6 +8,7 @@ import type { Disk } from '#protocol/disk.ts';
 import { type ErrorBody, KnownError, knownError } from '#protocol/errors.ts';
 import { findDisk } from './disk/disk-finder.ts';
 import { DeployJob, type DeployMachine } from './orders/deploy.ts';
+import { isPressing } from './receive/stream-gauge.ts';
 import { isAway, type ServerLink } from './server-link.ts';
 
 /** Least time between two reports of progress, in ms. */
@@ -58,6 +59,7 @@ class AgentLoop {
   #poll = new AbortController();
   #nudge: () => void = () => undefined;
   #reportedMs = 0;
+  #reported: Progress | undefined;
 
   constructor(o: AgentOptions) {
     this.#o = o;
@@ -89,6 +91,7 @@ class AgentLoop {
       const { rev } = this.#order;
       try {
         this.#reportedMs = performance.now();
+        this.#reported = this.#state.progress;
         if (rev !== '') {
           const answer = await this.#o.machine.link.report({ rev, ...this.#state }, signal);
           // The order call is answered by itself when the order changes; it is asked again only if it seems to be lost.
@@ -155,7 +158,8 @@ class AgentLoop {
     this.#state = { status: 'working' };
     const onProgress = (progress: Progress) => {
       this.#state = { ...this.#state, progress };
-      if (performance.now() - this.#reportedMs >= PROGRESS_MS) this.#nudge();
+      const isDue = performance.now() - this.#reportedMs >= PROGRESS_MS;
+      if (isDue || isPressing(this.#reported?.stream, progress.stream)) this.#nudge();
     };
     const ended = action(controller.signal, onProgress).then(
       (result) => this.#end({ ...this.#state, status: 'done', ...result }),

@@ -1,7 +1,7 @@
 /**
  * The agent: the program on a host that was booted from the network.
  *
- *   bin/node client-agent/main.ts --server http://A:8470 --boot-token T [--hardware FILE] [--workers N]
+ *   bin/node client-agent/main.ts --server http://A:8470 --boot-token T [--hardware FILE] [--workers N] [--buffer-mib N]
  *                                 [--on-release exit] [--log-level L]
  *
  * Exit codes: 10 reboot and 11 power off (with `--on-release exit`: whoever started it does that), 12 the server refused the
@@ -32,6 +32,7 @@ interface Settings {
   readonly bootToken: string;
   readonly hardwareFile?: string;
   readonly workerCount: number;
+  readonly bufferBytes?: number;
   readonly exitsOnRelease: boolean;
   readonly logLevel: string;
 }
@@ -74,7 +75,14 @@ async function serve(settings: Settings, log: Logger, signal: AbortSignal): Prom
     const hello = { protocol: AGENT_PROTOCOL, agentVersion: agentVersion(), bootToken, inventory };
     const { hostName } = await link.hello(hello, signal);
     say(`this host is ${hostName}`);
-    const machine = { readInventory: read, link, workerCount, log };
+    const { bufferBytes } = settings;
+    const machine = {
+      readInventory: read,
+      link,
+      workerCount,
+      log,
+      ...(bufferBytes === undefined ? {} : { bufferBytes }),
+    };
     return await runAgentLoop({ machine, hostName, runCapture, say, signal });
   } finally {
     link.close();
@@ -90,6 +98,7 @@ function readSettings(argv: string[]): Settings {
       'boot-token': { type: 'string' },
       hardware: { type: 'string' },
       workers: { type: 'string' },
+      'buffer-mib': { type: 'string' },
       'on-release': { type: 'string' },
       'log-level': { type: 'string', default: 'warn' },
     },
@@ -102,11 +111,15 @@ function readSettings(argv: string[]): Settings {
     throw new Error('--on-release can only be exit');
   const workerCount = workers === undefined ? Math.min(availableParallelism(), MOST_WORKERS) : Number(workers);
   if (!Number.isInteger(workerCount) || workerCount < 1) throw new Error('--workers must be a number from 1');
+  const bufferMib = values['buffer-mib'];
+  if (bufferMib !== undefined && !/^[1-9]\d{0,3}$/.test(bufferMib))
+    throw new Error('--buffer-mib must be from 1 to 9999');
   return {
     server,
     bootToken,
     ...(hardware === undefined ? {} : { hardwareFile: hardware }),
     workerCount,
+    ...(bufferMib === undefined ? {} : { bufferBytes: Number(bufferMib) * 1024 * 1024 }),
     exitsOnRelease: values['on-release'] === 'exit',
     logLevel: values['log-level'],
   };

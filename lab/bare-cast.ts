@@ -26,7 +26,7 @@ export function bareSenderArgs(receivers: number, dataAddress: string, logPath: 
   return [
     ...['udp-sender', '--full-duplex', '--nopointopoint', '--slice-size', '512', '--rexmit-hello-interval', '200'],
     ...['--min-receivers', String(receivers), '--max-wait', '30', '--start-timeout', '30'],
-    ...['--retries-until-drop', '20', '--portbase', String(PORT_BASE)],
+    ...['--retries-until-drop', '11', '--portbase', String(PORT_BASE)],
     ...['--mcast-data-address', dataAddress, '--mcast-rdv-address', RDV_ADDRESS],
     ...['--ttl', '1', '--nokbd', '--interface', 'eth0', '--log', logPath, '--bw-period', '1'],
   ];

@@ -12,6 +12,7 @@ import {
   type RunFolder,
   removeRunFolder,
 } from './run-folder.ts';
+import { removeSlowDisks } from './slow-disk.ts';
 import { LAB_PREFIX } from './topology.ts';
 
 /** Time for the daemon and the hosts to end by themselves. */
@@ -23,7 +24,7 @@ export interface Removed {
   readonly namespaces: number;
 }
 
-/** Ends the run's programs, removes its namespaces, loop devices and files. May be repeated. */
+/** Ends the run's programs, removes its namespaces, control groups, loop devices and files. May be repeated. */
 export async function removeRun(folder: RunFolder): Promise<Removed> {
   const namespaces = (await listNamespaces()).filter((name) => name.startsWith(`${LAB_PREFIX}${folder.run}-`));
   const recorded = livingProcesses(folder);
@@ -32,6 +33,7 @@ export async function removeRun(folder: RunFolder): Promise<Removed> {
   const orphans = processesIn(namespaces);
   await endProcesses(orphans, 1000);
   await tearDownNetwork(namespaces);
+  removeSlowDisks(folder);
   await freeLoops(folder);
   removeRunFolder(folder);
   if (listRunFolders().length === 0) {

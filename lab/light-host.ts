@@ -4,6 +4,7 @@
  * woken again. Its console goes to stdout.
  *
  * light-host.ts --server URL --mac MAC --uuid UUID --hardware FILE --power on|asleep --agent FILE [--workers N]
+ *               [--buffer-mib N]
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -40,6 +41,8 @@ const { values } = parseArgs({
     power: { type: 'string', default: 'on' },
     agent: { type: 'string' },
     workers: { type: 'string', default: '1' },
+    // Forty light hosts share the memory of one machine.
+    'buffer-mib': { type: 'string', default: '8' },
   },
 });
 const server = need('server');
@@ -114,7 +117,7 @@ function fetchBootTarget(): Promise<BootAnswer> {
 
 async function runAgent(agentServer: string, bootToken: string): Promise<number | string> {
   const argv = [agentProgram, '--server', agentServer, '--boot-token', bootToken, '--hardware', hardware];
-  argv.push('--workers', values.workers, '--on-release', 'exit');
+  argv.push('--workers', values.workers, '--buffer-mib', values['buffer-mib'], '--on-release', 'exit');
   const started = spawn(join(ROOT, 'bin/node'), argv, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] });
   agent = started;
   say(`agent runs as process ${started.pid}`);

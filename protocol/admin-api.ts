@@ -287,6 +287,8 @@ export const taskViewSchema = Type.Object({
   isLost: Type.Boolean(),
   progress: Type.Optional(progressSchema),
   holes: Type.Optional(Type.Integer()),
+  /** It left a cast because it held the others back: plain bytes that came to its disk then. */
+  parkedBytesPerSecond: Type.Optional(Type.Integer()),
   error: Type.Optional(errorBodySchema),
   deployResult: Type.Optional(deployResultSchema),
   captureResult: Type.Optional(captureResultSchema),

@@ -136,6 +136,18 @@ export type Order = Static<typeof orderSchema>;
 export type CaptureOrder = Extract<Order, { kind: 'capture' }>;
 export type DeployOrder = Extract<Order, { kind: 'deploy' }>;
 
+/** The buffer between the wire and the disk of a host that hears a cast. Bytes are stored bytes, as they travel. */
+export const streamStateSchema = Type.Object({
+  /** Read from udp-receiver since the step began. */
+  receivedBytes: Type.Integer(),
+  /** Waiting to be written, and the most that can wait. */
+  queuedBytes: Type.Integer(),
+  bufferBytes: Type.Integer(),
+  /** Time in which nothing could be read, because the buffer was full, in ms since the step began. */
+  stalledMs: Type.Integer(),
+});
+export type StreamState = Static<typeof streamStateSchema>;
+
 export const progressSchema = Type.Object({
   /** What the agent is doing, a word: map, hash, upload, prepare, receive, repair, verify, finish. */
   phase: Type.String(),
@@ -146,6 +158,8 @@ export const progressSchema = Type.Object({
   holes: Type.Optional(Type.Integer()),
   /** What the admin should know before the work goes on (capture only): the result has them too. */
   warnings: Type.Optional(Type.Array(Type.String())),
+  /** Step receive only. */
+  stream: Type.Optional(streamStateSchema),
 });
 export type Progress = Static<typeof progressSchema>;
 

@@ -17,20 +17,27 @@ import { findDisk } from '../disk/disk-finder.ts';
 import { readLayout } from '../disk/layout-reader.ts';
 import { applyLayout, type ClearedRun, clearLabel, findLabel } from '../disk/layout-writer.ts';
 import { writeSwapHeader } from '../disk/swap.ts';
+import { chooseBufferBytes } from '../receive/buffer-size.ts';
 import { type ByteSource, drain, sourceOf } from '../receive/byte-source.ts';
 import { DiskWorkers } from '../receive/disk-workers.ts';
 import { FrameReader } from '../receive/frame-reader.ts';
 import { layStream } from '../receive/lay-stream.ts';
 import { ProgressMeter } from '../receive/progress-meter.ts';
 import { plainBytesOf, readBack } from '../receive/read-back.ts';
+import { StreamGauge } from '../receive/stream-gauge.ts';
 import { startUdpReceiver } from '../receive/udp-receiver.ts';
 import { retryWhileAway, type ServerLink } from '../server-link.ts';
+
+/** A disk that hangs moves nothing; the reports must still say how full the buffer is. In ms. */
+const TELL_BUFFER_MS = 1000;
 
 /** What the job needs of the machine that it runs on. */
 export interface DeployMachine {
   readInventory(): Promise<Inventory>;
   readonly link: ServerLink;
   readonly workerCount: number;
+  /** Memory for what waits to be written; absent: a share of what is free. */
+  readonly bufferBytes?: number;
   readonly log: Logger;
 }
 
@@ -118,7 +125,8 @@ export class DeployJob {
     const manifest = decodeManifest(manifestBytes, order.manifestId);
     checkFit(disk, manifest);
     const count = this.#machine.workerCount;
-    const workers = await DiskWorkers.start({ diskPath: disk.path, manifest, manifestBytes, count });
+    const bufferBytes = this.#machine.bufferBytes ?? chooseBufferBytes();
+    const workers = await DiskWorkers.start({ diskPath: disk.path, manifest, manifestBytes, count, bufferBytes });
     const holes = HoleSet.all(manifest.chunkCount);
     return { disk, interfaceName, manifest, workers, holes, unverified: holes.clone() };
   }
@@ -149,6 +157,8 @@ export class DeployJob {
     const receiver = startUdpReceiver(prepared.interfaceName, cast);
     const leave = () => receiver.leave();
     signal.addEventListener('abort', leave, { once: true });
+    meter.gauge = new StreamGauge(prepared.workers);
+    const telling = setInterval(() => meter.tellAgain(), TELL_BUFFER_MS);
     try {
       await this.#lay(receiver.source, reader, prepared, meter, signal, 'cast');
       if (reader.mismatch !== undefined) leave();
@@ -156,6 +166,7 @@ export class DeployJob {
       leave();
       throw error;
     } finally {
+      clearInterval(telling);
       await drain(receiver.source);
       const end = await receiver.ended;
       signal.removeEventListener('abort', leave);
@@ -236,6 +247,7 @@ export class DeployJob {
         workers,
         holes,
         signal,
+        ...(meter.gauge === undefined ? {} : { gauge: meter.gauge }),
         beforeFirstWrite: () => this.#clearLabel(prepared),
         onLaid: (sum) => {
           laidBytes = sum.plainBytes;

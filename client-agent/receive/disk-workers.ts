@@ -1,6 +1,7 @@
 /**
  * The threads that lay chunks on the disk of a task and read them back, and the memory they share with the receiver.
- * All memory is allocated once and handed round, so a disk that is slower than the wire holds the wire up.
+ * All memory is allocated once and handed round, so a disk that is slower than the wire holds the wire up, once the buffer
+ * is full. The slab given back last is taken first: memory that was never needed is never touched.
  */
 import { Worker } from 'node:worker_threads';
 import { type ErrorBody, KnownError } from '#protocol/errors.ts';
@@ -69,11 +70,15 @@ export class DiskWorkers {
   readonly #threads: Thread[];
   readonly #free: Slab[];
   readonly #waiting: ((slab: Slab) => void)[] = [];
+  /** Most bytes that can wait to be written. */
+  readonly bufferBytes: number;
+  #queuedBytes = 0;
   #nextId = 1;
 
   private constructor(threads: Thread[], slabs: Slab[], maxPayloadBytes: number) {
     this.#threads = threads;
     this.#free = slabs;
+    this.bufferBytes = slabs.reduce((sum, slab) => sum + slab.bytes.length, 0);
     this.maxPayloadBytes = maxPayloadBytes;
   }
 
@@ -83,10 +88,12 @@ export class DiskWorkers {
     manifest: Manifest;
     manifestBytes: Buffer;
     count: number;
+    /** Memory for what waits to be written, beyond the least that the threads need. */
+    bufferBytes?: number;
   }): Promise<DiskWorkers> {
     const maxPayloadBytes = o.manifest.head.chunkBytes + FRAME_SLACK_BYTES;
     const slabBytes = Math.max(LEAST_SLAB_BYTES, alignUp(2 * maxPayloadBytes));
-    const slabCount = o.count + SPARE_SLABS;
+    const slabCount = Math.max(o.count + SPARE_SLABS, Math.floor((o.bufferBytes ?? 0) / slabBytes));
     const memory = allocateAligned(slabCount * slabBytes + o.count * RUN_MEMORY_BYTES);
     const slabs = Array.from({ length: slabCount }, (_, i) => ({
       bytes: memory.subarray(i * slabBytes, (i + 1) * slabBytes),
@@ -117,6 +124,11 @@ export class DiskWorkers {
     return this.#threads.length;
   }
 
+  /** Bytes that were handed to `lay` and are not written yet. */
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
   /** Waits until a slab is free. */
   takeSlab(): Promise<Slab> {
     const slab = this.#free.pop();
@@ -135,6 +147,7 @@ export class DiskWorkers {
     frames.forEach((frame, i) => {
       numbers.set([frame.ordinal, frame.offset, frame.payloadBytes, frame.plainBytes], i * 4);
     });
+    this.#queuedBytes += slab.bytes.length;
     try {
       return await this.#do(this.#idlest(), (id) => ({
         kind: 'lay',
@@ -144,6 +157,7 @@ export class DiskWorkers {
         frames: numbers,
       }));
     } finally {
+      this.#queuedBytes -= slab.bytes.length;
       this.giveBack(slab);
     }
   }

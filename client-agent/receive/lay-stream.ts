@@ -3,6 +3,7 @@ import type { HoleSet } from '#protocol/holes.ts';
 import type { ByteSource } from './byte-source.ts';
 import type { DiskWorkers, Slab } from './disk-workers.ts';
 import type { ChunkFrame, FrameReader } from './frame-reader.ts';
+import type { StreamGauge } from './stream-gauge.ts';
 
 export interface LayOptions {
   readonly source: ByteSource;
@@ -11,6 +12,8 @@ export interface LayOptions {
   /** What is still lacking; chunks that are laid are taken out, others in the stream are left alone. */
   readonly holes: HoleSet;
   readonly signal: AbortSignal;
+  /** Told what is read, and when there is no room. */
+  readonly gauge?: StreamGauge;
   /** Called once, when the first chunk is about to be written; nothing is written before it resolves. */
   beforeFirstWrite(): Promise<void>;
   onLaid(laid: Laid): void;
@@ -69,13 +72,15 @@ export async function layStream(o: LayOptions): Promise<Laid> {
     while (failure === undefined && o.reader.mismatch === undefined) {
       o.signal.throwIfAborted();
       if (to === slab.bytes.length) {
-        const next = await o.workers.takeSlab();
+        const room = o.workers.takeSlab();
+        const next = await (o.gauge === undefined ? room : o.gauge.stalled(room));
         slab.bytes.copy(next.bytes, 0, from, to);
         handOver(slab, frames);
         [slab, frames, from, to] = [next, [], 0, to - from];
       }
       const got = await o.source.read(slab.bytes.subarray(to));
       if (got === 0) break;
+      o.gauge?.received(got);
       to += got;
       const scan = o.reader.scan(slab.bytes.subarray(from, to));
       for (const frame of scan.frames) frames.push({ ...frame, offset: frame.offset + from });

@@ -1,6 +1,7 @@
 /** How far a step is and how fast it goes, for the reports: bytes on the disk, the rate over the last seconds. */
 import type { Progress } from '#protocol/agent-api.ts';
 import type { HoleSet } from '#protocol/holes.ts';
+import type { StreamGauge } from './stream-gauge.ts';
 
 /** Time that the rate looks back, in ms. */
 const RATE_WINDOW_MS = 3000;
@@ -11,6 +12,9 @@ export class ProgressMeter {
   readonly #onProgress: (progress: Progress) => void;
   readonly #nowMs: () => number;
   readonly #past: { atMs: number; bytes: number }[];
+  #totalBytes = 0;
+  /** Present while a cast is heard. */
+  gauge: StreamGauge | undefined;
 
   constructor(
     phase: string,
@@ -25,7 +29,13 @@ export class ProgressMeter {
     this.#past = [{ atMs: nowMs(), bytes: 0 }];
   }
 
+  /** Tells the same again, with what time has changed: its rate, and the buffer. */
+  tellAgain(): void {
+    this.moved(this.#past.at(-1)!.bytes, this.#totalBytes);
+  }
+
   moved(doneBytes: number, totalBytes: number): void {
+    this.#totalBytes = totalBytes;
     const atMs = this.#nowMs();
     this.#past.push({ atMs, bytes: doneBytes });
     while (this.#past.length > 2 && this.#past[1]!.atMs < atMs - RATE_WINDOW_MS) this.#past.shift();
@@ -37,6 +47,7 @@ export class ProgressMeter {
       totalBytes: Math.max(doneBytes, Math.round(totalBytes)),
       bytesPerSecond: Math.round(bytesPerSecond),
       holes: this.#holes.count,
+      ...(this.gauge === undefined ? {} : { stream: this.gauge.read() }),
     });
   }
 }

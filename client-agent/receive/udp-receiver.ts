@@ -40,7 +40,8 @@ export interface UdpReceiver {
  */
 export function udpReceiverArgv(interfaceName: string, cast: CastOrder): string[] {
   return [
-    ...['setpriv', '--pdeathsig', 'TERM', 'udp-receiver', '--nokbd'],
+    // INT, because that disconnects: by any other death the others wait until udp-sender drops it.
+    ...['setpriv', '--pdeathsig', 'INT', 'udp-receiver', '--nokbd'],
     ...['--interface', interfaceName, '--rcvbuf', '4m', '--exit-wait', '100'],
     ...['--start-timeout', String(cast.startTimeoutS), '--receive-timeout', String(cast.receiveTimeoutS)],
     ...['--portbase', String(cast.portBase)],

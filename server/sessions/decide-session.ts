@@ -19,6 +19,8 @@ export interface SessionFacts {
   readonly tasks: TaskCounts;
   /** Absent: there are no waves. */
   readonly wave?: Omit<WaveFacts, 'running'>;
+  /** Preparing hosts that the ready ones wait for: not a parked one, which writes on in its own time. */
+  readonly awaited: number;
   /** planning: its frames are looked up · running: hosts may be hearing it · ended: its sender is gone. */
   readonly cast: 'none' | 'planning' | 'running' | 'ended';
   /** Of a running cast: some host that it was begun for may still hear it, or has heard it to its end. */
@@ -85,7 +87,7 @@ function decideCasting(facts: SessionFacts): SessionDecision {
   if (tasks.receiving > 0) return nothing;
   if (cast === 'ended') return { move: 'repairing' };
   if (tasks.ready > 0) return isSettled(facts) ? { effects: ['keepCast'] } : nothing;
-  return tasks.preparing > 0 && !isSettled(facts) ? nothing : { move: 'repairing' };
+  return !isSettled(facts) ? nothing : { move: 'repairing' };
 }
 
 function decideRepairing(facts: SessionFacts): SessionDecision {
@@ -103,7 +105,7 @@ function decideFinishing(facts: SessionFacts): SessionDecision {
 }
 
 function isSettled(facts: SessionFacts): boolean {
-  return facts.tasks.preparing === 0 || facts.nowMs >= facts.settleUntilMs;
+  return facts.awaited === 0 || facts.nowMs >= facts.settleUntilMs;
 }
 
 function end(facts: SessionFacts): SessionDecision {

@@ -57,6 +57,8 @@ export interface TaskMove {
   readonly error?: ErrorBody;
   /** Counts a repair that did not suffice. */
   readonly isFruitless?: boolean;
+  /** The sentence of the audit log, when the states alone do not say it. */
+  readonly why?: string;
 }
 
 export type TaskDecision =

@@ -17,6 +17,7 @@ import {
   USUAL_GATHER_S,
   USUAL_LINK_MBIT,
 } from './pass-cost.ts';
+import { choosePassHosts } from './pass-hosts.ts';
 import { isImageCast } from './pass-plan.ts';
 import type { Waking } from './waking.ts';
 
@@ -117,6 +118,7 @@ export class Facts {
       gatheringMs: Math.max(row.gatheringMs ?? nowMs, row.startSetMs ?? 0),
       firstReadyMs: live.firstReadyMs,
       ...countsOf(live),
+      awaited: live.tasksIn('preparing').filter((task) => task.parking === undefined).length,
       cast: live.pass?.phase ?? 'none',
       isCastHeard: this.#isCastHeard(live),
       settleUntilMs: row.passes === 0 ? 0 : live.settleUntilMs,
@@ -147,7 +149,8 @@ export class Facts {
 
   #isPassWorth(live: LiveSession): boolean {
     if (live.fruitlessPasses >= MAX_FRUITLESS_PASSES) return false;
-    const lacking = live.tasksIn('ready').filter((task) => task.holes !== undefined && task.holes.count > 0);
+    const hosts = choosePassHosts(live.tasksIn('ready'));
+    const lacking = hosts.filter((task) => task.holes !== undefined && task.holes.count > 0);
     const holes = lacking.map((task) => task.holes!);
     if (isImageCast(live.row.passes + 1 - live.passesBefore, holes)) return true;
     if (holes.length < 2) return false;
@@ -166,13 +169,15 @@ export class Facts {
     const castMbit = Math.min(...caps, ...(known.length === 0 ? [USUAL_LINK_MBIT] : known));
     const seen = measurePasses(live.casts);
     const line = bytesPerSecondOf(lineMbit);
+    // Parked hosts take what their disks take, by either road.
+    const disks = tasks.map((task) => task.parking?.bytesPerSecond ?? Number.POSITIVE_INFINITY);
     return {
       bytesPerChunk: this.#options.bytesPerChunk(live),
       gatherSeconds: seen.gatherSeconds ?? USUAL_GATHER_S,
-      castBytesPerSecond: seen.castBytesPerSecond ?? bytesPerSecondOf(castMbit),
+      castBytesPerSecond: Math.min(seen.castBytesPerSecond ?? bytesPerSecondOf(castMbit), ...disks.map(atLeastOne)),
       // A cast that no cap held back has shown what the network between server and hosts gives.
       lineBytesPerSecond: caps.length === 0 ? (seen.castBytesPerSecond ?? line) : line,
-      hostBytesPerSecond: links.map((mbit) => bytesPerSecondOf(mbit ?? lineMbit)),
+      hostBytesPerSecond: links.map((mbit, i) => Math.min(bytesPerSecondOf(mbit ?? lineMbit), atLeastOne(disks[i]!))),
     };
   }
 
@@ -181,4 +186,9 @@ export class Facts {
     const seenMs = this.#options.hosts.lastSeenMs(task.row.hostId) ?? 0;
     return this.#options.clock.nowMs() - Math.max(seenMs, this.#startedMs);
   }
+}
+
+/** A disk that stood still when its host was parked has no rate to divide by. */
+function atLeastOne(bytesPerSecond: number): number {
+  return Math.max(1, bytesPerSecond);
 }

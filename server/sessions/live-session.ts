@@ -4,6 +4,7 @@ import type { CastOrder, Report } from '#protocol/agent-api.ts';
 import { HoleSet } from '#protocol/holes.ts';
 import { type TaskState, taskStates } from '#protocol/states.ts';
 import type { SessionRow, TaskRow } from '../db/session-table.ts';
+import type { Parking } from './pass-hosts.ts';
 
 export interface LiveTask {
   row: TaskRow;
@@ -15,6 +16,8 @@ export interface LiveTask {
   movedAtMs: number;
   firstWakeMs: number | undefined;
   lastWakeMs: number | undefined;
+  /** Present: it left a cast because it held the others back. A restart of the daemon forgets it. */
+  parking: Parking | undefined;
 }
 
 /** One pass from its planning until every host that heard it has said what it lacks. */
@@ -106,5 +109,13 @@ export class LiveSession {
 function toLiveTask(row: TaskRow, nowMs: number): LiveTask {
   // The wire form knows its own chunk count.
   const holes = row.holes === undefined ? undefined : HoleSet.decode(row.holes, row.holes.readUInt32LE(0));
-  return { row, holes, report: undefined, movedAtMs: nowMs, firstWakeMs: undefined, lastWakeMs: undefined };
+  return {
+    row,
+    holes,
+    report: undefined,
+    movedAtMs: nowMs,
+    firstWakeMs: undefined,
+    lastWakeMs: undefined,
+    parking: undefined,
+  };
 }

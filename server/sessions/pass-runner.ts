@@ -16,6 +16,7 @@ import { type FramePlan, type PackReader, planFrames, readFrames } from '../tran
 import { type CastPorts, PortAllocator } from '../transfer/port-allocator.ts';
 import type { SenderPlan } from '../transfer/udp-sender-args.ts';
 import type { LivePass, LiveSession, LiveTask } from './live-session.ts';
+import { choosePassHosts } from './pass-hosts.ts';
 import { chunksToCast } from './pass-plan.ts';
 
 export interface PassRunnerOptions {
@@ -106,7 +107,9 @@ export class PassRunner {
     const { table, clock, config } = this.#options;
     const { sessionId, manifestId } = live.row;
     const manifest = await this.#options.catalog.loadManifest(manifestId!);
-    const chosen = live.tasksIn('ready').filter((task) => task.holes !== undefined && task.holes.count > 0);
+    const chosen = choosePassHosts(live.tasksIn('ready')).filter(
+      (task) => task.holes !== undefined && task.holes.count > 0,
+    );
     const holes = chosen.map((task) => task.holes!);
     const wanted = chunksToCast(pass.pass - live.passesBefore, holes, manifest.chunkCount);
     const plan = await planFrames({ store: this.#options.store, manifest, holes: wanted });

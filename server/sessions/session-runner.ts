@@ -17,8 +17,10 @@ import { decideSession } from './decide-session.ts';
 import { decideTask, type TaskLimits, type TaskMove } from './decide-task.ts';
 import { Facts } from './facts.ts';
 import { LiveSession, type LiveTask } from './live-session.ts';
+import { chooseRepairHosts } from './pass-hosts.ts';
 import type { PassRunner } from './pass-runner.ts';
-import { saySessionMove, sayTaskMove, sayWavesStopped } from './session-text.ts';
+import { sayParked, saySessionMove, sayTaskMove, sayWavesStopped } from './session-text.ts';
+import { StragglerWatch } from './straggler-watch.ts';
 import { Waking } from './waking.ts';
 
 export interface SessionRunnerOptions {
@@ -52,12 +54,14 @@ export class SessionRunner {
   #options: SessionRunnerOptions;
   #limits: TaskLimits;
   #waking: Waking;
+  #stragglers: StragglerWatch;
 
   constructor(options: SessionRunnerOptions) {
     this.#options = options;
     this.#limits = { ...options.config.session, receiveTimeoutS: options.config.cast.receiveTimeoutS };
     this.#waking = new Waking(options);
     this.facts = new Facts(options, this.#waking);
+    this.#stragglers = new StragglerWatch(options.config.cast, options.clock);
   }
 
   /** Takes a running session from the database into memory. */
@@ -123,7 +127,9 @@ export class SessionRunner {
     }
     task.report = report.progress === undefined && before !== undefined ? { ...report, progress: before } : report;
     this.#options.onChange(live.row.sessionId);
+    this.#stragglers.note(live, task, report.progress);
     this.settleTask(live, task);
+    this.#parkStragglers(live);
   }
 
   /** Moves several tasks, and what else must be true with them, in one transaction. */
@@ -169,6 +175,17 @@ export class SessionRunner {
     this.#options.onChange(row.sessionId);
   }
 
+  /** Whoever holds the running cast back leaves it: it writes what it has, says what it lacks, and is repaired afterwards. */
+  #parkStragglers(live: LiveSession): void {
+    if (this.isStopped) return;
+    for (const straggler of this.#stragglers.find(live)) {
+      const task = live.tasks.get(straggler.taskId)!;
+      const times = (task.parking?.times ?? 0) + 1;
+      task.parking = { bytesPerSecond: straggler.writtenBytesPerSecond, times };
+      this.moveTasks(live, [{ task, move: { to: 'preparing', why: sayParked(task.row.host, straggler) } }]);
+    }
+  }
+
   #decideTask(live: LiveSession, task: LiveTask, isRepairTime = false): boolean {
     let hasMoved = false;
     // The longest chain without outside help is pending, booting, preparing.
@@ -201,7 +218,7 @@ export class SessionRunner {
       else if (effect === 'stopWaves') {
         this.#stopWaves(live);
         return true;
-      } else for (const task of live.tasksIn('ready')) this.#decideTask(live, task, true);
+      } else for (const task of chooseRepairHosts(live.tasksIn('ready'))) this.#decideTask(live, task, true);
     }
     return false;
   }

@@ -3,9 +3,11 @@ import type { StartPolicy } from '#protocol/admin-api.ts';
 import type { SessionState } from '#protocol/states.ts';
 import type { SessionRow, TaskRow } from '../db/session-table.ts';
 import type { TaskMove } from './decide-task.ts';
+import type { Straggler } from './straggler.ts';
 
 export function sayTaskMove(task: TaskRow, move: TaskMove, holes: number | undefined): string {
   const { host } = task;
+  if (move.why !== undefined) return move.why;
   const lacking = holes === undefined ? 'its holes' : `${holes} chunk${holes === 1 ? '' : 's'}`;
   switch (move.to) {
     case 'pending':
@@ -33,6 +35,18 @@ export function sayTaskMove(task: TaskRow, move: TaskMove, holes: number | undef
     case 'cancelled':
       return move.error?.code === 'WAVES_STOPPED' ? move.error.message : `${host} is released`;
   }
+}
+
+/** `pc-07 writes 11 MB/s, the others 92 MB/s: parked, will be repaired`. */
+export function sayParked(host: string, straggler: Straggler): string {
+  const { writtenBytesPerSecond, othersBytesPerSecond } = straggler;
+  return `${host} writes ${sayRate(writtenBytesPerSecond)}, the others ${sayRate(othersBytesPerSecond)}: parked, will be repaired`;
+}
+
+/** In the units of the CLI: 1 MB is 10⁶ bytes. */
+function sayRate(bytesPerSecond: number): string {
+  const mega = bytesPerSecond / 1e6;
+  return `${mega >= 10 ? Math.round(mega) : mega.toFixed(1)} MB/s`;
 }
 
 export function saySessionMove(session: SessionRow, to: SessionState, succeeded: number, failed: number): string {

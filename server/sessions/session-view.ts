@@ -17,6 +17,7 @@ export function viewLive(live: LiveSession, isLost: (task: LiveTask) => boolean)
     isLost: isLost(task),
     ...(task.report?.progress === undefined ? {} : { progress: task.report.progress }),
     ...(task.holes === undefined ? {} : { holes: task.holes.count }),
+    ...(task.parking === undefined ? {} : { parkedBytesPerSecond: task.parking.bytesPerSecond }),
   }));
   const pass = live.pass?.view;
   const casts = pass === undefined ? live.casts : [...live.casts.filter((cast) => cast.castId !== pass.castId), pass];

@@ -15,7 +15,7 @@ export interface SenderPlan {
   readonly maxWaitS: number;
   /** Seconds until it gives up when nobody joins. */
   readonly startTimeoutS: number;
-  /** Unanswered requests until a dead host is dropped: the others stall about (this - 10) s. */
+  /** Unanswered requests until a dead host is dropped: the others stall about (this - 9) s (measured: 9 → 0.1 s, 10 → 1.1 s, 11 → 2.1 s, 20 → 11.2 s). */
   readonly retriesUntilDrop: number;
   readonly maxMbit?: number | undefined;
   readonly logPath: string;

@@ -48,7 +48,7 @@ function startSender(portBase: number) {
       '--rexmit-hello-interval',
       '200',
     ],
-    ...['--retries-until-drop', '20', '--portbase', String(portBase), '--mcast-data-address', '239.192.78.9'],
+    ...['--retries-until-drop', '11', '--portbase', String(portBase), '--mcast-data-address', '239.192.78.9'],
     ...['--nokbd', '--interface', LINK, '--ttl', '1'],
   ];
   const sender = execa('udp-sender', argv, { reject: false, buffer: false, stderr: 'ignore', stdout: 'ignore' });

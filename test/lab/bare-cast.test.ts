@@ -15,7 +15,7 @@ test('the bare sender is run with the options that the daemon uses', () => {
     receivers: 8,
     maxWaitS: 30,
     startTimeoutS: 30,
-    retriesUntilDrop: 20,
+    retriesUntilDrop: 11,
     logPath: '/log',
   });
   assert.deepEqual(bareSenderArgs(8, '239.192.78.200', '/log'), daemons);

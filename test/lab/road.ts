@@ -6,7 +6,7 @@ import { checkDisks, type DiskFacts, readDiskFacts } from '#lab/foreign-check.ts
 import { buildGoldenDisk, planGoldenDisk } from '#lab/golden-disk.ts';
 import { Lab } from '#lab/lab.ts';
 import { scratchOf } from '#lab/run-folder.ts';
-import type { HostView, SessionView } from '#protocol/admin-api.ts';
+import type { EventView, HostView, SessionView } from '#protocol/admin-api.ts';
 import { takeLabTurn } from './lab-turn.ts';
 
 const POLL_MS = 100;
@@ -102,6 +102,12 @@ export class Road {
       const cast = casts.at(-1);
       return cast !== undefined && cast.endedAtMs === undefined && cast.sentBytes > cast.bytes / 4;
     });
+  }
+
+  /** Sentences of the session's events, oldest first. */
+  async events(sessionId: number): Promise<string[]> {
+    const events = (await this.lab.get(`/api/v1/events?session=${sessionId}`)) as EventView[];
+    return events.map(({ text }) => text);
   }
 
   /** Waits for the end; every task must have succeeded. */

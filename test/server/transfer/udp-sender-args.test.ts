@@ -12,7 +12,7 @@ const plan: SenderPlan = {
   receivers: 42,
   maxWaitS: 15,
   startTimeoutS: 30,
-  retriesUntilDrop: 20,
+  retriesUntilDrop: 11,
   logPath: '/var/lib/fleetcast/casts/3-1.log',
 };
 
@@ -20,7 +20,7 @@ test('a multicast cast is one line of full-duplex udp-sender that starts when al
   assert.equal(
     udpSenderArgs(plan).join(' '),
     'udp-sender --full-duplex --nopointopoint --slice-size 512 --rexmit-hello-interval 200 --min-receivers 42 --max-wait 15 ' +
-      '--start-timeout 30 --retries-until-drop 20 --portbase 9010 --mcast-data-address 239.192.78.5 ' +
+      '--start-timeout 30 --retries-until-drop 11 --portbase 9010 --mcast-data-address 239.192.78.5 ' +
       '--mcast-rdv-address 239.192.77.1 --ttl 1 --nokbd --interface eth1 --log /var/lib/fleetcast/casts/3-1.log --bw-period 1',
   );
 });
