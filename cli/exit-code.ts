@@ -24,7 +24,7 @@ const exceptions: Partial<Record<ErrorCode, ExitCode>> = {
   CONFIG_UNREADABLE: exitCodes.usage,
   CONFIG_UNKNOWN_KEY: exitCodes.usage,
   CONFIG_BAD_VALUE: exitCodes.usage,
-  BOOT_POOL_INVALID: exitCodes.usage,
+  BOOT_SUBNET_MISSING: exitCodes.usage,
   HOST_DID_NOT_COME: exitCodes.someHostsFailed,
   HOSTS_NOT_AWAKE: exitCodes.someHostsFailed,
   HOST_LOST: exitCodes.someHostsFailed,

@@ -135,7 +135,7 @@ export class Lab {
     }
   }
 
-  /** The daemon's config file. `more`: further lines of TOML. */
+  /** The daemon's config file. `more`: further lines of TOML; without a section [boot] DHCP and TFTP are off, as light hosts need neither. */
   writeConfig(more = ''): void {
     const { folder, socketPath, topology } = this;
     const lines = [
@@ -147,7 +147,8 @@ export class Lab {
       `interface = "${topology.interface}"`,
       `agent_port = ${AGENT_PORT}`,
     ];
-    writeFileSync(this.configPath, `${lines.join('\n')}\n${more}`);
+    const boot = /^\[boot\]$/m.test(more) ? '' : '[boot]\ndhcp = "off"\ntftp = "off"\n';
+    writeFileSync(this.configPath, `${lines.join('\n')}\n${boot}${more}`);
   }
 
   /** A list for `fleetcast host import`: every host, those named in a group. Returns its path. */

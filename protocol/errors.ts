@@ -75,18 +75,23 @@ export const errorTable = {
   },
   BOOT_PORT_TAKEN: {
     status: 500,
-    message: 'UDP port {port} on {address} is taken by another program',
-    next: 'See who: ss -lpun sport = :{port}   then stop it, or set [boot] dhcp or tftp off',
+    message: 'UDP port {port} on {address}, which network boot needs, is taken by {holder}',
+    next: 'Stop that program, or set [boot] dhcp = "external" and tell it what fleetcast dhcp external prints, or [boot] dhcp = "off" (port 69: tftp = "off")',
   },
   BOOT_PORT_DENIED: {
     status: 500,
-    message: 'UDP port {port} on {address} may not be opened',
-    next: 'Run the daemon as root or with CAP_NET_BIND_SERVICE and CAP_NET_RAW',
+    message: 'UDP port {port} on {address}, which network boot needs, may not be opened',
+    next: 'Run the daemon as root or with CAP_NET_BIND_SERVICE and CAP_NET_RAW, or without network boot: [boot] dhcp = "off" and tftp = "off"',
   },
-  BOOT_POOL_INVALID: {
+  BOOT_SUBNET_MISSING: {
     status: 500,
-    message: 'The DHCP pool {first} to {last} does not lie in the network of {interface}, {network}',
-    next: 'Set [boot] pool_first and pool_last to addresses of that network, the lower one first',
+    message: 'DHCP is to give addresses on {interface}, but no [[boot.subnet]] holds its address {address}',
+    next: 'Add a [[boot.subnet]] with network, pool_first and pool_last for {interface}, or set its dhcp to "proxy"',
+  },
+  BOOT_INTERFACES_NEED_KOFFI: {
+    status: 500,
+    message: 'DHCP on several interfaces ({interfaces}) needs the npm package koffi, which is missing',
+    next: 'Install it: npm install koffi   or leave one interface with dhcp other than "off"',
   },
   SOCKET_TAKEN: {
     status: 500,

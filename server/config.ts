@@ -9,13 +9,16 @@ import { type Static, type TSchema, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { DEFAULT_CHUNK_BYTES, isChunkSize, MAX_CHUNK_BYTES, MIN_CHUNK_BYTES } from '#protocol/chunk.ts';
 import { knownError } from '#protocol/errors.ts';
+import { isSameNetwork, parseAddress, parseNetwork } from './boot/dhcp/address.ts';
+import { interfaceTable, subnetTable } from './subnet-config.ts';
 
 /** Read when no `--config` is given and it is there. */
 export const DEFAULT_CONFIG_PATH = '/etc/fleetcast/fleetcast.toml';
 
 const MULTICAST_ADDRESS = '^(22[4-9]|23[0-9])(\\.(25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})){3}$';
 
-const IPV4_ADDRESS = '^(25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})(\\.(25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})){3}$';
+/** Whole MACs and beginnings of them, such as a maker's first three bytes. */
+const MAC_BEGINNING = '^([0-9a-f]{2}:){2}[0-9a-f]{2}(:[0-9a-f]{2}){0,3}$';
 
 export const configSchema = Type.Object({
   daemon: Type.Object({
@@ -129,33 +132,31 @@ export const configSchema = Type.Object({
       description: 'A root shell on the second console of hosts in the agent, without a password.',
     }),
     dhcp: Type.Enum(['off', 'proxy', 'full', 'external'], {
-      default: 'off',
+      default: 'proxy',
       description:
         'proxy: tells machines what to boot, beside the DHCP server of the network; full: gives addresses too; external: that server does it all, see fleetcast dhcp external.',
     }),
-    dhcpClients: Type.Enum(['all', 'registered'], {
-      default: 'all',
-      description: 'Which machines DHCP answers: every one, or approved hosts alone.',
+    dhcpClients: Type.Enum(['registered', 'all'], {
+      default: 'registered',
+      description: 'Which machines DHCP answers: approved hosts (and boot.dhcp_allow) alone, or every one.',
+    }),
+    ipv6Ra: Type.Enum(['on', 'off'], {
+      default: 'on',
+      description:
+        'Tells a booting iPXE, and nobody else, that there is no IPv6 router, so that it does not wait for one.',
+    }),
+    dhcpAllow: Type.Array(Type.String({ pattern: MAC_BEGINNING }), {
+      default: [],
+      maxItems: 1000,
+      range: 'a list of MACs or their beginnings, such as "52:54:00"',
+      description: 'Machines that DHCP answers though they are not approved.',
     }),
     tftp: Type.Enum(['off', 'on'], {
-      default: 'off',
+      default: 'on',
       description: 'Serves the boot loaders over TFTP, which BIOS and UEFI PXE need.',
     }),
-    poolFirst: Type.Optional(address('none; needed by dhcp = "full"', 'First address that DHCP gives.')),
-    poolLast: Type.Optional(address('none; needed by dhcp = "full"', 'Last address that DHCP gives.')),
-    leaseS: integer(3600, 120, 604_800, 's', 'How long an address is given for.'),
-    router: Type.Optional(address('none is told', 'Router that DHCP tells.')),
-    dns: Type.Optional(address('none is told', 'DNS server that DHCP tells.')),
-    ntp: Type.Optional(address('none is told', 'NTP server that DHCP tells.')),
-    domain: Type.Optional(
-      Type.String({
-        pattern: '^[A-Za-z0-9][A-Za-z0-9.-]{0,200}$',
-        unit: 'name',
-        range: 'a domain name',
-        unset: 'none is told',
-        description: 'Domain name that DHCP tells.',
-      }),
-    ),
+    subnet: Type.Array(subnetTable),
+    interface: Type.Array(interfaceTable),
   }),
 });
 export type Config = Static<typeof configSchema>;
@@ -172,6 +173,8 @@ export interface ConfigFlags {
 /** A key of the schema. */
 export interface Leaf {
   readonly section: keyof Config;
+  /** It belongs to each entry of this table of the section: `subnet` of `[[boot.subnet]]`. */
+  readonly table?: string;
   readonly name: string;
   readonly key: string;
   readonly schema: LeafSchema;
@@ -187,20 +190,18 @@ export interface LeafSchema {
   readonly range?: string;
   readonly unit?: string;
   readonly unset?: string;
-  readonly default?: string | number;
+  readonly default?: ConfigValue;
   readonly description: string;
 }
 
+export type ConfigValue = string | number | readonly string[];
 type Values = Record<string, Record<string, unknown>>;
 
-/** Every key, in the order of the schema. */
+/** Every key, in the order of the schema; those of tables once. */
 export const leaves: readonly Leaf[] = Object.entries(configSchema.properties).flatMap(([section, { properties }]) =>
-  Object.entries(properties).map(([name, schema]) => ({
-    section: section as keyof Config,
-    name,
-    key: `${section}.${toSnake(name)}`,
-    schema: schema as unknown as LeafSchema,
-  })),
+  Object.entries(properties as Record<string, TSchema>).flatMap(([name, schema]) =>
+    leavesOf(section as keyof Config, name, schema),
+  ),
 );
 
 /**
@@ -231,9 +232,9 @@ export function parseConfig(text: string, path: string): Config {
       throw badValue(section, keys, path, `must be a section: [${section}]`);
     }
     for (const [name, value] of Object.entries(keys)) {
-      const leaf = leaves.find((one) => one.key === `${section}.${name}`);
-      if (leaf === undefined) throw unknownKey(`${section}.${name}`, path);
-      setValue(values, leaf, value, leaf.key, path);
+      const isTable = leaves.some((one) => one.section === section && one.table === name);
+      if (isTable) values[section]![name] = readTable(section, name, value, path);
+      else setValue(values[section]!, findLeaf(`${section}.${name}`, path), value, `${section}.${name}`, path);
     }
   }
   return checkTogether(values, path);
@@ -262,17 +263,44 @@ const FLAGS_PLACE = 'the command line';
 function withFlags(config: Config, flags: ConfigFlags): Config {
   const values = structuredClone(config) as Values;
   for (const [name, value] of Object.entries(flags)) {
-    const leaf = leaves.find((one) => one.name === name)!;
-    if (value !== undefined) setValue(values, leaf, value, `--${toSnake(name).replaceAll('_', '-')}`, FLAGS_PLACE);
+    const leaf = leaves.find((one) => one.name === name && one.table === undefined)!;
+    const flag = `--${toSnake(name).replaceAll('_', '-')}`;
+    if (value !== undefined) setValue(values[leaf.section]!, leaf, value, flag, FLAGS_PLACE);
   }
   return checkTogether(values, FLAGS_PLACE);
 }
 
-function setValue(values: Values, leaf: Leaf, value: unknown, shownKey: string, path: string): void {
+/** Every entry of a table such as `[[boot.subnet]]`. */
+function readTable(section: string, table: string, found: unknown, path: string): Record<string, unknown>[] {
+  const key = `${section}.${table}`;
+  if (!Array.isArray(found)) throw badValue(key, found, path, `must be a table: [[${key}]]`);
+  return found.map((entry: unknown) => {
+    const isTable = typeof entry === 'object' && entry !== null && !Array.isArray(entry);
+    if (!isTable) throw badValue(key, entry, path, `must be a table: [[${key}]]`);
+    const all = leaves.filter((leaf) => leaf.section === section && leaf.table === table);
+    const values: Record<string, unknown> = {};
+    for (const { name, schema } of all)
+      if (schema.default !== undefined) values[name] = structuredClone(schema.default);
+    for (const [name, value] of Object.entries(entry)) {
+      setValue(values, findLeaf(`${key}.${name}`, path), value, `${key}.${name}`, path);
+    }
+    const missing = all.find(({ name, schema }) => schema.unset === 'must be set' && values[name] === undefined);
+    if (missing !== undefined) throw badValue(missing.key, undefined, path, 'is needed in every one of these tables');
+    return values;
+  });
+}
+
+function findLeaf(key: string, path: string): Leaf {
+  const leaf = leaves.find((one) => one.key === key);
+  if (leaf === undefined) throw unknownKey(key, path);
+  return leaf;
+}
+
+function setValue(values: Record<string, unknown>, leaf: Leaf, value: unknown, shownKey: string, path: string): void {
   if (!Value.Check(leaf.schema as TSchema, value)) {
     throw badValue(shownKey, value, path, `must be ${rangeOf(leaf.schema)}${unitOf(leaf.schema)}`);
   }
-  values[leaf.section]![leaf.name] = leaf.schema.unit === 'path' ? resolve(value as string) : value;
+  values[leaf.name] = leaf.schema.unit === 'path' ? resolve(value as string) : value;
 }
 
 /** What the schema of one key cannot say. */
@@ -289,23 +317,60 @@ function checkTogether(values: Values, path: string): Config {
     const problem = `must not be below session.lost_after_s, ${config.session.lostAfterS}`;
     throw badValue('session.lost_fail_s', config.session.lostFailS, path, problem);
   }
-  const { dhcp, poolFirst, poolLast } = config.boot;
-  for (const [key, value] of [
-    ['boot.pool_first', poolFirst],
-    ['boot.pool_last', poolLast],
-  ] as const) {
-    if (dhcp === 'full' && value === undefined) throw badValue(key, value, path, 'is needed when boot.dhcp is "full"');
-  }
+  checkBoot(config, path);
   return config;
+}
+
+function checkBoot({ boot, network }: Config, path: string): void {
+  const ranges = boot.subnet.map((subnet) => ({ ...subnet, ...parseNetwork(subnet.network) }));
+  for (const { network: text, address, netmask, poolFirst, poolLast } of ranges) {
+    for (const [key, value] of [
+      ['boot.subnet.pool_first', poolFirst],
+      ['boot.subnet.pool_last', poolLast],
+    ] as const) {
+      const isInside = isSameNetwork(parseAddress(value), address, netmask);
+      if (!isInside) throw badValue(key, value, path, `must lie in its network, ${text}`);
+    }
+    const isUpward = parseAddress(poolFirst) <= parseAddress(poolLast);
+    if (!isUpward)
+      throw badValue('boot.subnet.pool_last', poolLast, path, `must not be below pool_first, ${poolFirst}`);
+  }
+  for (const [i, one] of ranges.entries()) {
+    const other = ranges.slice(0, i).find(({ address, netmask }) => {
+      return isSameNetwork(one.address, address, (one.netmask & netmask) >>> 0);
+    });
+    if (other !== undefined) throw badValue('boot.subnet.network', one.network, path, `overlaps with ${other.network}`);
+  }
+  const names = boot.interface.map(({ name }) => name);
+  const twice = names.find((name, i) => name === network.interface || names.indexOf(name) !== i);
+  if (twice !== undefined) throw badValue('boot.interface.name', twice, path, 'is named twice');
+  const isFull = [boot, ...boot.interface].some(({ dhcp }) => dhcp === 'full');
+  if (isFull && ranges.length === 0) throw badValue('boot.dhcp', 'full', path, 'needs a table [[boot.subnet]]');
 }
 
 function defaultValues(): Values {
   const values: Values = {};
-  for (const { section, name, schema } of leaves) {
+  for (const { section, table, name, schema } of leaves) {
     values[section] ??= {};
-    if (schema.default !== undefined) values[section][name] = schema.default;
+    if (table !== undefined) values[section][table] = [];
+    else if (schema.default !== undefined) values[section][name] = structuredClone(schema.default);
   }
   return values;
+}
+
+/** One leaf, or those of a table. */
+function leavesOf(section: keyof Config, name: string, schema: TSchema): Leaf[] {
+  const { properties } = ((schema as { items?: TSchema }).items ?? {}) as { properties?: Record<string, TSchema> };
+  if (properties === undefined) {
+    return [{ section, name, key: `${section}.${toSnake(name)}`, schema: schema as unknown as LeafSchema }];
+  }
+  return Object.entries(properties).map(([key, one]) => ({
+    section,
+    table: name,
+    name: key,
+    key: `${section}.${name}.${toSnake(key)}`,
+    schema: one as unknown as LeafSchema,
+  }));
 }
 
 function unknownKey(key: string, path: string): Error {
@@ -369,10 +434,6 @@ function evenPort(normal: number, description: string) {
 
 function path(normal: string, description: string) {
   return Type.String({ default: normal, minLength: 1, unit: 'path', range: 'a path', description });
-}
-
-function address(unset: string, description: string) {
-  return Type.String({ pattern: IPV4_ADDRESS, unit: 'address', range: 'an IPv4 address', unset, description });
 }
 
 function multicastAddress(normal: string, description: string) {

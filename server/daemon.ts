@@ -9,9 +9,11 @@ import { systemClock } from '#system/clock.ts';
 import type { Logger } from '#system/log.ts';
 import { BootAssets } from './boot/boot-assets.ts';
 import { makeBootDirector } from './boot/boot-director.ts';
-import { formatAddress, readAddress } from './boot/dhcp/address.ts';
+import { formatAddress, parseAddress, readAddress } from './boot/dhcp/address.ts';
 import { reservationProblem } from './boot/dhcp/reservation.ts';
-import { NetworkBoot, type NetworkBootOptions } from './boot/network-boot.ts';
+import { readSubnets } from './boot/full-mode.ts';
+import { NetworkBoot } from './boot/network-boot.ts';
+import { chooseBootInterfaces } from './boot-interfaces.ts';
 import type { Config } from './config.ts';
 import { openDatabase } from './db/database.ts';
 import { HostTable } from './db/host-table.ts';
@@ -20,6 +22,7 @@ import { makeAdminApp } from './http/admin-app.ts';
 import { claimSocket, listenOnSocket } from './http/admin-socket.ts';
 import { makeAgentApp } from './http/agent-app.ts';
 import type { App } from './http/app.ts';
+import { listenAlso } from './http/second-listener.ts';
 import { Catalog } from './images/catalog.ts';
 import { ChunkStore } from './images/chunk-store.ts';
 import { EventLog } from './inventory/events.ts';
@@ -28,7 +31,7 @@ import { Hosts } from './inventory/hosts.ts';
 import { normalizeMac } from './inventory/mac.ts';
 import { Tokens } from './inventory/tokens.ts';
 import { Waker } from './inventory/wake.ts';
-import { chooseNetwork, type DeploymentNetwork } from './network.ts';
+import { chooseNetwork } from './network.ts';
 import { Sessions } from './sessions/sessions.ts';
 
 const VERSION: string = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')).version;
@@ -48,7 +51,14 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
   const { config, log } = options;
   await using opened = new AsyncDisposableStack();
   const network = chooseNetwork(networkInterfaces(), linkNames(), config.network.interface);
-  const link = linkOf(network);
+  const bootInterfaces = chooseBootInterfaces(
+    [{ name: network.interface, dhcp: config.boot.dhcp }, ...config.boot.interface],
+    config.network.agentPort,
+    networkInterfaces(),
+    linkNames(),
+  );
+  const subnets = readSubnets(config.boot.subnet);
+  const ownAddresses = bootInterfaces.map(({ address }) => parseAddress(address));
   const { dataDir, socket } = config.daemon;
   await claimSocket(socket);
   await mkdir(join(dataDir, 'boot'), { recursive: true, mode: 0o750 });
@@ -67,7 +77,10 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
     clock,
     lostAfterMs: config.session.lostAfterS * 1000,
     runningSessionOf: (hostId) => sessions.runningSessionOf(hostId),
-    addressProblem: (address) => (config.boot.dhcp === 'full' ? reservationProblem(address, link) : undefined),
+    addressProblem: (address) =>
+      bootInterfaces.some(({ dhcp }) => dhcp === 'full')
+        ? reservationProblem(address, subnets, ownAddresses)
+        : undefined,
   });
   const groups = new Groups({ database, hosts, events });
   const tokens = new Tokens({ database, hosts, events, clock, bootTokenMs: config.session.bootTokenS * 1000 });
@@ -130,12 +143,16 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
   };
   const agentApp = opened.adopt(await makeAgentApp(services), (app) => app.close());
   await listenOnPort(agentApp, network.address, config.network.agentPort);
+  for (const { address } of bootInterfaces.slice(1)) {
+    opened.adopt(await listenAlso(agentApp, address, config.network.agentPort), (one) => one.close());
+  }
   const hostTable = new HostTable(database);
   const networkBoot = opened.adopt(
     await NetworkBoot.start({
       settings: config.boot,
-      network: link,
-      agentUrl,
+      interfaces: bootInterfaces,
+      subnets,
+      hasOthers: hasOtherAddresses(bootInterfaces.map((one) => one.interface)),
       assets: services.assets,
       leases: new LeaseTable(database),
       reservations: {
@@ -143,6 +160,7 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
         macOf: (address) => hosts.settings.macKeeping(formatAddress(address)),
       },
       isRegistered: (mac) => hostTable.byMac(mac)?.approval === 'approved',
+      onUnknown: ({ mac, uuid }) => void hosts.sawBoot(mac, uuid),
       clock,
       log,
       onEvent: (action, text) => void events.add({ subject: 'daemon', action, text }),
@@ -177,19 +195,12 @@ async function listenOnPort(app: App, address: string, port: number): Promise<vo
   }
 }
 
-/** What DHCP must know of the deployment network beyond its address. */
-function linkOf(network: DeploymentNetwork): NetworkBootOptions['network'] {
-  const interfaces = Object.entries(networkInterfaces());
-  const isOther = ([name, infos]: (typeof interfaces)[number]) =>
-    name !== network.interface && infos?.some((info) => info.family === 'IPv4' && !info.internal) === true;
-  const own = networkInterfaces()[network.interface]?.find((info) => info.address === network.address);
-  return {
-    interface: network.interface,
-    address: network.address,
-    netmask: own?.netmask ?? '255.255.255.255',
-    mac: own?.mac ?? '00:00:00:00:00:00',
-    hasOthers: interfaces.some(isOther),
-  };
+/** Interfaces other than these have IPv4 addresses. */
+function hasOtherAddresses(known: readonly string[]): boolean {
+  return Object.entries(networkInterfaces()).some(
+    ([name, infos]) =>
+      !known.includes(name) && infos?.some((info) => info.family === 'IPv4' && !info.internal) === true,
+  );
 }
 
 /** Every network link, the ones without address too. */

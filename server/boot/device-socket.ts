@@ -6,6 +6,8 @@ import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { knownError } from '#protocol/errors.ts';
 import { parseAddress } from './dhcp/address.ts';
+import { loadLibc } from './libc.ts';
+import { describeHolder } from './port-holder.ts';
 
 const AF_INET = 2;
 const SOCK_DGRAM = 2;
@@ -13,15 +15,6 @@ const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
 const SO_BINDTODEVICE = 25;
-
-/** A function of libc by its C declaration. */
-type LibcFunction = (...values: (number | Buffer)[]) => number;
-interface Libc {
-  readonly socket: LibcFunction;
-  readonly setsockopt: LibcFunction;
-  readonly bind: LibcFunction;
-  readonly close: LibcFunction;
-}
 
 /**
  * Opens a socket on address:port that may broadcast. `shares` lets other sockets have the same port (SO_REUSEADDR); `device`
@@ -47,7 +40,10 @@ export async function openSocket(o: {
     socket.close();
     const { code } = error as NodeJS.ErrnoException;
     const values = { port: o.port, address: o.address };
-    if (code === 'EADDRINUSE') throw knownError('BOOT_PORT_TAKEN', values, { cause: error });
+    if (code === 'EADDRINUSE') {
+      const holder = await describeHolder(o.port, o.address);
+      throw knownError('BOOT_PORT_TAKEN', { ...values, holder }, { cause: error });
+    }
     if (code === 'EACCES') throw knownError('BOOT_PORT_DENIED', values, { cause: error });
     throw error;
   }
@@ -83,23 +79,4 @@ function sockaddr(address: string, port: number): Buffer {
   bytes.writeUInt16BE(port, 2);
   bytes.writeUInt32BE(parseAddress(address), 4);
   return bytes;
-}
-
-let libcPromise: Promise<Libc | undefined> | undefined;
-
-function loadLibc(): Promise<Libc | undefined> {
-  libcPromise ??= importLibc();
-  return libcPromise;
-}
-
-async function importLibc(): Promise<Libc | undefined> {
-  const koffi = await import('koffi').catch(() => undefined);
-  if (koffi === undefined) return undefined;
-  const library = koffi.load('libc.so.6');
-  return {
-    socket: library.func('int socket(int, int, int)'),
-    setsockopt: library.func('int setsockopt(int, int, int, const void *, uint32_t)'),
-    bind: library.func('int bind(int, const void *, uint32_t)'),
-    close: library.func('int close(int)'),
-  };
 }

@@ -1,4 +1,4 @@
-/** DHCP, TFTP and the watch for other servers, as the config has them; the daemon starts and stops them as one. */
+/** DHCP, TFTP and the watch for other servers on every interface, as the config has them; the daemon starts and stops them as one. */
 
 import { join } from 'node:path';
 import type { LeaseView } from '#protocol/admin-api.ts';
@@ -7,51 +7,48 @@ import type { Clock } from '#system/clock.ts';
 import type { Logger } from '#system/log.ts';
 import type { LeaseTable } from '../db/lease-table.ts';
 import type { BootAssets } from './boot-assets.ts';
+import type { BootInterface } from './boot-interface.ts';
 import { makeBootLookup } from './boot-lookup.ts';
 import { FILES_PATH, grubEntryScript } from './boot-script.ts';
 import { canBindToDevice } from './device-socket.ts';
-import { isSameNetwork, parseAddress } from './dhcp/address.ts';
 import { NetworkProbe } from './dhcp/address-probe.ts';
-import type { BootLookup } from './dhcp/decision.ts';
+import type { BootClient } from './dhcp/client-kind.ts';
+import { type BootLookup, PXE_PORT, SERVER_PORT } from './dhcp/decision.ts';
 import { type ExternalKind, renderExternal } from './dhcp/external.ts';
-import { LeasePool, type Reservations } from './dhcp/lease-pool.ts';
+import type { LeasePool, Reservations } from './dhcp/lease-pool.ts';
 import { RivalWatch } from './dhcp/rival-watch.ts';
-import { DhcpServer, type FullMode } from './dhcp/server.ts';
-import { makeSubnet } from './dhcp/subnet.ts';
+import { DhcpServer } from './dhcp/server.ts';
+import type { Subnet } from './dhcp/subnet.ts';
+import { type FrameSender, openFrameSender } from './frame-sender.ts';
+import { makeLeasePool } from './full-mode.ts';
+import { refuseTakenPort } from './port-holder.ts';
+import { routerAdvertisement } from './router-advertisement.ts';
 import { fixedFiles, type TftpFiles, type TftpSource } from './tftp/files.ts';
 import { TftpServer } from './tftp/server.ts';
 
-/** The keys of the config, addresses as text. */
+/** Keys of the config. */
 export interface NetworkBootSettings {
-  readonly dhcp: 'off' | 'proxy' | 'full' | 'external';
   readonly dhcpClients: 'all' | 'registered';
+  /** MACs or their beginnings. */
+  readonly dhcpAllow: readonly string[];
   readonly tftp: 'off' | 'on';
-  readonly poolFirst?: string;
-  readonly poolLast?: string;
-  readonly leaseS: number;
-  readonly router?: string;
-  readonly dns?: string;
-  readonly ntp?: string;
-  readonly domain?: string;
+  readonly ipv6Ra: 'off' | 'on';
 }
 
 export interface NetworkBootOptions {
   readonly settings: NetworkBootSettings;
-  readonly network: {
-    readonly interface: string;
-    readonly address: string;
-    readonly netmask: string;
-    readonly mac: string;
-    /** Other interfaces have addresses, too. */
-    readonly hasOthers: boolean;
-  };
-  /** Base URL of the agent API. */
-  readonly agentUrl: string;
+  /** The deployment network's is the first. */
+  readonly interfaces: readonly BootInterface[];
+  readonly subnets: readonly Subnet[];
+  /** The machine has further interfaces with addresses. */
+  readonly hasOthers: boolean;
   readonly assets: BootAssets;
   readonly leases: LeaseTable;
   readonly reservations: Reservations;
   /** An approved host has this MAC. */
   readonly isRegistered: (mac: string) => boolean;
+  /** A machine that DHCP must not answer asked to boot: it is to be listed. */
+  readonly onUnknown: (client: BootClient) => void;
   readonly clock: Clock;
   readonly log: Logger;
   /** For the audit log: a word for programs, a sentence for people. */
@@ -63,54 +60,31 @@ const MAX_TOLD_SERVERS = 8;
 const TFTP_NAME = /\.(efi|kpxe|pxe)$/;
 
 export class NetworkBoot {
-  readonly #agentUrl: string;
-  readonly #address: string;
+  readonly #deployment: BootInterface;
   readonly #pool: LeasePool | undefined;
   readonly #opened: AsyncDisposableStack;
 
-  private constructor(o: NetworkBootOptions, pool: LeasePool | undefined, opened: AsyncDisposableStack) {
-    this.#agentUrl = o.agentUrl;
-    this.#address = o.network.address;
+  private constructor(deployment: BootInterface, pool: LeasePool | undefined, opened: AsyncDisposableStack) {
+    this.#deployment = deployment;
     this.#pool = pool;
     this.#opened = opened;
   }
 
-  /** Throws BOOT_PORT_TAKEN, BOOT_PORT_DENIED, BOOT_POOL_INVALID; then nothing is left open. */
+  /** Throws BOOT_PORT_TAKEN, BOOT_PORT_DENIED, BOOT_SUBNET_MISSING, BOOT_INTERFACES_NEED_KOFFI; then nothing is left open. */
   static async start(o: NetworkBootOptions): Promise<NetworkBoot> {
     await using opened = new AsyncDisposableStack();
-    const { settings, network, log, clock } = o;
-    const { dhcp } = settings;
-    let pool: LeasePool | undefined;
-    if (dhcp === 'proxy' || dhcp === 'full') {
-      const isAllowed = (mac: string) => settings.dhcpClients === 'all' || o.isRegistered(mac);
-      // Asked anew each time: the assets may have been built meanwhile.
-      const lookup: BootLookup = (client) => makeBootLookup(o.agentUrl, network.address, o.assets.names)(client);
-      const full = dhcp === 'full' ? makeFullMode(o, isAllowed) : undefined;
-      pool = full?.pool;
-      if (full !== undefined) opened.defer(() => full.probe.close());
-      const server = await DhcpServer.start({
-        network,
-        ...(full === undefined ? {} : { full }),
-        boot: (client) => (isAllowed(client.mac) ? lookup(client) : undefined),
-        log,
-        nowMs: () => clock.nowMs(),
-        onOtherServer: makeOtherServerNote(o),
-      });
-      opened.defer(() => server.stop());
-      const onFinding = ({ action, text }: { action: string; text: string }) => o.onEvent(action, text);
-      const watch = opened.adopt(new RivalWatch({ network, mode: dhcp, clock, log, onFinding }), (one) => one.stop());
-      watch.start();
-      if (network.hasOthers && !(await canBindToDevice())) {
-        const text = `DHCP hears every interface, though it answers on ${network.interface} alone: the npm package koffi is missing`;
-        o.onEvent('dhcp-hears-all', text);
+    await refuseImpossible(o);
+    const pool = makeLeasePool(o);
+    for (const one of o.interfaces) {
+      if (answersDhcp(one)) await openDhcp(one, pool, o, opened);
+      if (o.settings.tftp === 'on' && (one.dhcp !== 'off' || one === o.interfaces[0])) {
+        const { address, agentUrl } = one;
+        const files = bootLoaders(o.assets, agentUrl);
+        const nowMs = () => o.clock.nowMs();
+        opened.adopt(await TftpServer.start({ address, files, log: o.log, nowMs }), (server) => server.stop());
       }
     }
-    if (settings.tftp === 'on') {
-      const files = bootLoaders(o.assets, o.agentUrl);
-      const nowMs = () => clock.nowMs();
-      opened.adopt(await TftpServer.start({ address: network.address, files, log, nowMs }), (one) => one.stop());
-    }
-    return new NetworkBoot(o, pool, opened.move());
+    return new NetworkBoot(o.interfaces[0]!, pool, opened.move());
   }
 
   /** Undefined unless DHCP gives addresses. */
@@ -120,20 +94,16 @@ export class NetworkBoot {
 
   /** What to put into the DHCP server that the network has already. */
   externalSnippet(kind: ExternalKind): string {
+    const { address, agentUrl } = this.#deployment;
     return renderExternal(kind, {
-      serverAddress: this.#address,
+      serverAddress: address,
       biosFile: 'undionly.kpxe',
       uefiX64File: 'shimx64.efi',
       uefiArm64File: 'ipxe-arm64.efi',
-      httpBootUrl: `${this.#agentUrl}${FILES_PATH}/shimx64.efi`,
-      ipxeBiosUrl: this.#scriptUrl('bios'),
-      ipxeUefiUrl: this.#scriptUrl('uefi-x64'),
+      httpBootUrl: `${agentUrl}${FILES_PATH}/shimx64.efi`,
+      ipxeBiosUrl: scriptUrl(agentUrl, 'bios'),
+      ipxeUefiUrl: scriptUrl(agentUrl, 'uefi-x64'),
     });
-  }
-
-  /** iPXE fills in the braces itself. */
-  #scriptUrl(firmware: string): string {
-    return `${this.#agentUrl}/boot/v1/ipxe?mac=\${netX/mac}&uuid=\${uuid}&firmware=${firmware}`;
   }
 
   stop(): Promise<void> {
@@ -141,41 +111,83 @@ export class NetworkBoot {
   }
 }
 
-function makeFullMode(o: NetworkBootOptions, isAllowed: (mac: string) => boolean): FullMode {
-  const { settings, network } = o;
-  const serverAddress = parseAddress(network.address);
-  const [first, last] = [parseAddress(settings.poolFirst!), parseAddress(settings.poolLast!)];
-  const netmask = parseAddress(network.netmask);
-  if (first > last || ![first, last].every((one) => isSameNetwork(one, serverAddress, netmask))) {
-    const values = {
-      first: settings.poolFirst!,
-      last: settings.poolLast!,
-      network: `${network.address}/${network.netmask}`,
-    };
-    throw knownError('BOOT_POOL_INVALID', { ...values, interface: network.interface });
+/** iPXE fills in the braces itself. */
+function scriptUrl(agentUrl: string, firmware: string): string {
+  return `${agentUrl}/boot/v1/ipxe?mac=\${netX/mac}&uuid=\${uuid}&firmware=${firmware}`;
+}
+
+function answersDhcp({ dhcp }: BootInterface): boolean {
+  return dhcp === 'proxy' || dhcp === 'full';
+}
+
+/** Before anything is opened: a server that shares the port would lose packets to us without a word. */
+async function refuseImpossible({ interfaces, hasOthers, onEvent }: NetworkBootOptions): Promise<void> {
+  const answering = interfaces.filter(answersDhcp);
+  const names = answering.map((one) => one.interface).join(', ');
+  const canBind = answering.length === 0 || (await canBindToDevice());
+  if (!canBind && answering.length > 1) throw knownError('BOOT_INTERFACES_NEED_KOFFI', { interfaces: names });
+  for (const one of interfaces) {
+    if (answersDhcp(one)) await refuseTakenPort(SERVER_PORT, one);
+    if (one.dhcp === 'proxy') await refuseTakenPort(PXE_PORT, one);
   }
-  const subnet = makeSubnet(serverAddress, netmask, {
-    first,
-    last,
-    leaseS: settings.leaseS,
-    dns: settings.dns === undefined ? [] : [parseAddress(settings.dns)],
-    ntp: settings.ntp === undefined ? [] : [parseAddress(settings.ntp)],
-    ...(settings.router === undefined ? {} : { router: parseAddress(settings.router) }),
-    ...(settings.domain === undefined ? {} : { domain: settings.domain }),
+  if (canBind || !hasOthers) return;
+  const text = `DHCP hears every interface, though it answers on ${names} alone: the npm package koffi is missing`;
+  onEvent('dhcp-hears-all', text);
+}
+
+async function openDhcp(
+  one: BootInterface,
+  pool: LeasePool | undefined,
+  o: NetworkBootOptions,
+  opened: AsyncDisposableStack,
+): Promise<void> {
+  const { clock, log } = o;
+  // Asked anew each time: the assets may have been built meanwhile.
+  const boot: BootLookup = (client) => makeBootLookup(one.agentUrl, one.address, o.assets.names)(client);
+  const isFull = one.dhcp === 'full' && pool !== undefined;
+  const probe = isFull ? opened.adopt(new NetworkProbe(one, clock), (it) => it.close()) : undefined;
+  const frames = o.settings.ipv6Ra === 'on' ? await openFrameSender(one.interface) : undefined;
+  if (frames !== undefined) opened.adopt(frames, (it) => it.close());
+  const server = await DhcpServer.start({
+    network: one,
+    ...(probe === undefined || pool === undefined
+      ? {}
+      : { full: { subnets: o.subnets, pool, probe, identity: 'mac' as const } }),
+    isAllowed: (mac) => isAllowed(mac, o),
+    boot,
+    log,
+    nowMs: () => clock.nowMs(),
+    onOtherServer: makeOtherServerNote(one, o.onEvent),
+    onRefused: o.onUnknown,
+    onAnswered: (client) => endWaitForRouter(client, one.mac, frames),
   });
-  const { leases: table, reservations, clock } = o;
-  const pool = new LeasePool({ subnets: [subnet], serverAddress, table, clock, reservations });
-  return { subnets: [subnet], pool, probe: new NetworkProbe(network, o.clock), isAllowed, identity: 'mac' };
+  opened.defer(() => server.stop());
+  const onFinding = ({ action, text }: { action: string; text: string }) => o.onEvent(action, text);
+  const mode = isFull ? 'full' : 'proxy';
+  opened.adopt(new RivalWatch({ network: one, mode, clock, log, onFinding }), (it) => it.stop()).start();
+}
+
+function isAllowed(mac: string, { settings, isRegistered }: NetworkBootOptions): boolean {
+  if (settings.dhcpClients === 'all' || isRegistered(mac)) return true;
+  return settings.dhcpAllow.some((beginning) => mac.startsWith(beginning));
+}
+
+/** Twice a boot, with the answers to DISCOVER and REQUEST: one may come before iPXE listens, and one may be lost. */
+function endWaitForRouter(client: BootClient, ownMac: string, frames: FrameSender | undefined): void {
+  if (client.isIpxe) frames?.send(routerAdvertisement(ownMac, client.mac));
 }
 
 /** Tells of a server whose offer a client took, once for each. The watch may miss one that answers only its own clients. */
-function makeOtherServerNote({ network, onEvent }: NetworkBootOptions): (address: string) => void {
+function makeOtherServerNote(
+  { interface: device }: BootInterface,
+  onEvent: NetworkBootOptions['onEvent'],
+): (address: string) => void {
   const told = new Set<string>();
   return (address) => {
     // Anybody may write any address into a packet: the list is bounded.
     if (told.has(address) || told.size >= MAX_TOLD_SERVERS) return;
     told.add(address);
-    const text = `A machine on ${network.interface} took an address from another DHCP server, ${address}`;
+    const text = `A machine on ${device} took an address from another DHCP server, ${address}`;
     onEvent('second-dhcp-server', text);
   };
 }

@@ -24,7 +24,7 @@ import type { AgentCalls } from '../sessions/agent-calls.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import { requireAgentToken } from './agent-auth.ts';
 import { type App, makeApp } from './app.ts';
-import { addBootRoutes, type BootServices } from './boot-routes.ts';
+import { addBootRoutes, type BootServices, reachedAt } from './boot-routes.ts';
 
 const BINARY = 'application/octet-stream';
 /** A connection on which nothing moves for this long is closed, in ms. Longer than an order call may last. */
@@ -81,7 +81,7 @@ function addOpenRoutes(app: App, { hosts, tokens, events, sessions, director }: 
         response: { 200: bootTargetSchema },
       },
     },
-    async ({ query }) => director.next(query),
+    async ({ query, raw }) => reachedAt(director.next(query), raw),
   );
   app.post(
     '/agent/v1/hello',

@@ -1,8 +1,9 @@
 /** What firmware and stage 1 fetch over HTTP: boot scripts of each machine, and the boot assets. No token can be asked for here. */
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import fastifyStatic from '@fastify/static';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
+import type { BootTarget } from '#protocol/agent-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import type { BootAssets } from '../boot/boot-assets.ts';
 import type { BootDirector } from '../boot/boot-director.ts';
@@ -47,8 +48,8 @@ export async function addBootRoutes(app: App, services: BootServices): Promise<v
         }),
       },
     },
-    async ({ query }, reply) => {
-      const target = director.next({ mac: query.mac, uuid: query.uuid });
+    async ({ query, raw }, reply) => {
+      const target = reachedAt(director.next({ mac: query.mac, uuid: query.uuid }), raw);
       return reply.type('text/plain').send(ipxeScript(target, query.firmware, scriptOptions(query.mac)) as never);
     },
   );
@@ -59,7 +60,7 @@ export async function addBootRoutes(app: App, services: BootServices): Promise<v
     ...route,
     schema: { params: Type.Object({ mac: Type.String() }) },
     handler: async ({ params, headers, raw }, reply) => {
-      const target = director.next({ mac: params.mac });
+      const target = reachedAt(director.next({ mac: params.mac }), raw);
       if (headers['user-agent']?.startsWith('GRUB')) reply.raw.once('finish', () => dropConnection(raw.socket));
       return reply.type('text/plain').send(grubScript(target, scriptOptions(params.mac)) as never);
     },
@@ -70,7 +71,8 @@ export async function addBootRoutes(app: App, services: BootServices): Promise<v
       method: ['GET', 'HEAD'],
       url,
       ...route,
-      handler: async (_request, reply) => reply.type('text/plain').send(grubEntryScript(services.agentUrl) as never),
+      handler: async ({ raw }, reply) =>
+        reply.type('text/plain').send(grubEntryScript(urlReached(raw) ?? services.agentUrl) as never),
     });
   }
   // shim that came over HTTP asks for GRUB with two slashes.
@@ -97,6 +99,17 @@ export async function addBootRoutes(app: App, services: BootServices): Promise<v
       isDebug: services.debugShell,
     };
   }
+}
+
+/** A machine goes on to the address at which it has reached us: on another interface that of the deployment network may be out of reach. */
+export function reachedAt(target: BootTarget, request: IncomingMessage): BootTarget {
+  const server = urlReached(request);
+  return target.target === 'local' || server === undefined ? target : { ...target, server };
+}
+
+function urlReached({ socket }: IncomingMessage): string | undefined {
+  const { localAddress, localPort } = socket;
+  return localAddress === undefined || localPort === undefined ? undefined : `http://${localAddress}:${localPort}`;
 }
 
 const firmwares = ['bios', 'uefi-x86', 'uefi-x64', 'uefi-arm32', 'uefi-arm64', 'other'] as const;

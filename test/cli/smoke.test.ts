@@ -77,8 +77,19 @@ async function served(t: TestContext) {
   });
   const port = await freePort();
   const at = ['--socket', join(dir, 'admin.sock')];
+  const config = join(dir, 'fleetcast.toml');
+  await writeFile(config, '[boot]\ndhcp = "off"\ntftp = "off"\n');
   const serve = () => {
-    const flags = ['--data-dir', join(dir, 'data'), '--interface', 'lo', '--agent-port', String(port)];
+    const flags = [
+      '--config',
+      config,
+      '--data-dir',
+      join(dir, 'data'),
+      '--interface',
+      'lo',
+      '--agent-port',
+      String(port),
+    ];
     const one = CliProcess.onPipes(['serve', ...flags, ...at]);
     started.push(one);
     return one;

@@ -37,6 +37,7 @@ test(`${COUNT} damaged DHCP packets neither break the parser nor the decision no
       port: 'dhcp',
       source: { address: '10.77.0.9', port: 68 },
       serverAddress: 1,
+      isAllowed: true,
       boot: () => boot,
     } as const;
     const decision = decideProxy(packet, mac, facts);

@@ -72,6 +72,39 @@ test('a bad value is refused with its range and unit', () => {
   assert.match(problem('network = 3'), /must be a section/);
 });
 
+const subnet = '[[boot.subnet]]\nnetwork = "10.77.0.0/24"\npool_first = "10.77.0.10"\npool_last = "10.77.0.20"\n';
+
+test('tables come any number of times, with lists and defaults in each, and read back as they were', () => {
+  const second = subnet.replaceAll('10.77', '10.78').concat('dns = ["10.78.0.2", "10.78.0.3"]\nlease_s = 600\n');
+  const config = parseConfig(`${subnet}${second}[[boot.interface]]\nname = "eth1"\ndhcp = "full"\n`, 'f.toml');
+  assert.deepEqual(
+    config.boot.subnet.map(({ network, leaseS, dns, ntp }) => [network, leaseS, dns, ntp]),
+    [
+      ['10.77.0.0/24', 3600, [], []],
+      ['10.78.0.0/24', 600, ['10.78.0.2', '10.78.0.3'], []],
+    ],
+  );
+  assert.deepEqual(config.boot.interface, [{ name: 'eth1', dhcp: 'full' }]);
+  assert.deepEqual(parseConfig(renderConfig(config), 'g.toml'), config);
+  const keys = describeConfig(config).map(({ key }) => key);
+  assert.ok(keys.includes('boot.subnet[1].pool_first') && keys.includes('boot.interface[0].dhcp'));
+});
+
+test('a table that cannot be is refused', () => {
+  const problem = (text: string) => refusal(() => parseConfig(text, 'f.toml')).message;
+  assert.match(problem('[boot]\nsubnet = 3'), /must be a table: \[\[boot\.subnet\]\]/);
+  assert.match(problem('[boot]\ndhcp = "full"'), /boot\.dhcp.*needs a table \[\[boot\.subnet\]\]/);
+  assert.match(problem('[[boot.subnet]]\nnetwork = "10.77.0.0/24"'), /boot\.subnet\.pool_first = nothing.*is needed/);
+  assert.match(problem(`${subnet}pool_frist = "10.77.0.1"`), /Unknown key boot\.subnet\.pool_frist/);
+  assert.match(problem(`${subnet}dns = "10.77.0.1"`), /must be a list of up to 8 IPv4 addresses/);
+  assert.match(problem(subnet.replace('"10.77.0.20"', '"10.78.0.20"')), /must lie in its network, 10\.77\.0\.0\/24/);
+  assert.match(problem(subnet.replace('"10.77.0.20"', '"10.77.0.2"')), /must not be below pool_first/);
+  assert.match(problem(subnet + subnet.replace('0/24', '0/16')), /overlaps with 10\.77\.0\.0\/24/);
+  const twice = '[[boot.interface]]\nname = "eth1"\n';
+  assert.match(problem(twice + twice), /boot\.interface\.name = "eth1".*named twice/);
+  assert.match(problem('[boot]\ndhcp_allow = ["52-54-00"]'), /must be a list of MACs/);
+});
+
 test('broken TOML is refused with its line', () => {
   const error = refusal(() => parseConfig('[network]\nagent_port = = 3', 'f.toml'));
   assert.equal(error.code, 'CONFIG_UNREADABLE');

@@ -21,13 +21,17 @@ async function makePlace(t: TestContext) {
   const { port } = probe.address() as AddressInfo;
   probe.close();
   await once(probe, 'close');
-  return { folder, port, socket: join(folder, 'run', 'admin.sock'), dataDir: join(folder, 'data') };
+  const config = join(folder, 'fleetcast.toml');
+  writeFileSync(config, '[boot]\ndhcp = "off"\ntftp = "off"\n');
+  return { folder, port, config, socket: join(folder, 'run', 'admin.sock'), dataDir: join(folder, 'data') };
 }
 
 type Place = Awaited<ReturnType<typeof makePlace>>;
 
-function argumentsOf({ port, socket, dataDir }: Place, more: string[] = []): string[] {
+function argumentsOf({ port, config, socket, dataDir }: Place, more: string[] = []): string[] {
   const flags = [
+    '--config',
+    config,
     '--interface',
     'lo',
     '--agent-port',

@@ -22,6 +22,12 @@ export function parseAddress(text: string): Ipv4 {
   return address;
 }
 
+/** `10.77.0.0/24`, checked before. */
+export function parseNetwork(text: string): { readonly address: Ipv4; readonly netmask: Ipv4 } {
+  const [address, bits] = text.split('/') as [string, string];
+  return { address: parseAddress(address), netmask: (0xffff_ffff << (32 - Number(bits))) >>> 0 };
+}
+
 export function formatAddress(address: Ipv4): string {
   return `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`;
 }

@@ -26,6 +26,8 @@ export function decideProxy(
     readonly port: 'dhcp' | 'pxe';
     readonly source: Destination;
     readonly serverAddress: Ipv4;
+    /** It is a registered host, or allowed. */
+    readonly isAllowed: boolean;
     boot: BootLookup;
   },
 ): Decision {
@@ -34,6 +36,7 @@ export function decideProxy(
   if (!expected.some((one) => one === type)) return ignore('not-for-a-proxy');
   const client = identifyClient(request, mac);
   if (client === undefined) return ignore('not-a-boot-client');
+  if (!facts.isAllowed) return ignore('not-registered');
   const answer = facts.boot(client);
   if (answer === undefined) return ignore('no-boot-answer');
   const boot = bootFields(request, client, answer, 'proxy');

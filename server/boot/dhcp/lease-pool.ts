@@ -44,7 +44,7 @@ export const noReservations: Reservations = { addressOf: () => undefined, macOf:
 export class LeasePool {
   readonly #subnets: readonly Subnet[];
   readonly #reservations: Reservations;
-  readonly #serverAddress: Ipv4;
+  readonly #serverAddresses: readonly Ipv4[];
   readonly #table: LeaseTable;
   readonly #clock: Clock;
   /** By address. */
@@ -56,13 +56,14 @@ export class LeasePool {
 
   constructor(o: {
     readonly subnets: readonly Subnet[];
-    readonly serverAddress: Ipv4;
+    /** The server's own, on every interface: never given. */
+    readonly serverAddresses: readonly Ipv4[];
     readonly table: LeaseTable;
     readonly clock: Clock;
     readonly reservations?: Reservations;
   }) {
     this.#subnets = o.subnets;
-    this.#serverAddress = o.serverAddress;
+    this.#serverAddresses = o.serverAddresses;
     this.#table = o.table;
     this.#clock = o.clock;
     this.#reservations = o.reservations ?? noReservations;
@@ -223,7 +224,7 @@ export class LeasePool {
 
   #isInPool(address: Ipv4, subnet: Subnet): boolean {
     if (address < subnet.first || address > subnet.last) return false;
-    return address !== this.#serverAddress && address !== subnet.network && address !== subnet.broadcast;
+    return !this.#serverAddresses.includes(address) && address !== subnet.network && address !== subnet.broadcast;
   }
 
   #isFree(lease: Lease): boolean {

@@ -10,6 +10,7 @@ import type { Logger } from '#system/log.ts';
 import { openSocket } from '../device-socket.ts';
 import { formatAddress, type Ipv4, NO_ADDRESS, parseAddress } from './address.ts';
 import type { AddressProbe } from './address-probe.ts';
+import { type BootClient, identifyClient } from './client-kind.ts';
 import { decideFull } from './decide-full.ts';
 import { decideProxy, describeBoot } from './decide-proxy.ts';
 import { type BootLookup, type Decision, type IgnoreReason, PXE_PORT, SERVER_PORT } from './decision.ts';
@@ -47,8 +48,6 @@ export interface FullMode {
   readonly subnets: readonly Subnet[];
   readonly pool: LeasePool;
   readonly probe: AddressProbe;
-  /** By MAC: false means no answer. */
-  readonly isAllowed: (mac: string) => boolean;
   /**
    * What tells clients apart. `mac`: one machine has one address all the way from ROM to operating system, which each name
    * another option 61; `client-id` is the letter of RFC 2131 §4.2.
@@ -60,14 +59,22 @@ export interface DhcpOptions {
   readonly network: DhcpNetwork;
   /** Absent: proxy mode. */
   readonly full?: FullMode;
+  /** By MAC: false means no answer. */
+  readonly isAllowed: (mac: string) => boolean;
   /** What the machine is to boot; called for every request of a boot client, so it must be quick and may be repeated. */
   readonly boot: BootLookup;
   readonly log: Logger;
   readonly nowMs: () => number;
   /** A client told another server that it takes its offer. */
   readonly onOtherServer?: (address: string) => void;
+  /** A boot client got no answer, since it is not allowed. */
+  readonly onRefused?: (client: BootClient) => void;
+  /** A boot client on this very network is being answered. */
+  readonly onAnswered?: (client: BootClient) => void;
 }
 
+/** By which of the sockets a packet came: broadcast, to our own address, or on port 4011. */
+type Way = 'broadcast' | 'unicast' | 'pxe';
 type Count = 'answered' | 'reply-too-long' | 'failed' | 'probing' | 'address-in-use' | IgnoreReason | PacketFault;
 
 export class DhcpServer {
@@ -113,24 +120,24 @@ export class DhcpServer {
     const { network, full } = this.#options;
     const { address } = network;
     const broadcasts = await openSocket({ address: '0.0.0.0', port: SERVER_PORT, device: network.interface });
-    this.#listen(broadcasts, 'dhcp');
+    this.#listen(broadcasts, 'broadcast');
     this.#own = await openSocket({ address, port: SERVER_PORT, shares: true });
-    this.#listen(this.#own, 'dhcp');
+    this.#listen(this.#own, 'unicast');
     if (full === undefined) this.#listen(await openSocket({ address, port: PXE_PORT, shares: true }), 'pxe');
   }
 
-  #listen(socket: Socket, port: 'dhcp' | 'pxe'): void {
+  #listen(socket: Socket, way: Way): void {
     this.#sockets.push(socket);
     socket.on('error', (error) => this.#options.log.warn({ err: error }, 'dhcp: socket error'));
     socket.on('message', (bytes, source) => {
-      this.#receive(bytes, source, port, socket).catch((error: unknown) => {
+      this.#receive(bytes, source, way, socket).catch((error: unknown) => {
         this.#count('failed');
         this.#options.log.error({ err: error }, 'dhcp: a request could not be answered');
       });
     });
   }
 
-  async #receive(bytes: Buffer, source: RemoteInfo, port: 'dhcp' | 'pxe', socket: Socket): Promise<void> {
+  async #receive(bytes: Buffer, source: RemoteInfo, way: Way, socket: Socket): Promise<void> {
     const request = decodePacket(bytes);
     if (typeof request === 'string') return this.#count(request);
     const mac = macOf(request);
@@ -138,16 +145,18 @@ export class DhcpServer {
     if (reason !== undefined) return this.#count(reason);
     const { full, boot } = this.#options;
     if (full === undefined) {
-      const facts = { port, source, serverAddress: this.#serverAddress, boot };
+      const port = way === 'pxe' ? 'pxe' : 'dhcp';
+      const isAllowed = this.#options.isAllowed(mac!);
+      const facts = { port, source, serverAddress: this.#serverAddress, isAllowed, boot } as const;
       return this.#perform(decideProxy(request, mac!, facts), request, port === 'pxe' ? socket : undefined);
     }
     this.#noteOtherServer(request);
-    await this.#answerFully(request, mac!, full);
+    const heard = { by: way === 'broadcast' ? way : 'unicast', serverAddress: this.#serverAddress } as const;
+    await this.#answerFully(request, mac!, full, subnetOf(request, full.subnets, heard));
   }
 
-  async #answerFully(request: DhcpPacket, mac: string, full: FullMode): Promise<void> {
-    const subnet = subnetOf(request, full.subnets, this.#serverAddress);
-    const isAllowed = full.isAllowed(mac);
+  async #answerFully(request: DhcpPacket, mac: string, full: FullMode, subnet: Subnet | undefined): Promise<void> {
+    const isAllowed = this.#options.isAllowed(mac);
     const client = clientOf(request, mac, full.identity);
     let offer: Ipv4 | undefined;
     if (messageTypeOf(request) === message.discover && isAllowed && subnet !== undefined) {
@@ -223,13 +232,16 @@ export class DhcpServer {
   }
 
   #perform(decision: Decision, request: DhcpPacket, socket: Socket | undefined): void {
+    const mac = macOf(request)!;
     if (decision.kind === 'ignore') {
       this.#count(decision.reason);
+      const refused = decision.reason === 'not-registered' ? identifyClient(request, mac) : undefined;
+      if (refused !== undefined) this.#options.onRefused?.(refused);
       return;
     }
     const bytes = encodePacket(decision.packet, decision.maxBytes);
     const type = messageName(messageTypeOf(decision.packet));
-    const context = { mac: macOf(request), relay: formatAddress(request.giaddr), to: decision.to };
+    const context = { mac, relay: formatAddress(request.giaddr), to: decision.to };
     if (bytes === undefined) {
       this.#count('reply-too-long');
       this.#options.log.warn(context, `dhcp: ${type} does not fit into ${decision.maxBytes} bytes`);
@@ -238,6 +250,8 @@ export class DhcpServer {
     this.#count('answered');
     const boots = decision.packet.siaddr === NO_ADDRESS ? '' : `, boots ${describeBoot(decision.packet)}`;
     this.#options.log.debug(context, `dhcp: ${type} ${formatAddress(decision.packet.yiaddr)}${boots}`);
+    const client = request.giaddr === NO_ADDRESS ? identifyClient(request, mac) : undefined;
+    if (client !== undefined) this.#options.onAnswered?.(client);
     const sender = socket ?? this.#own;
     sender?.send(bytes, decision.to.port, decision.to.address, (error) => {
       if (error) this.#options.log.warn({ err: error, ...context }, `dhcp: ${type} could not be sent`);

@@ -36,11 +36,20 @@ export function makeSubnet(
   };
 }
 
-/** Where the client of a request is (RFC 2131 §4.3.1); undefined when a relay stands in a network that we do not serve. */
-export function subnetOf(request: DhcpPacket, subnets: readonly Subnet[], serverAddress: Ipv4): Subnet | undefined {
+/**
+ * Where the client of a request is (RFC 2131 §4.3.1); undefined when it is in a network that we do not serve. A broadcast without
+ * a relay comes from the interface's own network, whatever address the client says that it has; one that renews behind a relay
+ * writes to us alone, so there its address tells.
+ */
+export function subnetOf(
+  request: DhcpPacket,
+  subnets: readonly Subnet[],
+  heard: { readonly by: 'broadcast' | 'unicast'; readonly serverAddress: Ipv4 },
+): Subnet | undefined {
   const find = (address: Ipv4) => subnets.find((one) => isSameNetwork(address, one.network, one.netmask));
   if (request.giaddr !== NO_ADDRESS) return find(linkOf(request.options.get(option.relayAgent)) ?? request.giaddr);
-  return (request.ciaddr === NO_ADDRESS ? undefined : find(request.ciaddr)) ?? find(serverAddress);
+  if (heard.by === 'unicast' && request.ciaddr !== NO_ADDRESS) return find(request.ciaddr);
+  return find(heard.serverAddress);
 }
 
 function linkOf(relay: Buffer | undefined): Ipv4 | undefined {

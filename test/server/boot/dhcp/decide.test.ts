@@ -28,7 +28,7 @@ const bootAnswer: BootAnswer = {
 
 function proxy(packet: DhcpPacket, port: 'dhcp' | 'pxe' = 'dhcp', boot: BootAnswer | undefined = bootAnswer): Decision {
   const source = { address: '10.77.0.50', port: 4011 };
-  return decideProxy(packet, MAC, { port, source, serverAddress: server, boot: () => boot });
+  return decideProxy(packet, MAC, { port, source, serverAddress: server, isAllowed: true, boot: () => boot });
 }
 
 function full(packet: DhcpPacket, facts: Partial<LeaseFacts> = {}): Decision {
@@ -106,11 +106,20 @@ test('a proxy keeps silent to everything else', () => {
         port: 'dhcp',
         source: { address: '', port: 68 },
         serverAddress: server,
+        isAllowed: true,
         boot: () => undefined,
       }),
     ),
     'no-boot-answer',
   );
+  const stranger = decideProxy(firmware.ovmfPxe(), MAC, {
+    port: 'dhcp',
+    source: { address: '', port: 68 },
+    serverAddress: server,
+    isAllowed: false,
+    boot: () => bootAnswer,
+  });
+  assert.equal(reasonOf(stranger), 'not-registered');
   const { url: _, ...withoutUrl } = bootAnswer;
   assert.equal(reasonOf(proxy(firmware.ovmfHttp(), 'dhcp', withoutUrl)), 'no-url');
 });
@@ -222,13 +231,16 @@ test('through a relay the answer goes to it, with its option 82 as it came, and 
   assert.equal(nak.packet.flags & 0x8000, 0x8000);
 });
 
-test('the network of a client is that of its relay, its link selection, its own address or the server, in this order', () => {
+test('the network of a client is that of its link selection, its relay, its address when it writes to us alone, or ours', () => {
   const far = makeSubnet(parseAddress('10.78.0.0'), parseAddress('255.255.255.0'), { first: 1, last: 2, leaseS: 60 });
-  const find = (packet: DhcpPacket) => subnetOf(packet, [subnet, far], server);
+  const find = (packet: DhcpPacket, by: 'broadcast' | 'unicast' = 'broadcast') =>
+    subnetOf(packet, [subnet, far], { by, serverAddress: server });
   assert.equal(find(request(message.discover)), subnet);
   assert.equal(find(request(message.discover, { giaddr: parseAddress('10.78.0.1') })), far);
   assert.equal(find(request(message.discover, { giaddr: parseAddress('10.99.0.1') })), undefined);
   const link: [number, Buffer] = [option.relayAgent, Buffer.from('05040a4e0001', 'hex')];
   assert.equal(find(request(message.discover, { giaddr: parseAddress('10.99.0.1') }, [link])), far);
-  assert.equal(find(request(message.request, { ciaddr: parseAddress('10.78.0.9') })), far);
+  const renewing = request(message.request, { ciaddr: parseAddress('10.78.0.9') });
+  assert.equal(find(renewing, 'unicast'), far);
+  assert.equal(find(renewing, 'broadcast'), subnet, 'it stands on this very wire, whatever it says');
 });

@@ -1,21 +1,19 @@
 /** The DHCP server and programs that others wrote, on a LAN of namespaces. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { option } from '#server/boot/dhcp/option.ts';
-import { type DhcpPacket, decodePacket, encodePacket } from '#server/boot/dhcp/packet.ts';
+import { encodePacket } from '#server/boot/dhcp/packet.ts';
 import { run } from '#system/run.ts';
+import { ask, background, dnsmasq } from './foreign-programs.ts';
 import { firmware } from './requests.ts';
 import { ip, type Machine, Program, Segment } from './segment.ts';
 import type { ServeOptions } from './serve-dhcp.ts';
 
 const SERVE = join(import.meta.dirname, 'serve-dhcp.ts');
-const ASK = join(import.meta.dirname, 'ask.ts');
 const skip = process.getuid?.() === 0 ? false : 'network namespaces need root';
 const pool = { mode: 'full', first: '10.77.0.100', last: '10.77.0.120' } as const;
 const boot = { fileName: 'snponly.efi', serverAddress: '10.77.0.1', url: 'http://10.77.0.1/boot' };
@@ -32,51 +30,6 @@ async function udhcpc(machine: Machine, ...more: string[]): Promise<string | und
   const argv = machine.on('busybox', 'udhcpc', '-i', 'eth0', ...once, ...more);
   const { stderr } = await run(argv, { okCodes: [0, 1] });
   return /lease of ([\d.]+) obtained/.exec(stderr)?.[1];
-}
-
-/** Runs until its output has the words. Ends with the test. */
-async function background(t: TestContext, argv: readonly string[], words: string): Promise<ChildProcess> {
-  const child = spawn(argv[0]!, argv.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
-  t.after(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-  });
-  let output = '';
-  await new Promise<void>((resolve, reject) => {
-    const limit = setTimeout(() => reject(new Error(`${argv.join(' ')} does not say "${words}": ${output}`)), 15_000);
-    const hear = (text: Buffer) => {
-      output += text.toString();
-      if (!output.includes(words)) return;
-      clearTimeout(limit);
-      resolve();
-    };
-    child.stdout.on('data', hear);
-    child.stderr.on('data', hear);
-  });
-  return child;
-}
-
-async function ask(machine: Machine, packet: DhcpPacket, ms = 1500): Promise<(DhcpPacket & { from: string })[]> {
-  const hex = encodePacket({ ...packet, chaddr: Buffer.from(machine.mac.replaceAll(':', ''), 'hex') })!.toString('hex');
-  const { stdout } = await run(machine.on(process.execPath, ASK, JSON.stringify({ hex, ms })));
-  return stdout
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as { from: string; hex: string })
-    .map(({ from, hex }) => ({ ...(decodePacket(Buffer.from(hex, 'hex')) as DhcpPacket), from }));
-}
-
-function dnsmasq(...options: string[]): string[] {
-  const quiet = [
-    '--no-daemon',
-    '--conf-file=/dev/null',
-    '--port=0',
-    '--leasefile-ro',
-    '--interface=eth0',
-    '--bind-interfaces',
-  ];
-  return ['dnsmasq', ...quiet, '--log-facility=-', ...options];
 }
 
 test('udhcpc has the same address before and after a restart of the server', { skip }, async (t) => {

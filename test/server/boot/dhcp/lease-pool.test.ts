@@ -25,7 +25,7 @@ function makePool(o: { database?: Database; reservations?: Reservations } = {}) 
   const make = () =>
     new LeasePool({
       subnets: [subnet],
-      serverAddress,
+      serverAddresses: [serverAddress],
       table: new LeaseTable(database),
       clock,
       ...(o.reservations ? { reservations: o.reservations } : {}),

@@ -10,6 +10,7 @@ import { LeasePool } from '#server/boot/dhcp/lease-pool.ts';
 import { RivalWatch } from '#server/boot/dhcp/rival-watch.ts';
 import { DhcpServer } from '#server/boot/dhcp/server.ts';
 import { makeSubnet } from '#server/boot/dhcp/subnet.ts';
+import { readSubnets, type SubnetSettings } from '#server/boot/full-mode.ts';
 import { openDatabase } from '#server/db/database.ts';
 import { LeaseTable } from '#server/db/lease-table.ts';
 import { systemClock } from '#system/clock.ts';
@@ -21,6 +22,8 @@ export interface ServeOptions {
   readonly first?: string;
   readonly last?: string;
   readonly leaseS?: number;
+  /** Networks behind relays. */
+  readonly more?: readonly SubnetSettings[];
   readonly database?: string;
   readonly probe?: boolean;
   readonly watch?: boolean;
@@ -54,11 +57,12 @@ const subnet =
         domain: 'lab.test',
       })
     : undefined;
+const subnets = subnet === undefined ? [] : [subnet, ...readSubnets(options.more ?? [])];
 const pool =
   subnet &&
   new LeasePool({
-    subnets: [subnet],
-    serverAddress,
+    subnets,
+    serverAddresses: [serverAddress],
     table: new LeaseTable(database),
     clock: systemClock,
     reservations: {
@@ -74,13 +78,13 @@ const server = await DhcpServer.start({
     ? {}
     : {
         full: {
-          subnets: [subnet],
+          subnets,
           pool,
           probe,
-          isAllowed: (mac: string) => options.allowed?.includes(mac) ?? true,
           identity: options.identity ?? 'mac',
         },
       }),
+  isAllowed: (mac) => options.allowed?.includes(mac) ?? true,
   boot: (client) => {
     say({ asked: client });
     return options.boot;
@@ -88,6 +92,7 @@ const server = await DhcpServer.start({
   log,
   nowMs: () => Date.now(),
   onOtherServer: (address) => say({ otherServer: address }),
+  onRefused: (client) => say({ refused: client }),
 });
 const watch = new RivalWatch({
   network,

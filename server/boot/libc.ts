@@ -1,0 +1,33 @@
+/** The few functions of libc that Node lacks, through koffi: an optional package, since it is native code. */
+
+/** A function by its C declaration. */
+type LibcFunction = (...values: (number | Buffer)[]) => number;
+
+export interface Libc {
+  readonly socket: LibcFunction;
+  readonly setsockopt: LibcFunction;
+  readonly bind: LibcFunction;
+  readonly sendto: LibcFunction;
+  readonly close: LibcFunction;
+}
+
+let libcPromise: Promise<Libc | undefined> | undefined;
+
+/** Undefined without koffi. */
+export function loadLibc(): Promise<Libc | undefined> {
+  libcPromise ??= importLibc();
+  return libcPromise;
+}
+
+async function importLibc(): Promise<Libc | undefined> {
+  const koffi = await import('koffi').catch(() => undefined);
+  if (koffi === undefined) return undefined;
+  const library = koffi.load('libc.so.6');
+  return {
+    socket: library.func('int socket(int, int, int)'),
+    setsockopt: library.func('int setsockopt(int, int, int, const void *, uint32_t)'),
+    bind: library.func('int bind(int, const void *, uint32_t)'),
+    sendto: library.func('int64_t sendto(int, const void *, size_t, int, const void *, uint32_t)'),
+    close: library.func('int close(int)'),
+  };
+}

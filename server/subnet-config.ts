@@ -1,0 +1,64 @@
+/** The tables of the config that may come several times: `[[boot.subnet]]` and `[[boot.interface]]`. */
+import { Type } from 'typebox';
+
+const BYTE = '(25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})';
+export const IPV4_ADDRESS = `^${BYTE}(\\.${BYTE}){3}$`;
+const IPV4_NETWORK = `^${BYTE}(\\.${BYTE}){3}/([89]|[12][0-9]|30)$`;
+
+/** A network in which DHCP gives addresses: that of an interface in the mode full, or one behind a relay. */
+export const subnetTable = Type.Object({
+  network: Type.String({
+    pattern: IPV4_NETWORK,
+    unit: 'network',
+    range: 'an IPv4 network such as 10.77.0.0/24',
+    unset: 'must be set',
+    description: 'Network of the machines; the one of the interface, or one behind a DHCP relay.',
+  }),
+  poolFirst: address('must be set', 'First address that DHCP gives there.'),
+  poolLast: address('must be set', 'Last address that DHCP gives there.'),
+  leaseS: Type.Integer({
+    default: 3600,
+    minimum: 120,
+    maximum: 604_800,
+    unit: 's',
+    description: 'How long an address is given for.',
+  }),
+  router: Type.Optional(address('none is told', 'Router that DHCP tells.')),
+  dns: addresses('DNS servers that DHCP tells, the first one first.'),
+  ntp: addresses('NTP servers that DHCP tells.'),
+  domain: Type.Optional(
+    Type.String({
+      pattern: '^[A-Za-z0-9][A-Za-z0-9.-]{0,200}$',
+      unit: 'name',
+      range: 'a domain name',
+      unset: 'none is told',
+      description: 'Domain name that DHCP tells.',
+    }),
+  ),
+});
+
+/** An interface beside that of the deployment network, on which machines boot too. */
+export const interfaceTable = Type.Object({
+  name: Type.String({
+    minLength: 1,
+    maxLength: 15,
+    unit: 'name',
+    range: 'the name of an interface',
+    unset: 'must be set',
+    description: 'An interface beside [network] interface on which machines boot. Casts do not go there.',
+  }),
+  dhcp: Type.Enum(['proxy', 'full', 'off'], { default: 'proxy', description: 'As boot.dhcp, on this interface.' }),
+});
+
+function address(unset: string, description: string) {
+  return Type.String({ pattern: IPV4_ADDRESS, unit: 'address', range: 'an IPv4 address', unset, description });
+}
+
+function addresses(description: string) {
+  return Type.Array(Type.String({ pattern: IPV4_ADDRESS }), {
+    default: [],
+    maxItems: 8,
+    range: 'a list of up to 8 IPv4 addresses',
+    description,
+  });
+}

@@ -1,0 +1,57 @@
+/** Programs that others wrote, and a client that sends any packet, on machines of a segment. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { type DhcpPacket, decodePacket, encodePacket } from '#server/boot/dhcp/packet.ts';
+import { run } from '#system/run.ts';
+import type { Machine } from './segment.ts';
+
+const ASK = join(import.meta.dirname, 'ask.ts');
+
+/** Runs until its output has the words. Ends with the test. */
+export async function background(t: TestContext, argv: readonly string[], words: string): Promise<ChildProcess> {
+  const child = spawn(argv[0]!, argv.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
+  t.after(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  });
+  let output = '';
+  await new Promise<void>((resolve, reject) => {
+    const limit = setTimeout(() => reject(new Error(`${argv.join(' ')} does not say "${words}": ${output}`)), 15_000);
+    const hear = (text: Buffer) => {
+      output += text.toString();
+      if (!output.includes(words)) return;
+      clearTimeout(limit);
+      resolve();
+    };
+    child.stdout.on('data', hear);
+    child.stderr.on('data', hear);
+  });
+  return child;
+}
+
+/** What comes back to a broadcast of the packet with the machine's own MAC. */
+export async function ask(machine: Machine, packet: DhcpPacket, ms = 1500): Promise<(DhcpPacket & { from: string })[]> {
+  const hex = encodePacket({ ...packet, chaddr: Buffer.from(machine.mac.replaceAll(':', ''), 'hex') })!.toString('hex');
+  const { stdout } = await run(machine.on(process.execPath, ASK, JSON.stringify({ hex, ms })));
+  return stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as { from: string; hex: string })
+    .map(({ from, hex }) => ({ ...(decodePacket(Buffer.from(hex, 'hex')) as DhcpPacket), from }));
+}
+
+/** argv of a dnsmasq on eth0 that says `DHCP, sockets bound` when it is ready. */
+export function dnsmasq(...options: string[]): string[] {
+  const quiet = [
+    '--no-daemon',
+    '--conf-file=/dev/null',
+    '--port=0',
+    '--leasefile-ro',
+    '--interface=eth0',
+    '--bind-interfaces',
+  ];
+  return ['dnsmasq', ...quiet, '--log-facility=-', ...options];
+}
