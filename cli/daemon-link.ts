@@ -1,6 +1,7 @@
 /** The admin API over the daemon's unix socket: one call, one connection. */
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { createInterface } from 'node:readline';
+import { ACTOR_HEADER } from '#protocol/actor.ts';
 import { type KnownError, knownError, readErrorBody } from '#protocol/errors.ts';
 import type { AnswerKind, Answers } from './answers.ts';
 
@@ -15,9 +16,12 @@ export interface CallOptions {
 
 export class DaemonLink {
   readonly socketPath: string;
+  readonly #user: string | undefined;
 
-  constructor(socketPath: string) {
+  /** `user`: on whose behalf it calls, for the audit log. */
+  constructor(socketPath: string, user?: string) {
     this.socketPath = socketPath;
+    this.#user = user;
   }
 
   /** Throws DAEMON_UNREACHABLE, DENIED, ANSWER_UNREADABLE, or what the daemon answered. */
@@ -93,7 +97,7 @@ export class DaemonLink {
           socketPath: this.socketPath,
           method,
           path,
-          headers,
+          headers: this.#user === undefined ? headers : { ...headers, [ACTOR_HEADER]: this.#user },
           agent: new Agent({ keepAlive: false }),
           ...(options.signal ? { signal: options.signal } : {}),
         },

@@ -12,6 +12,7 @@ import { usageError } from './usage-error.ts';
 interface EventQuery {
   session?: number | undefined;
   host?: string | undefined;
+  actor?: string | undefined;
   after?: number | undefined;
   limit?: number | undefined;
 }
@@ -27,6 +28,7 @@ export function eventsCommand(cli: Cli): Command {
     .option('-f, --follow', 'go on with what happens from now on')
     .addOption(new Option('--session <session>', 'only of this session').argParser(number('--session')))
     .option('--host <host>', 'only of this host')
+    .option('--actor <actor>', 'only what was done on behalf of this user, or "schedule NAME"')
     .addOption(new Option('--after <event>', 'only after this event id').argParser(number('--after')))
     .addOption(new Option('-n, --limit <count>', 'newest so many (200)').argParser(number('--limit')))
     .action((options: EventsOptions, self: Command) => showEvents(invocationOf(cli, self), options));
@@ -55,7 +57,7 @@ async function follow(invocation: Invocation, options: EventsOptions, afterId: n
   const giveBack = onInterrupt(() => stop.abort());
   let lastId = afterId;
   let isAway = false;
-  const path = `${eventsPath({ session: options.session, host: options.host, after: afterId })}&follow=1`;
+  const path = `${eventsPath({ session: options.session, host: options.host, actor: options.actor, after: afterId })}&follow=1`;
   try {
     for await (const item of followStream({ link, path, after: String(afterId), clock, signal: stop.signal })) {
       if (item.kind === 'away') terminal.errorLine('fleetcast: the daemon is away, waiting…');
@@ -79,12 +81,13 @@ function tell({ terminal, isJson }: Invocation, event: EventView): void {
   else terminal.outLine(describeEvent(event));
 }
 
-/** `2026-11-22 03:18:46  session 12  pc-07 was woken`; the host is named once. */
+/** `2026-11-22 03:18:46  session 12  pc-07 was woken  (anna)`; the host is named once. */
 export function describeEvent(event: EventView): string {
   const session = event.sessionId === undefined ? '' : `session ${event.sessionId}`;
-  const next = event.error ? `  Next: ${event.error.next}` : '';
+  const next = event.error ? `Next: ${event.error.next}` : '';
   const host = event.host !== undefined && !event.text.includes(event.host) ? event.host : '';
-  const parts = [formatTime(event.atMs), session, host, `${event.text}${next}`];
+  const actor = event.actor === undefined ? '' : `(${event.actor})`;
+  const parts = [formatTime(event.atMs), session, host, event.text, actor, next];
   return printable(parts.filter((part) => part !== '').join('  '));
 }
 
@@ -92,6 +95,7 @@ function eventsPath(options: EventQuery): string {
   const query = new URLSearchParams();
   if (options.session !== undefined) query.set('session', String(options.session));
   if (options.host !== undefined) query.set('host', options.host);
+  if (options.actor !== undefined) query.set('actor', options.actor);
   if (options.limit !== undefined) query.set('limit', String(options.limit));
   if (options.after !== undefined) query.set('after', String(options.after));
   return `${apiPath`/events`}?${query}`;

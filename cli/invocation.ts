@@ -37,7 +37,7 @@ export function invocationOf(cli: Cli, command: Command): Invocation {
     terminal: cli.terminal,
     clock: systemClock,
     isJson: options.json === true,
-    link: new DaemonLink(options.socket ?? DEFAULT_SOCKET),
+    link: new DaemonLink(options.socket ?? DEFAULT_SOCKET, cli.terminal.user),
     socketOption: options.socket,
     command: pathOf(command),
   };

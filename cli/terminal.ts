@@ -1,6 +1,7 @@
 /** The streams of the CLI and what they can do. The only file of cli/ that reads the environment. */
 import type { ReadStream, WriteStream } from 'node:tty';
 import { stripVTControlCharacters } from 'node:util';
+import { statedUser } from './user.ts';
 
 export type Tone = 'plain' | 'good' | 'warn' | 'bad' | 'dim' | 'bold';
 
@@ -19,6 +20,8 @@ export class Terminal {
   /** stdout understands colour: a terminal, no NO_COLOR (no-color.org), TERM not dumb. */
   readonly hasColour: boolean;
   readonly canRedraw: boolean;
+  /** Who sits at it. */
+  readonly user: string;
 
   constructor(
     streams: { stdin: ReadStream; stdout: WriteStream; stderr: WriteStream },
@@ -30,6 +33,7 @@ export class Terminal {
     const isTerminal = Boolean(streams.stdout.isTTY);
     this.canRedraw = isTerminal && environment.TERM !== 'dumb';
     this.hasColour = this.canRedraw && !environment.NO_COLOR;
+    this.user = statedUser(environment.SUDO_USER);
   }
 
   /** Somebody can answer a question: keyboard on stdin, and stderr (where questions go) is seen. */

@@ -29,7 +29,7 @@
  * | POST   /sessions/ID/set · /add · /remove | changes it while it runs: session-change.ts |
  * | GET    /dhcp/leases | → LeaseView[]. Empty unless DHCP gives addresses |
  * | GET    /dhcp/external/KIND | → { text }: a snippet for a DHCP server of KIND isc, kea, dnsmasq or windows |
- * | GET    /events?session=&host=&after=&follow= | → EventView[]; with follow=1 an SSE stream |
+ * | GET    /events?session=&host=&actor=&after=&follow= | → EventView[]; with follow=1 an SSE stream |
  *
  * The SSE stream sends `event: audit` (data EventView, id = event id; `Last-Event-ID` resumes) and, for a stream of one
  * session, `event: session` (data SessionView) at most twice a second while something changes.
@@ -379,5 +379,7 @@ export const eventViewSchema = Type.Object({
   /** One sentence for people. */
   text: Type.String(),
   error: Type.Optional(errorBodySchema),
+  /** On whose behalf: the user that the caller states, or `schedule NAME`. Absent: it happened by itself. */
+  actor: Type.Optional(Type.String()),
 });
 export type EventView = Static<typeof eventViewSchema>;

@@ -14,11 +14,14 @@ export interface NewEvent {
   readonly hostId?: number | undefined;
   readonly host?: string | undefined;
   readonly error?: ErrorBody | undefined;
+  /** On whose behalf; absent: it happened by itself. */
+  readonly actor?: string | undefined;
 }
 
 export interface EventQuery {
   readonly sessionId?: number | undefined;
   readonly hostId?: number | undefined;
+  readonly actor?: string | undefined;
   /** Only events with a greater id. */
   readonly after?: number | undefined;
   /** At most so many. Default 200. */
@@ -35,6 +38,7 @@ interface EventRow {
   readonly host: string | null;
   readonly text: string;
   readonly error: string | null;
+  readonly actor: string | null;
 }
 
 const DEFAULT_LIMIT = 200;
@@ -49,8 +53,8 @@ export class EventTable {
   insert(event: NewEvent, atMs: number): EventView {
     const row = this.#database
       .prepare<unknown[], EventRow>(
-        `INSERT INTO event (at_ms, subject, action, session_id, host_id, host, text, error)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING *`,
+        `INSERT INTO event (at_ms, subject, action, session_id, host_id, host, text, error, actor)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING *`,
       )
       .get(
         atMs,
@@ -61,6 +65,7 @@ export class EventTable {
         event.host ?? null,
         event.text,
         event.error === undefined ? null : JSON.stringify(event.error),
+        event.actor ?? null,
       );
     return toView(row!);
   }
@@ -68,14 +73,15 @@ export class EventTable {
   /** Oldest first: with `after` the ones next to it, else the newest. */
   list(query: EventQuery): EventView[] {
     const conditions: string[] = [];
-    const values: number[] = [];
-    const want = (condition: string, value: number | undefined) => {
+    const values: (number | string)[] = [];
+    const want = (condition: string, value: number | string | undefined) => {
       if (value === undefined) return;
       conditions.push(condition);
       values.push(value);
     };
     want('session_id = ?', query.sessionId);
     want('host_id = ?', query.hostId);
+    want('actor = ?', query.actor);
     want('event_id > ?', query.after);
     const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
     const order = query.after === undefined ? 'DESC' : 'ASC';
@@ -103,5 +109,6 @@ function toView(row: EventRow): EventView {
     ...(row.host === null ? {} : { host: row.host }),
     text: row.text,
     ...(row.error === null ? {} : { error: JSON.parse(row.error) as ErrorBody }),
+    ...(row.actor === null ? {} : { actor: row.actor }),
   };
 }

@@ -12,6 +12,7 @@ import type { Hosts } from '../inventory/hosts.ts';
 import type { Waker } from '../inventory/wake.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import { type App, makeApp } from './app.ts';
+import { noteCallers } from './caller.ts';
 import { addDhcpRoutes } from './dhcp-routes.ts';
 import { addEventRoutes } from './event-routes.ts';
 import { addHostRoutes } from './host-routes.ts';
@@ -44,6 +45,7 @@ export async function makeAdminApp(services: AdminServices): Promise<App> {
   await app.register(
     async (scope) => {
       const api = scope as App;
+      noteCallers(api);
       api.get('/status', { schema: { summary: 'The daemon', response: { 200: statusSchema } } }, async () =>
         services.status(),
       );

@@ -14,6 +14,8 @@ const querySchema = Type.Object({
   session: Type.Optional(Type.Integer({ minimum: 1 })),
   /** Only of this host. */
   host: Type.Optional(Type.String()),
+  /** Only on behalf of this actor. */
+  actor: Type.Optional(Type.String()),
   /** Only with a greater event id; oldest first. */
   after: Type.Optional(Type.Integer({ minimum: 0 })),
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_LISTED })),
@@ -43,7 +45,11 @@ export function addEventRoutes(
     },
     async ({ query, headers }, reply) => {
       const sessionId = query.session;
-      const filter = { sessionId, hostId: query.host === undefined ? undefined : hosts.get(query.host).hostId };
+      const filter = {
+        sessionId,
+        actor: query.actor,
+        hostId: query.host === undefined ? undefined : hosts.get(query.host).hostId,
+      };
       if (sessionId !== undefined) sessions.view(sessionId);
       if (query.follow !== 1) return events.list({ ...filter, after: query.after, limit: query.limit });
 

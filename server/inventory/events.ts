@@ -3,6 +3,7 @@ import type { EventView } from '#protocol/admin-api.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Database } from '../db/database.ts';
 import { type EventQuery, EventTable, type NewEvent } from '../db/event-table.ts';
+import { presentActor } from './actor.ts';
 
 export type { EventQuery, NewEvent };
 
@@ -19,9 +20,9 @@ export class EventLog {
     this.#told = this.#table.lastId();
   }
 
-  /** May be called inside a transaction: listeners hear of it only when it is committed. */
+  /** Notes on whose behalf it happens. May be called inside a transaction: listeners hear of it only when it is committed. */
   add(event: NewEvent): EventView {
-    const view = this.#table.insert(event, this.#clock.nowMs());
+    const view = this.#table.insert({ actor: presentActor(), ...event }, this.#clock.nowMs());
     if (!this.#isTelling && this.#listeners.size > 0) {
       this.#isTelling = true;
       // Transactions are synchronous, so this runs after the commit or the roll-back of the one we may be in.

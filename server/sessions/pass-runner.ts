@@ -10,6 +10,7 @@ import type { Logger } from '#system/log.ts';
 import type { Config } from '../config.ts';
 import type { SessionTable } from '../db/session-table.ts';
 import type { Catalog } from '../images/catalog.ts';
+import { actingAs } from '../inventory/actor.ts';
 import type { EventLog } from '../inventory/events.ts';
 import type { CastEnd, CastProgress, runCast } from '../transfer/cast.ts';
 import { type FramePlan, type PackReader, planFrames, readFrames } from '../transfer/frame-source.ts';
@@ -72,9 +73,12 @@ export class PassRunner {
       finished: Promise.resolve(),
     };
     live.pass = pass;
-    pass.finished = this.#run(live, pass)
-      .catch((error: unknown) => this.#failed(live, pass, error))
-      .then(() => this.#options.onTurn(live));
+    // A pass goes on for long after the call that happened to begin it.
+    pass.finished = actingAs(undefined, () =>
+      this.#run(live, pass)
+        .catch((error: unknown) => this.#failed(live, pass, error))
+        .then(() => this.#options.onTurn(live)),
+    );
   }
 
   /** Ends a cast that no host hears any more. May be repeated. */

@@ -264,3 +264,12 @@ test('a reader that goes away ends the command quietly', async (t) => {
   assert.equal(await cli.ended, 141);
   assert.equal(cli.err, '');
 });
+
+test('every call says who makes it, and the audit log can be asked for one actor', async (t) => {
+  const daemon = await FakeDaemon.start(t);
+  daemon.on('GET /events', 'events', () => [event(1, 'pc-01 was added', { actor: 'anna' })]);
+  const result = await runCli(['--socket', daemon.socket, 'events', '--actor', 'anna']);
+  assert.match(result.out, /pc-01 was added {2}\(anna\)$/m);
+  assert.match(daemon.calls[0]!.path, /[?&]actor=anna(&|$)/);
+  assert.match(String(daemon.calls[0]!.headers['x-fleetcast-user']), /^\S/);
+});

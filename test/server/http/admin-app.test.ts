@@ -230,6 +230,26 @@ test('sessions are started and read', async (t) => {
   assert.match(bad.json().error.message, /body\/verify/);
 });
 
+test('the audit log says on whose behalf something was done, as the caller states it', async (t) => {
+  const { app, events } = await makeAdmin(t);
+  const add = (name: string, mac: string, headers: Record<string, string>) =>
+    app.inject({ method: 'POST', url: '/api/v1/hosts', headers, payload: { name, macs: [mac] } });
+  await add('pc-51', '52:54:00:00:51:01', { 'x-fleetcast-user': 'anna' });
+  await add('pc-52', '52:54:00:00:52:01', {});
+  await add('pc-53', '52:54:00:00:53:01', { 'x-fleetcast-user': 'evil\x1b[31m' });
+  events.add({ subject: 'daemon', action: 'started', text: 'by itself' });
+  const added = events.list().filter(({ text }) => /^pc-5|itself/.test(text));
+  assert.deepEqual(
+    added.map(({ actor }) => actor),
+    ['anna', 'admin', 'admin', undefined],
+  );
+  const listed = (await app.inject('/api/v1/events?actor=anna')).json() as { text: string }[];
+  assert.deepEqual(
+    listed.map(({ text }) => text),
+    ['pc-51 was added'],
+  );
+});
+
 test('the audit log is listed by session, host and id', async (t) => {
   const { app, events, hosts } = await makeAdmin(t);
   const { hostId } = hosts.add({ name: 'pc-01', macs: [MAC_1] });
