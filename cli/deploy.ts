@@ -1,6 +1,6 @@
 /** `fleetcast deploy`: shows the plan, asks, starts the session. */
 import { Command, Option } from 'commander';
-import type { CastMode, DeployPlan, DeployRequest, StartPolicy, WaveSize } from '#protocol/admin-api.ts';
+import type { CastMode, DeltaPolicy, DeployPlan, DeployRequest, StartPolicy, WaveSize } from '#protocol/admin-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import { onDoneOption } from './capture.ts';
 import { apiPath } from './daemon-link.ts';
@@ -25,6 +25,7 @@ interface DeployOptions {
   rate?: number;
   mode: CastMode;
   verify: DeployRequest['verify'];
+  delta: DeltaPolicy;
   onDone: DeployRequest['onDone'];
   onFailure: NonNullable<DeployRequest['onFailure']>;
   wakeWave?: number;
@@ -56,6 +57,14 @@ export function deployCommand(cli: Cli): Command {
       new Option('--verify <how>', 'read the disks back and check every chunk')
         .choices(['full', 'none'])
         .default('full'),
+    )
+    .addOption(
+      new Option(
+        '--delta <when>',
+        'hosts hash their disks first and take only what they lack; auto: when that is quicker',
+      )
+        .choices(['auto', 'always', 'never'])
+        .default('auto'),
     )
     .addOption(onDoneOption())
     .addOption(
@@ -121,6 +130,7 @@ function requestOf(image: string, options: DeployOptions, command: string): Depl
     mode: options.mode,
     ...(options.rate === undefined ? {} : { maxMbit: options.rate }),
     verify: options.verify,
+    delta: options.delta,
     onDone: options.onDone,
     onFailure: options.onFailure,
     ...(options.wakeWave === undefined ? {} : { wakeWave: options.wakeWave }),

@@ -1,5 +1,6 @@
 /** The plan of a deployment, as the admin sees it before a byte is written. */
 import type { DeployPlan, PlanHost } from '#protocol/admin-api.ts';
+import { renderDelta } from './delta-view.ts';
 import { formatDuration } from './duration.ts';
 import { withSubject } from './receipt.ts';
 import { countOf, formatBytes, formatCount } from './size.ts';
@@ -32,6 +33,8 @@ export function renderPlan(plan: DeployPlan, paintHead?: (text: string) => strin
   if (refused.length > 0) {
     blocks.push([`Refused, ${countOf(refused.length, 'host')}:`, ...refused.flatMap(refusalLines)].join('\n'));
   }
+  const delta = renderDelta(going);
+  if (delta !== undefined) blocks.push(delta);
   blocks.push(totalsOf(plan, going));
   return blocks.join('\n\n');
 }

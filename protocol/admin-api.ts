@@ -190,6 +190,10 @@ export const castModeSchema = Type.Union([
 ]);
 export type CastMode = Static<typeof castModeSchema>;
 
+/** auto: a host hashes its disk first when that is expected to be quicker · always · never: every host takes everything. */
+export const deltaPolicySchema = Type.Union([Type.Literal('auto'), Type.Literal('always'), Type.Literal('never')]);
+export type DeltaPolicy = Static<typeof deltaPolicySchema>;
+
 /** Time between two waves when only their size is said, in s: the inrush of a power supply is over by then. */
 export const DEFAULT_WAKE_GAP_S = 5;
 
@@ -211,6 +215,8 @@ export const deployRequestSchema = Type.Object({
   /** Cap of the cast in Mbit/s. */
   maxMbit: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
   verify: Type.Union([Type.Literal('full'), Type.Literal('none')]),
+  /** Whether hosts hash their disks first and take only what they lack; absent: auto. */
+  delta: Type.Optional(deltaPolicySchema),
   /** What a host does when its task has succeeded. */
   onDone: Type.Union([Type.Literal('reboot'), Type.Literal('poweroff'), Type.Literal('stay')]),
   /** What a host does when its task has failed; absent: stay, so that somebody can look at it. */
@@ -243,6 +249,19 @@ export const planHostSchema = Type.Object({
   /** Its canary wave, from 1. */
   wave: Type.Optional(Type.Integer()),
   refused: Type.Optional(errorBodySchema),
+  /** Whether it will hash its disk first, and both estimates of its own work; absent: it is refused. */
+  delta: Type.Optional(
+    Type.Object({
+      hash: Type.Boolean(),
+      hashSeconds: Type.Number(),
+      /** Share of the image that it is expected to lack after hashing, 0 to 1. */
+      moveShare: Type.Number(),
+      /** Hashing, and moving and verifying what lacks · moving and verifying everything. */
+      deltaSeconds: Type.Number(),
+      fullSeconds: Type.Number(),
+      because: Type.String(),
+    }),
+  ),
 });
 export type PlanHost = Static<typeof planHostSchema>;
 
@@ -328,6 +347,7 @@ export const sessionViewSchema = Type.Object({
   mode: Type.Optional(castModeSchema),
   maxMbit: Type.Optional(Type.Number()),
   verify: Type.Optional(deployRequestSchema.properties.verify),
+  delta: deployRequestSchema.properties.delta,
   onDone: Type.Optional(deployRequestSchema.properties.onDone),
   onFailure: deployRequestSchema.properties.onFailure,
   wakeWave: deployRequestSchema.properties.wakeWave,

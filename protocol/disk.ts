@@ -12,6 +12,8 @@ export const diskSchema = Type.Object({
   sectorBytes: Type.Integer({ minimum: 512 }),
   /** sata, nvme, scsi, usb, virtio, mmc …, as lsblk(8) prints TRAN. */
   transport: Type.String(),
+  /** A hard disk; absent when the system does not say. */
+  rotational: Type.Optional(Type.Boolean()),
   removable: Type.Boolean(),
   readOnly: Type.Boolean(),
   /** True when the running agent itself lives on it or has it mounted. */

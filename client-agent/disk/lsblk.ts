@@ -6,7 +6,7 @@ import { Value } from 'typebox/value';
 import type { Disk } from '#protocol/disk.ts';
 import { programFailed, run } from '#system/run.ts';
 
-const COLUMNS = 'PATH,MODEL,SERIAL,WWN,SIZE,LOG-SEC,TRAN,RM,RO,TYPE,MOUNTPOINTS';
+const COLUMNS = 'PATH,MODEL,SERIAL,WWN,SIZE,LOG-SEC,TRAN,ROTA,RM,RO,TYPE,MOUNTPOINTS';
 const argv = ['lsblk', '--json', '--bytes', '--output', COLUMNS];
 
 const text = Type.Optional(Type.Union([Type.String(), Type.Null()]));
@@ -20,6 +20,7 @@ const nodeSchema = Type.Cyclic(
       size: Type.Integer(),
       'log-sec': Type.Integer(),
       tran: text,
+      rota: Type.Optional(Type.Boolean()),
       rm: Type.Boolean(),
       ro: Type.Boolean(),
       type: Type.String(),
@@ -75,6 +76,7 @@ export function disksFromLsblk(output: unknown): Omit<Disk, 'content'>[] {
     sectorBytes: node['log-sec'],
     transport:
       node.tran ?? (node.path.startsWith('/dev/vd') ? 'virtio' : node.path.startsWith('/dev/mmcblk') ? 'mmc' : ''),
+    ...(node.rota === undefined ? {} : { rotational: node.rota }),
     removable: node.rm,
     readOnly: node.ro,
     inUse: isMounted(node),

@@ -46,6 +46,10 @@ export interface TaskRow {
   /** When its agent was first there. */
   readonly startedMs?: number;
   readonly endedMs?: number;
+  /** Its agent is told to hash the disk when it prepares. */
+  readonly isHashing: boolean;
+  /** Chunks of the image that its disk held when it was last heard of. */
+  readonly have: number;
   /** Wire form of holes.ts. */
   readonly holes?: Buffer;
   readonly deployResult?: DeployResult;
@@ -59,6 +63,7 @@ export interface TaskChange {
   readonly repairs?: number;
   readonly startedMs?: number;
   readonly endedMs?: number;
+  readonly isHashing?: boolean;
   readonly holes?: null;
   readonly result?: DeployResult | CaptureResult;
   readonly error?: ErrorBody;
@@ -70,6 +75,23 @@ export interface NewTask {
   readonly disk: DiskIdentity;
   /** Absent: 1. */
   readonly wave?: number;
+  /** Absent: no. */
+  readonly isHashing?: boolean;
+}
+
+/** What an ended task left on a disk. */
+export interface GivenDisk {
+  readonly sessionId: number;
+  readonly disk: DiskIdentity;
+  readonly image: string;
+  readonly version?: number;
+  readonly manifestId: string;
+  readonly endedMs: number;
+  /** The whole image is on it: deployed and finished, or captured from it. */
+  readonly isWhole: boolean;
+  /** Chunks of the image that were on it. */
+  readonly have: number;
+  readonly result?: DeployResult;
 }
 
 export interface NewSession {
@@ -111,10 +133,10 @@ export class SessionTable {
     this.#runInTransaction = database.transaction((action: () => unknown) => action());
     this.#moveTask = database.prepare(
       `UPDATE task SET state = ?, round = round + 1, state_ms = ?, repairs = coalesce(?, repairs),
-         started_ms = coalesce(?, started_ms), ended_ms = ?, holes = iif(?, NULL, holes), result = ?, error = ?
+         started_ms = coalesce(?, started_ms), ended_ms = ?, hash = coalesce(?, hash), have = ?, holes = iif(?, NULL, holes), result = ?, error = ?
        WHERE task_id = ? AND state = ? AND round = ?`,
     );
-    this.#setHoles = database.prepare('UPDATE task SET holes = ? WHERE task_id = ?');
+    this.#setHoles = database.prepare('UPDATE task SET holes = ?, have = ? WHERE task_id = ?');
   }
 
   /** Runs `action` in one transaction; nested calls join it. */
@@ -146,11 +168,11 @@ export class SessionTable {
   /** Throws SQLite's constraint error when a host already has a running task. */
   insertTasks(sessionId: number, tasks: readonly NewTask[], nowMs: number): TaskRow[] {
     const insertTask = this.#database.prepare<unknown[], Cells>(
-      `INSERT INTO task (session_id, host_id, host, state, disk, wave, state_ms)
-       VALUES (?, ?, ?, 'pending', ?, ?, ?) RETURNING *`,
+      `INSERT INTO task (session_id, host_id, host, state, disk, wave, state_ms, hash)
+       VALUES (?, ?, ?, 'pending', ?, ?, ?, ?) RETURNING *`,
     );
-    return tasks.map(({ hostId, host, disk, wave = 1 }) =>
-      toTask(insertTask.get(sessionId, hostId, host, JSON.stringify(disk), wave, nowMs)!),
+    return tasks.map(({ hostId, host, disk, wave = 1, isHashing = false }) =>
+      toTask(insertTask.get(sessionId, hostId, host, JSON.stringify(disk), wave, nowMs, Number(isHashing))!),
     );
   }
 
@@ -236,6 +258,8 @@ export class SessionTable {
       change.repairs ?? null,
       change.startedMs ?? null,
       change.endedMs ?? null,
+      change.isHashing === undefined ? null : Number(change.isHashing),
+      row.have,
       change.holes === null ? 1 : 0,
       toJson(change.result),
       toJson(change.error),
@@ -246,8 +270,29 @@ export class SessionTable {
     if (changes !== 1) throw new Error(`task ${row.taskId} is not ${row.state} in round ${row.round} any more`);
   }
 
-  setHoles(taskId: number, holes: Buffer): void {
-    this.#setHoles.run(holes, taskId);
+  /** `have` are the chunks that it does not lack. */
+  setHoles(taskId: number, holes: Buffer, have: number): void {
+    this.#setHoles.run(holes, have, taskId);
+  }
+
+  /** Notes how much of the image lies on the disk of a task. */
+  setHave(taskId: number, have: number): void {
+    this.#database.prepare('UPDATE task SET have = ? WHERE task_id = ?').run(have, taskId);
+  }
+
+  /** The newest ended tasks of a host that may have left something on a disk that is known, newest first. */
+  givenDisks(hostId: number, limit: number): GivenDisk[] {
+    return this.#database
+      .prepare<[number, number], Cells>(
+        `SELECT task.session_id, task.disk, task.state, task.ended_ms, task.have, task.result,
+           session.kind, session.image, session.version, session.manifest_id
+         FROM task JOIN session USING (session_id)
+         WHERE task.host_id = ? AND task.ended_ms IS NOT NULL AND session.manifest_id IS NOT NULL
+           AND (task.state = 'succeeded' OR (task.have > 0 AND session.kind = 'deploy'))
+         ORDER BY task.task_id DESC LIMIT ?`,
+      )
+      .all(hostId, limit)
+      .map(toGivenDisk);
   }
 
   /** Begins a pass: counts it and keeps its view. Call it in the transaction that moves its tasks. */
@@ -334,12 +379,29 @@ function toTask(cells: Cells): TaskRow {
     round: cells.round,
     repairs: cells.repairs,
     stateMs: cells.state_ms,
+    isHashing: cells.hash === 1,
+    have: cells.have,
     ...present('startedMs', cells.started_ms),
     ...present('endedMs', cells.ended_ms),
     ...present('holes', cells.holes),
     ...(result === undefined ? {} : 'manifestId' in result ? { captureResult: result } : { deployResult: result }),
     ...presentJson('error', cells.error),
   } as TaskRow;
+}
+
+function toGivenDisk(cells: Cells): GivenDisk {
+  const isDeploy = cells.kind === 'deploy';
+  return {
+    sessionId: cells.session_id,
+    disk: JSON.parse(cells.disk as string),
+    image: cells.image,
+    ...present('version', cells.version),
+    manifestId: cells.manifest_id,
+    endedMs: cells.ended_ms,
+    isWhole: cells.state === 'succeeded',
+    have: cells.have,
+    ...(isDeploy ? presentJson('result', cells.result) : {}),
+  } as GivenDisk;
 }
 
 function present(name: string, cell: unknown): object {

@@ -134,8 +134,10 @@ export class AgentCalls {
     if (holes === undefined) throw knownError('INVALID_REQUEST', { problem: 'the holes do not fit the manifest' });
     if (task.row.state === 'repairing' && holes.count > 0) await this.#lookForDamage(live, manifest, holes);
     if (task.row.round !== round) throw staleTask(taskId, task.row.state);
-    this.#options.table.setHoles(taskId, bytes);
+    const have = holes.chunkCount - holes.count;
+    this.#options.table.setHoles(taskId, bytes, have);
     task.holes = holes;
+    task.row = { ...task.row, have };
   }
 
   /** The frames of the chunks that the host wants. Throws TASK_STALE, INVALID_REQUEST. */

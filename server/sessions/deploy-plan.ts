@@ -19,7 +19,7 @@ export interface PlanImage {
 const READ_BYTES_PER_SECOND = 200e6;
 
 /** What sets the pace of a cast, and why. */
-interface Pace {
+export interface Pace {
   readonly mbit: number;
   readonly because: string;
 }
@@ -68,14 +68,16 @@ export function chooseTaskDisk(host: HostView, rule: string | undefined): Disk {
 export function tasksOfPlan(
   plan: DeployPlan,
   request: { readonly planId?: string; readonly skipRefused: boolean },
-): { hostId: number; host: string; disk: DiskIdentity; wave: number }[] {
+): { hostId: number; host: string; disk: DiskIdentity; wave: number; isHashing: boolean }[] {
   const taking = plan.hosts.filter((host) => host.refused === undefined);
   const refused = plan.hosts.length - taking.length;
   if (request.planId !== plan.planId) throw knownError('PLAN_CHANGED', { what: describePlan(plan) });
   if (taking.length === 0 || (refused > 0 && !request.skipRefused)) {
     throw knownError('PLAN_REFUSED', { count: refused });
   }
-  return taking.map(({ hostId, host, disk, wave = 1 }) => ({ hostId, host, disk: disk!, wave }));
+  return taking.map(({ hostId, host, disk, wave = 1, delta }) => {
+    return { hostId, host, disk: disk!, wave, isHashing: delta?.hash === true };
+  });
 }
 
 /** What differs between the plan that was shown and the present one, for PLAN_CHANGED. */
@@ -146,7 +148,7 @@ function estimate(
 }
 
 /** The slowest of the links that are known and of the caps; a usual link when nothing is known. */
-function paceOf(request: DeployRequest, hosts: readonly HostView[], configMaxMbit: number | undefined): Pace {
+export function paceOf(request: DeployRequest, hosts: readonly HostView[], configMaxMbit: number | undefined): Pace {
   const paces: Pace[] = [];
   if (request.maxMbit !== undefined) paces.push({ mbit: request.maxMbit, because: 'the rate asked for' });
   if (configMaxMbit !== undefined) paces.push({ mbit: configMaxMbit, because: 'the cap of the config' });

@@ -44,6 +44,7 @@ export function orderOfTask(
       disk,
       step,
       round,
+      ...(step === 'prepare' && task.isHashing ? { hash: true } : {}),
       ...(step === 'receive' ? { cast: cast! } : {}),
     },
     round,

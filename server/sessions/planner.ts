@@ -6,6 +6,7 @@ import type { Config } from '../config.ts';
 import type { Catalog } from '../images/catalog.ts';
 import type { ChunkStore } from '../images/chunk-store.ts';
 import type { Hosts } from '../inventory/hosts.ts';
+import type { DeltaAdvisor } from './delta-advisor.ts';
 import { chooseTaskDisk, makeDeployPlan } from './deploy-plan.ts';
 import { waveProblem } from './waves.ts';
 
@@ -14,6 +15,7 @@ export interface PlannerOptions {
   readonly hosts: Pick<Hosts, 'get' | 'resolve'>;
   readonly catalog: Pick<Catalog, 'list' | 'resolve' | 'loadManifest'>;
   readonly store: Pick<ChunkStore, 'locate'>;
+  readonly delta: Pick<DeltaAdvisor, 'advise'>;
   runningSessionOf(hostId: number): number | undefined;
 }
 
@@ -33,13 +35,15 @@ export class Planner {
     if (chosen.length === 0) throw knownError('PLAN_EMPTY');
     const problem = request.waves && waveProblem(request.waves, request.verify);
     if (problem !== undefined) throw knownError('WAVES_INVALID', { waves: request.waves!.join(','), problem });
-    const { head, ids } = await catalog.loadManifest(version.manifestId);
+    const manifest = await catalog.loadManifest(version.manifestId);
+    const { head, ids } = manifest;
     // A chunk that is known to be gone is told before any disk is touched, not after all of them are half written.
     const { packIds } = await store.locate(ids);
     const count = packIds.reduce((sum, packId) => (packId < 0 ? sum + 1 : sum), 0);
     if (count > 0) throw knownError('IMAGE_DAMAGED', { image: request.image, count });
     const withSessions = chosen.map((host) => this.#withSession(host));
-    return makeDeployPlan(request, { image, version, layout: head.layout }, withSessions, config.cast.maxMbit);
+    const plan = makeDeployPlan(request, { image, version, layout: head.layout }, withSessions, config.cast.maxMbit);
+    return this.#options.delta.advise(request, plan, withSessions, manifest);
   }
 
   /** Throws HOST_UNKNOWN, HOST_PENDING, HOST_BUSY, HOST_NEVER_SEEN, DISK_NONE, DISK_AMBIGUOUS, DISK_RULE_INVALID. */

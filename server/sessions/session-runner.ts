@@ -16,6 +16,7 @@ import type { Hosts } from '../inventory/hosts.ts';
 import { decideSession } from './decide-session.ts';
 import { decideTask, type TaskLimits, type TaskMove } from './decide-task.ts';
 import { Facts } from './facts.ts';
+import { HaveNotes } from './have-notes.ts';
 import { LiveSession, type LiveTask } from './live-session.ts';
 import { chooseRepairHosts } from './pass-hosts.ts';
 import type { PassRunner } from './pass-runner.ts';
@@ -35,6 +36,8 @@ export interface SessionRunnerOptions {
   bytesPerChunk(live: LiveSession): number;
   /** The host took leave: it has been told to reboot or to power off, and its agent has not come back since. */
   hasLeft(hostId: number): boolean;
+  /** Whether a task that prepares again is told to hash its disk; undefined: as it was told before. */
+  mayHash(live: LiveSession, task: LiveTask): boolean | undefined;
   /** A task moved: its host has another order, or none. */
   onTaskMoved(live: LiveSession, task: LiveTask): void;
   onChange(sessionId: number): void;
@@ -55,11 +58,13 @@ export class SessionRunner {
   #limits: TaskLimits;
   #waking: Waking;
   #stragglers: StragglerWatch;
+  #haveNotes: HaveNotes;
 
   constructor(options: SessionRunnerOptions) {
     this.#options = options;
     this.#limits = { ...options.config.session, receiveTimeoutS: options.config.cast.receiveTimeoutS };
     this.#waking = new Waking(options);
+    this.#haveNotes = new HaveNotes(options.table);
     this.facts = new Facts(options, this.#waking);
     this.#stragglers = new StragglerWatch(options.config.cast, options.clock);
   }
@@ -126,6 +131,7 @@ export class SessionRunner {
       task.movedAtMs = this.#options.clock.nowMs();
     }
     task.report = report.progress === undefined && before !== undefined ? { ...report, progress: before } : report;
+    if (now !== undefined) this.#haveNotes.note(task, now, this.#options.clock.nowMs());
     this.#options.onChange(live.row.sessionId);
     this.#stragglers.note(live, task, report.progress);
     this.settleTask(live, task);
@@ -136,7 +142,7 @@ export class SessionRunner {
   moveTasks(live: LiveSession, moves: readonly { task: LiveTask; move: TaskMove }[], alsoCommit?: () => void): void {
     const { table, events, clock } = this.#options;
     const nowMs = clock.nowMs();
-    const changes = moves.map(({ task, move }) => ({ task, move, change: this.#changeOf(task, move, nowMs) }));
+    const changes = moves.map(({ task, move }) => ({ task, move, change: this.#changeOf(live, task, move, nowMs) }));
     table.transaction(() => {
       for (const { task, move, change } of changes) {
         table.moveTask(task.row, change, nowMs);
@@ -237,16 +243,18 @@ export class SessionRunner {
     );
   }
 
-  #changeOf(task: LiveTask, move: TaskMove, nowMs: number): TaskChange {
+  #changeOf(live: LiveSession, task: LiveTask, move: TaskMove, nowMs: number): TaskChange {
     const { row, report } = task;
     if (!taskMoves[row.state].includes(move.to)) throw new Error(`task ${row.taskId}: ${row.state} to ${move.to}`);
     const isFirst = row.startedMs === undefined && (move.to === 'preparing' || move.to === 'capturing');
     const result = report?.deployResult ?? report?.captureResult;
+    const isHashing = move.to === 'preparing' ? this.#options.mayHash(live, task) : undefined;
     return {
       state: move.to,
       ...(move.isFruitless === true ? { repairs: row.repairs + 1 } : {}),
       ...(isFirst ? { startedMs: nowMs } : {}),
       ...(isTaskEnded(move.to) ? { endedMs: nowMs } : {}),
+      ...(isHashing === undefined ? {} : { isHashing }),
       // An agent that begins anew says anew what it lacks; a task that has ended needs them no more.
       ...(move.to === 'preparing' || move.to === 'booting' || isTaskEnded(move.to) ? { holes: null } : {}),
       ...(move.to === 'succeeded' && result !== undefined ? { result } : {}),
@@ -268,6 +276,7 @@ export class SessionRunner {
       stateMs: nowMs,
       ...(change.repairs === undefined ? {} : { repairs: change.repairs }),
       ...(change.startedMs === undefined ? {} : { startedMs: change.startedMs }),
+      ...(change.isHashing === undefined ? {} : { isHashing: change.isHashing }),
       ...(change.endedMs === undefined ? {} : { endedMs: change.endedMs }),
       ...(change.error === undefined ? {} : { error: change.error }),
       ...(isDone && report?.deployResult !== undefined ? { deployResult: report.deployResult } : {}),

@@ -16,8 +16,10 @@ export function sayTaskMove(task: TaskRow, move: TaskMove, holes: number | undef
       return task.state === 'pending' ? `${host} is called` : `${host} is not there any more and is called again`;
     case 'preparing':
       return `${host} checks its disk`;
-    case 'ready':
-      return move.isFruitless === true ? `${host} still lacks ${lacking}` : `${host} is ready and lacks ${lacking}`;
+    case 'ready': {
+      if (move.isFruitless === true) return `${host} still lacks ${lacking}`;
+      return `${host} is ready and lacks ${lacking}${task.have > 0 ? `, ${task.have} are on its disk` : ''}`;
+    }
     case 'receiving':
       return `${host} joins a pass for ${lacking}`;
     case 'repairing':

@@ -57,9 +57,9 @@ function viewOf(row: SessionRow, tasks: TaskView[], casts: readonly CastView[]):
 }
 
 function viewRequest(request: DeployRequest): Partial<SessionView> {
-  const { start, mode, verify, maxMbit, onFailure, wakeWave, wakeGapS } = request;
+  const { start, mode, verify, delta, maxMbit, onFailure, wakeWave, wakeGapS } = request;
   return {
-    ...{ start, mode, verify },
+    ...{ start, mode, verify, delta: delta ?? 'auto' },
     ...(maxMbit === undefined ? {} : { maxMbit }),
     onFailure: onFailure ?? 'stay',
     ...(wakeWave === undefined ? {} : { wakeWave, wakeGapS: wakeGapS ?? DEFAULT_WAKE_GAP_S }),

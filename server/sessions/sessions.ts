@@ -21,6 +21,7 @@ import type { EventLog } from '../inventory/events.ts';
 import type { Hosts } from '../inventory/hosts.ts';
 import { runCast } from '../transfer/cast.ts';
 import { AgentCalls } from './agent-calls.ts';
+import { DeltaAdvisor } from './delta-advisor.ts';
 import { tasksOfPlan } from './deploy-plan.ts';
 import { diskNoteOf } from './disk-note.ts';
 import type { LiveSession } from './live-session.ts';
@@ -70,12 +71,15 @@ export class Sessions {
     const onChange = (sessionId: number) => {
       for (const listener of this.#listeners) listener(sessionId);
     };
-    this.#planner = new Planner({ ...options, runningSessionOf: (hostId) => this.runningSessionOf(hostId) });
+    const delta = new DeltaAdvisor({ ...options, table: this.#table });
+    const runningSessionOf = (hostId: number) => this.runningSessionOf(hostId);
+    this.#planner = new Planner({ ...options, delta, runningSessionOf });
     this.#runner = new SessionRunner({
       ...options,
       table: this.#table,
       bytesPerChunk: (live) => this.#planner.averageChunk(live.row.manifestId!),
       hasLeft: (hostId) => this.agents.hasLeft(hostId),
+      mayHash: (live, task) => delta.mayHash(live, task),
       onTaskMoved: (live, task) => {
         const content = diskNoteOf(live.row, task.row);
         if (content !== undefined) options.hosts.noteDiskContent(task.row.hostId, task.row.disk, content);

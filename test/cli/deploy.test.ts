@@ -44,6 +44,7 @@ test('deploy shows the plan, then starts exactly that plan', async (t) => {
     mode: 'multicast',
     maxMbit: 1000,
     verify: 'full',
+    delta: 'auto',
     onDone: 'poweroff',
     onFailure: 'reboot',
     wakeWave: 10,

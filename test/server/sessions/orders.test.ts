@@ -34,7 +34,20 @@ function session(kind: 'deploy' | 'capture'): SessionRow {
 }
 
 function task(state: TaskState, round = 1): TaskRow {
-  return { taskId: 5, sessionId: 1, hostId: 2, host: 'pc-1', state, disk, wave: 1, round, repairs: 0, stateMs: 0 };
+  return {
+    taskId: 5,
+    sessionId: 1,
+    hostId: 2,
+    host: 'pc-1',
+    state,
+    disk,
+    wave: 1,
+    round,
+    repairs: 0,
+    stateMs: 0,
+    isHashing: false,
+    have: 0,
+  };
 }
 
 function say(order: Order): string {
