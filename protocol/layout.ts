@@ -29,10 +29,21 @@ export const layoutSchema = Type.Object({
 });
 export type Layout = Static<typeof layoutSchema>;
 
+/** MBR types of an extended partition: it holds logical ones, no data of its own. */
+const extendedTypes = new Set(['5', 'f', '85', '05', '0f']);
+
+export function isExtended(layout: Pick<Layout, 'label'>, partition: Partition): boolean {
+  return layout.label === 'dos' && extendedTypes.has(partition.type.toLowerCase());
+}
+
+/** Sectors at the end of a disk that the backup GPT takes: its entries of 128 bytes and its header. */
+export function reservedEndSectors(layout: Layout): number {
+  return layout.label === 'gpt' ? 1 + Math.ceil(((layout.tableLength ?? 128) * 128) / layout.sectorBytes) : 0;
+}
+
 /** Smallest disk that takes the layout as it is, in bytes: end of the last partition, plus the backup GPT. */
 export function leastDiskBytes(layout: Layout): number {
   if (layout.label === 'none') return layout.diskBytes;
   const end = layout.partitions.reduce((most, p) => Math.max(most, p.startSector + p.sectors), 1);
-  const backupSectors = layout.label === 'gpt' ? 1 + Math.ceil((128 * 128) / layout.sectorBytes) : 0;
-  return (end + backupSectors) * layout.sectorBytes;
+  return (end + reservedEndSectors(layout)) * layout.sectorBytes;
 }

@@ -1,9 +1,8 @@
 /** One line about what is on a disk now, so that the admin sees in the plan what will be lost. */
 import { KnownError } from '#protocol/errors.ts';
-import type { Layout } from '#protocol/layout.ts';
+import { isExtended, type Layout } from '#protocol/layout.ts';
 import { type BlockProbe, probeBlock } from './block-probe.ts';
 import { readLayout } from './layout-reader.ts';
-import { isExtended } from './volumes.ts';
 
 /** A longer list helps nobody. */
 const MAX_PARTITIONS = 16;

@@ -1,5 +1,5 @@
 /** Cuts a disk into volumes: the boot area, what each partition carries, or the whole of a disk without a table. Pure. */
-import type { Layout, Partition } from '#protocol/layout.ts';
+import { isExtended, type Layout } from '#protocol/layout.ts';
 import type { VolumeHead } from '#protocol/manifest.ts';
 
 export type VolumeSpan = Pick<VolumeHead, 'kind' | 'partition' | 'startBytes' | 'sizeBytes'>;
@@ -9,8 +9,6 @@ export type VolumeSpan = Pick<VolumeHead, 'kind' | 'partition' | 'startBytes' | 
  * partition once was, whose old content is nobody's business.
  */
 const MAX_BOOT_BYTES = 16 * 1024 * 1024;
-/** MBR types of an extended partition: it holds logical ones, no data of its own. */
-const extendedTypes = new Set(['5', 'f', '85', '05', '0f']);
 
 /** In disk order. */
 export function volumesOf(layout: Layout): VolumeSpan[] {
@@ -27,10 +25,6 @@ export function volumesOf(layout: Layout): VolumeSpan[] {
   }));
   const boot = bootVolume(layout);
   return boot ? [boot, ...volumes] : volumes;
-}
-
-export function isExtended(layout: Layout, partition: Partition): boolean {
-  return layout.label === 'dos' && extendedTypes.has(partition.type.toLowerCase());
 }
 
 /** From the end of the table to whatever begins first (an extended partition's own sector too). */

@@ -1,0 +1,313 @@
+/**
+ * The fit: where the volumes of an image lie on a disk of another size than the source's, and the table for it. Chunks lie on
+ * the grid of their own volume, so a volume may begin anywhere: nothing but its start changes. Pure, and computed from the
+ * manifest, the size of the disk and the grow rule alone: the server plans with it, and the agent compares its own result
+ * with the one in the order. docs/fit.md, docs/decisions/0009-fit.md
+ */
+import { type Static, Type } from 'typebox';
+import { isExtended, type Layout, layoutSchema, type Partition, reservedEndSectors } from './layout.ts';
+import type { Manifest, ManifestHead, VolumeHead } from './manifest.ts';
+
+const MIB = 1024 * 1024;
+/** Sector numbers of an MBR have 32 bits. */
+const MBR_SECTORS = 2 ** 32 - 1;
+
+/** Which partitions take the room of a larger disk: nobody, the last that can, each in proportion to its size, or one by its number. */
+export const growRuleSchema = Type.Union([
+  Type.Literal('none'),
+  Type.Literal('last'),
+  Type.Literal('proportional'),
+  Type.Integer({ minimum: 1 }),
+]);
+export type GrowRule = Static<typeof growRuleSchema>;
+
+export const fitSchema = Type.Object({
+  /** Table of the target disk. */
+  layout: layoutSchema,
+  /** Where each volume of the manifest lies, in its order; larger than in the manifest where it grows. */
+  places: Type.Array(Type.Object({ startBytes: Type.Integer(), sizeBytes: Type.Integer() })),
+});
+export type Fit = Static<typeof fitSchema>;
+
+export const fitChangeSchema = Type.Object({
+  /** Absent: the filesystem of a disk without a table. */
+  partition: Type.Optional(Type.Integer()),
+  filesystem: Type.Optional(Type.String()),
+  fromStartBytes: Type.Integer(),
+  startBytes: Type.Integer(),
+  fromBytes: Type.Integer(),
+  sizeBytes: Type.Integer(),
+});
+/** A volume that lies elsewhere, or is larger, than on the source. */
+export type FitChange = Static<typeof fitChangeSchema>;
+
+export type FitResult =
+  | { readonly fit: Fit; readonly misfit?: never }
+  /** The smallest disk that takes the volumes as large as they are, moved together. */
+  | { readonly misfit: { readonly leastBytes: number }; readonly fit?: never };
+
+/** Filesystems that grow on the host, by programs of the agent image. */
+const growing = new Set(['ext2', 'ext3', 'ext4', 'ntfs', 'xfs', 'btrfs', 'f2fs']);
+/**
+ * Partitions that nobody means by "the last one": firmware and recovery look for them by type, and their size is right.
+ * EFI system, Microsoft reserved, BIOS boot, Windows recovery; MBR types 27 (recovery), ef, 12 (diagnostics).
+ */
+const fixedTypes = new Set([
+  'C12A7328-F81F-11D2-BA4B-00A0C93EC93B',
+  'E3C9E316-0B5C-4DB8-817D-F92DF00215AE',
+  '21686148-6449-6E6F-744E-656564454649',
+  'DE94BBA4-06D1-4D40-A16A-BFD50179D6AC',
+  ...['27', 'EF', '12'],
+]);
+
+type Head = Pick<ManifestHead, 'layout'> & { readonly volumes: readonly VolumeHead[] };
+
+/** A partition that holds data, or an extended one without any; all in bytes. */
+interface Piece {
+  readonly partition: Partition;
+  /** A logical partition has the sector that describes it before it, the first one also the start of the extended partition. */
+  readonly kind: 'plain' | 'first logical' | 'logical';
+  readonly volume: VolumeHead | undefined;
+  readonly startBytes: number;
+  readonly sizeBytes: number;
+}
+
+/** A place for each piece, in the order of the pieces. */
+type Places = readonly { readonly startBytes: number; readonly sizeBytes: number }[];
+
+/**
+ * How the image lies on a disk of `diskBytes`. As on the source while it fits and nothing is to grow; else the volumes behind
+ * the first that changes are moved, each to a whole MiB. What lies before the first partition never moves.
+ */
+export function fitTo({ layout, volumes }: Head, diskBytes: number, grow: GrowRule): FitResult {
+  if (layout.label === 'none') return fitBare({ layout, volumes }, diskBytes, grow);
+  const pieces = piecesOf(layout, volumes);
+  const asIs: Places = pieces;
+  const limitBytes = usableEnd(layout, diskBytes);
+  if (endOf(layout, asIs) <= limitBytes) {
+    const grown = growPieces(pieces, limitBytes, grow, layout.sectorBytes);
+    return { fit: toFit({ layout, volumes }, diskBytes, pieces, grown ?? asIs) };
+  }
+  const packed = isOrderly(pieces) ? packTogether(pieces, layout.sectorBytes) : asIs;
+  const endBytes = packed.reduce((most, { startBytes, sizeBytes }) => Math.max(most, startBytes + sizeBytes), 0);
+  if (endBytes <= limitBytes) return { fit: toFit({ layout, volumes }, diskBytes, pieces, packed) };
+  return { misfit: { leastBytes: endBytes + reservedEndSectors(layout) * layout.sectorBytes } };
+}
+
+/** The volumes that a fit moves or enlarges, in the manifest's order; empty: all is as on the source. */
+export function changesOf(volumes: readonly VolumeHead[], fit: Fit): FitChange[] {
+  return volumes.flatMap(({ partition, filesystem, startBytes, sizeBytes }, i) => {
+    const place = fit.places[i]!;
+    if (place.startBytes === startBytes && place.sizeBytes === sizeBytes) return [];
+    return {
+      ...(partition === undefined ? {} : { partition }),
+      ...(filesystem === undefined ? {} : { filesystem }),
+      fromStartBytes: startBytes,
+      startBytes: place.startBytes,
+      fromBytes: sizeBytes,
+      sizeBytes: place.sizeBytes,
+    };
+  });
+}
+
+/** Whether the filesystem of a volume can be made larger on the host; one that was taken raw is not understood, or not clean. */
+export function canGrow(volume: Pick<VolumeHead, 'filesystem' | 'map' | 'swap'>): boolean {
+  if (volume.swap !== undefined) return true;
+  return volume.filesystem !== undefined && volume.map !== 'raw' && growing.has(volume.filesystem);
+}
+
+/**
+ * The manifest as it lies on the target: every chunk at its place there, the table of the target. Ids, grid and extents are the
+ * image's; a swap area, which carries no chunk, has its size on the target.
+ */
+export function placeManifest(manifest: Manifest, fit: Fit | undefined): Manifest {
+  if (fit === undefined) return manifest;
+  const volumes = manifest.volumes.map((volume, i) => {
+    const { startBytes, sizeBytes } = fit.places[i]!;
+    return { ...volume, startBytes, ...(volume.swap === undefined ? {} : { sizeBytes }) };
+  });
+  return { ...manifest, head: { ...manifest.head, layout: fit.layout, volumes }, volumes };
+}
+
+function fitBare({ layout, volumes }: Head, diskBytes: number, grow: GrowRule): FitResult {
+  if (diskBytes < layout.diskBytes) return { misfit: { leastBytes: layout.diskBytes } };
+  const isGrown = grow !== 'none' && volumes.every(canGrow);
+  const places = volumes.map(({ startBytes, sizeBytes }) => ({
+    startBytes,
+    sizeBytes: isGrown ? diskBytes : sizeBytes,
+  }));
+  return { fit: { layout: { ...layout, diskBytes }, places } };
+}
+
+function piecesOf(layout: Layout, volumes: readonly VolumeHead[]): Piece[] {
+  const extended = layout.partitions.filter((partition) => isExtended(layout, partition));
+  const isFull = extended.some((outer) => layout.partitions.some((inner) => isInside(inner, outer)));
+  const firstLogical = layout.partitions
+    .filter((inner) => extended.some((outer) => isInside(inner, outer)))
+    .reduce((least, { startSector }) => Math.min(least, startSector), Number.POSITIVE_INFINITY);
+  const kindOf = (partition: Partition): Piece['kind'] => {
+    if (partition.startSector === firstLogical) return 'first logical';
+    return extended.some((outer) => isInside(partition, outer)) ? 'logical' : 'plain';
+  };
+  return layout.partitions
+    .filter((partition) => !isExtended(layout, partition) || !isFull)
+    .sort((a, b) => a.startSector - b.startSector)
+    .map((partition) => ({
+      partition,
+      kind: kindOf(partition),
+      volume: volumes.find((volume) => volume.partition === partition.number),
+      startBytes: partition.startSector * layout.sectorBytes,
+      sizeBytes: partition.sectors * layout.sectorBytes,
+    }));
+}
+
+function isInside(inner: Partition, outer: Partition): boolean {
+  const end = outer.startSector + outer.sectors;
+  return inner !== outer && inner.startSector > outer.startSector && inner.startSector < end;
+}
+
+/** Partitions that overlap (they do in hybrid tables) stay where they are. */
+function isOrderly(pieces: readonly Piece[]): boolean {
+  return pieces.every(
+    (piece, i) => i === 0 || pieces[i - 1]!.startBytes + pieces[i - 1]!.sizeBytes <= piece.startBytes,
+  );
+}
+
+/** End of the last byte that partitions may use, exclusive. */
+function usableEnd(layout: Layout, diskBytes: number): number {
+  const sectors = Math.floor(diskBytes / layout.sectorBytes) - reservedEndSectors(layout);
+  return (layout.label === 'dos' ? Math.min(sectors, MBR_SECTORS) : sectors) * layout.sectorBytes;
+}
+
+/** An extended partition may reach further than what lies in it. */
+function endOf(layout: Layout, places: Places): number {
+  const tableEnds = layout.partitions.map(({ startSector, sectors }) => (startSector + sectors) * layout.sectorBytes);
+  return Math.max(0, ...tableEnds, ...places.map(({ startBytes, sizeBytes }) => startBytes + sizeBytes));
+}
+
+/** Undefined: nothing grows. */
+function growPieces(
+  pieces: readonly Piece[],
+  limitBytes: number,
+  grow: GrowRule,
+  sectorBytes: number,
+): Places | undefined {
+  const growers = growersOf(pieces, grow);
+  const first = growers[0];
+  if (first === undefined || !isOrderly(pieces)) return undefined;
+  const sizes = pieces.map((piece) => piece.sizeBytes);
+  const packed = packFrom(pieces, first, sizes, sectorBytes).at(-1)!;
+  const freeBytes = alignDown(limitBytes) - (packed.startBytes + packed.sizeBytes);
+  const wholeBytes = growers.reduce((sum, i) => sum + sizes[i]!, 0);
+  // What is added is whole MiB, so that the others move by whole MiB too.
+  for (const i of growers) sizes[i]! += alignDown(freeBytes * (sizes[i]! / wholeBytes));
+  if (freeBytes < MIB || growers.every((i) => sizes[i] === pieces[i]!.sizeBytes)) return undefined;
+  return packFrom(pieces, first, sizes, sectorBytes);
+}
+
+/** Indices of the pieces that take the room, ascending. */
+function growersOf(pieces: readonly Piece[], grow: GrowRule): number[] {
+  if (grow === 'none') return [];
+  const able = pieces.keys().filter((i) => pieces[i]!.volume !== undefined && canGrow(pieces[i]!.volume!));
+  if (typeof grow === 'number') return able.filter((i) => pieces[i]!.partition.number === grow).toArray();
+  const data = able.filter((i) => {
+    const { partition, volume } = pieces[i]!;
+    return volume?.swap === undefined && !fixedTypes.has(partition.type.toUpperCase());
+  });
+  const indices = data.toArray();
+  return grow === 'last' ? indices.slice(-1) : indices;
+}
+
+/** Closes the gaps between partitions; nothing is moved towards the end. */
+function packTogether(pieces: readonly Piece[], sectorBytes: number): Places {
+  const places: { startBytes: number; sizeBytes: number }[] = [];
+  for (const piece of pieces) {
+    const before = places.at(-1);
+    const earliest = before === undefined ? piece.startBytes : earliestStart(piece, before, sectorBytes);
+    places.push({ startBytes: Math.min(piece.startBytes, earliest), sizeBytes: piece.sizeBytes });
+  }
+  return places;
+}
+
+/** Moves the pieces behind `first` to whole MiB, one behind the other; `sizes` are the new ones. */
+function packFrom(pieces: readonly Piece[], first: number, sizes: readonly number[], sectorBytes: number): Places {
+  const places: { startBytes: number; sizeBytes: number }[] = [];
+  for (const [i, piece] of pieces.entries()) {
+    const before = places.at(-1);
+    const isKept = i <= first || before === undefined;
+    places.push({
+      startBytes: isKept ? piece.startBytes : earliestStart(piece, before, sectorBytes),
+      sizeBytes: sizes[i]!,
+    });
+  }
+  return places;
+}
+
+function earliestStart(piece: Piece, before: Places[number], sectorBytes: number): number {
+  const endBytes = before.startBytes + before.sizeBytes;
+  if (piece.kind === 'first logical') return alignUp(endBytes) + MIB;
+  return alignUp(piece.kind === 'logical' ? endBytes + sectorBytes : endBytes);
+}
+
+function toFit({ layout, volumes }: Head, diskBytes: number, pieces: readonly Piece[], places: Places): Fit {
+  return {
+    layout: layoutFor(layout, diskBytes, pieces, places),
+    places: volumes.map(({ partition, startBytes, sizeBytes }) => {
+      const i = partition === undefined ? -1 : pieces.findIndex((piece) => piece.partition.number === partition);
+      const place = places[i];
+      return place === undefined
+        ? { startBytes, sizeBytes }
+        : { startBytes: place.startBytes, sizeBytes: place.sizeBytes };
+    }),
+  };
+}
+
+/** The table with these places: numbers, ids, names and attributes are the source's. */
+function layoutFor(layout: Layout, diskBytes: number, pieces: readonly Piece[], places: Places): Layout {
+  const { sectorBytes } = layout;
+  const sectorsOf = (i: number) => {
+    const { startBytes, sizeBytes } = places[i]!;
+    return { startSector: startBytes / sectorBytes, sectors: sizeBytes / sectorBytes };
+  };
+  const isMoved = pieces.some((piece, i) => {
+    return piece.startBytes !== places[i]!.startBytes || piece.sizeBytes !== places[i]!.sizeBytes;
+  });
+  const partitions = layout.partitions.map((partition) => {
+    const at = pieces.findIndex((piece) => piece.partition.number === partition.number);
+    if (at !== -1) return { ...partition, ...sectorsOf(at) };
+    return isMoved ? { ...partition, ...aroundLogical(partition, pieces, places, sectorBytes) } : partition;
+  });
+  const { lastLba, ...rest } = layout;
+  const isSameSize = diskBytes === layout.diskBytes;
+  return { ...rest, diskBytes, ...(isSameSize && lastLba !== undefined ? { lastLba } : {}), partitions };
+}
+
+/**
+ * Start and length of the extended partition: it begins a MiB before its first logical partition if that has moved, and ends with
+ * its last one if that, or what lies behind, has.
+ */
+function aroundLogical(extended: Partition, pieces: readonly Piece[], places: Places, sectorBytes: number) {
+  const inside = pieces
+    .keys()
+    .filter((i) => pieces[i]!.kind !== 'plain')
+    .toArray();
+  const endOfPlace = (i: number) => places[i]!.startBytes + places[i]!.sizeBytes;
+  const isSame = (i: number) => places[i]!.startBytes === pieces[i]!.startBytes;
+  const [first] = inside as [number];
+  const last = inside.at(-1)!;
+  const sourceEnd = (extended.startSector + extended.sectors) * sectorBytes;
+  const isEndKept =
+    isSame(last) &&
+    places[last]!.sizeBytes === pieces[last]!.sizeBytes &&
+    (places[last + 1]?.startBytes ?? sourceEnd) >= sourceEnd;
+  const startSector = isSame(first) ? extended.startSector : (places[first]!.startBytes - MIB) / sectorBytes;
+  return { startSector, sectors: (isEndKept ? sourceEnd : endOfPlace(last)) / sectorBytes - startSector };
+}
+
+function alignUp(bytes: number): number {
+  return Math.ceil(bytes / MIB) * MIB;
+}
+
+function alignDown(bytes: number): number {
+  return Math.floor(bytes / MIB) * MIB;
+}
