@@ -2,10 +2,12 @@
 import { Command, Option } from 'commander';
 import type { CastMode, DeltaPolicy, DeployPlan, DeployRequest, StartPolicy, WaveSize } from '#protocol/admin-api.ts';
 import { knownError } from '#protocol/errors.ts';
+import type { GrowRule } from '#protocol/fit.ts';
 import { onDoneOption } from './capture.ts';
 import { apiPath } from './daemon-link.ts';
 import { parseDuration } from './duration.ts';
 import { exitCodes } from './exit-code.ts';
+import { parseGrow } from './grow.ts';
 import { type Cli, type Invocation, invocationOf, pathOf, show, withExample } from './invocation.ts';
 import { collectNames } from './name-list.ts';
 import { acceptPlan, isAcceptable } from './plan-question.ts';
@@ -26,6 +28,7 @@ interface DeployOptions {
   mode: CastMode;
   verify: DeployRequest['verify'];
   delta: DeltaPolicy;
+  grow?: GrowRule;
   onDone: DeployRequest['onDone'];
   onFailure: NonNullable<DeployRequest['onFailure']>;
   wakeWave?: number;
@@ -65,6 +68,12 @@ export function deployCommand(cli: Cli): Command {
       )
         .choices(['auto', 'always', 'never'])
         .default('auto'),
+    )
+    .addOption(
+      new Option(
+        '--grow <which>',
+        'what takes the room of a larger disk: none (it stays free), last (the last partition that can grow), proportional, or the number of a partition',
+      ).argParser(parseGrow),
     )
     .addOption(onDoneOption())
     .addOption(
@@ -131,6 +140,7 @@ function requestOf(image: string, options: DeployOptions, command: string): Depl
     ...(options.rate === undefined ? {} : { maxMbit: options.rate }),
     verify: options.verify,
     delta: options.delta,
+    ...(options.grow === undefined ? {} : { grow: options.grow }),
     onDone: options.onDone,
     onFailure: options.onFailure,
     ...(options.wakeWave === undefined ? {} : { wakeWave: options.wakeWave }),

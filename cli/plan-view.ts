@@ -2,6 +2,7 @@
 import type { DeployPlan, PlanHost } from '#protocol/admin-api.ts';
 import { renderDelta } from './delta-view.ts';
 import { formatDuration } from './duration.ts';
+import { describeFit } from './fit-view.ts';
 import { withSubject } from './receipt.ts';
 import { countOf, formatBytes, formatCount } from './size.ts';
 import { renderTable } from './table.ts';
@@ -46,9 +47,13 @@ function rowOf(host: PlanHost): string[] {
     [host.disk?.model, host.diskPath].filter(Boolean).join(' '),
     host.disk?.serial ?? '',
     host.disk ? formatBytes(host.disk.sizeBytes) : '',
-    host.fit ?? '',
+    fitOf(host),
     host.lost || 'nothing known',
   ];
+}
+
+function fitOf({ fit, fitted }: PlanHost): string {
+  return fitted === undefined ? (fit ?? '') : describeFit(fitted);
 }
 
 function refusalLines(host: PlanHost): string[] {
@@ -61,10 +66,12 @@ function totalsOf(plan: DeployPlan, going: readonly PlanHost[]): string {
   const away = going.filter((host) => host.presence === 'away').length;
   const disks = going.reduce((sum, host) => sum + (host.disk?.sizeBytes ?? 0), 0);
   const waking = away > 0 ? `; ${formatCount(away)} of them will be woken` : '';
+  const larger = going.some((host) => host.fit === 'larger');
   return [
     ...wavesOf(going),
     `Overwrites ${countOf(going.length, 'disk')}, ${formatBytes(disks)} in all${waking}.`,
     `Sends ${formatBytes(plan.storedBytes)} in one pass. Expected time ${formatDuration(plan.expectedSeconds)}: ${plan.expectedBecause}.`,
+    ...(larger ? ['On a disk that is larger, the room at the end stays free (--grow last uses it).'] : []),
   ].join('\n');
 }
 

@@ -3,6 +3,7 @@ import type { SessionView, TaskView } from '#protocol/admin-api.ts';
 import { isSessionEnded, isTaskEnded } from '#protocol/states.ts';
 import { formatDuration } from './duration.ts';
 import { type ExitCode, exitCodes } from './exit-code.ts';
+import { describeFit, grownOf } from './fit-view.ts';
 import { countOf, formatBytes, formatCount, percentOf } from './size.ts';
 import { renderTable } from './table.ts';
 import { printable } from './terminal.ts';
@@ -26,6 +27,8 @@ export function renderReceipt(view: SessionView, nowMs: number, paintHead?: (tex
     const rows = view.tasks.map((task) => captureRow(task, nowMs));
     blocks.push(renderTable(head, rows, { right: [3, 4, 5, 6], ...options }));
   }
+  const fitted = fittedLines(view);
+  if (fitted.length > 0) blocks.push(fitted.join('\n'));
   const reasons = reasonsOf(view.tasks);
   if (view.error) reasons.push(...errorLines(`session ${view.sessionId}`, view.error));
   if (reasons.length > 0) blocks.push(reasons.join('\n'));
@@ -49,6 +52,20 @@ function deployRow(task: TaskView, view: SessionView, nowMs: number): string[] {
     result ? verifiedOf(result, view) : '',
     timeOf(task, nowMs),
   ];
+}
+
+/** One line for all hosts with the same disk size. What was verified was the image; what came after it is said here. */
+function fittedLines(view: SessionView): string[] {
+  const hosts = new Map<string, string[]>();
+  for (const { host, deployResult } of view.tasks) {
+    if (deployResult?.fitted === undefined) continue;
+    const when = deployResult.verifiedChunks >= deployResult.chunks ? 'verified, then' : 'not verified;';
+    const grown = grownOf(deployResult.fitted).filter(({ check }) => check !== undefined);
+    const checked = grown.length > 0 && grown.every(({ check }) => check === 'clean');
+    const text = `${when} fitted: ${describeFit(deployResult.fitted)}${checked ? '; fsck clean' : ''}`;
+    hosts.set(text, [...(hosts.get(text) ?? []), host]);
+  }
+  return [...hosts].map(([text, names]) => `${names.join(', ')}: ${text}`);
 }
 
 function captureRow(task: TaskView, nowMs: number): string[] {

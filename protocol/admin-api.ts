@@ -43,6 +43,7 @@ import {
   progressSchema,
 } from './agent-api.ts';
 import { diskIdentitySchema } from './disk.ts';
+import { fitChangeSchema, growRuleSchema } from './fit.ts';
 import { layoutSchema } from './layout.ts';
 import { volumeHeadSchema } from './manifest.ts';
 import { sessionStates, taskStates } from './states.ts';
@@ -217,6 +218,8 @@ export const deployRequestSchema = Type.Object({
   verify: Type.Union([Type.Literal('full'), Type.Literal('none')]),
   /** Whether hosts hash their disks first and take only what they lack; absent: auto. */
   delta: Type.Optional(deltaPolicySchema),
+  /** Which partitions take the room of a larger disk; absent: none, it stays free at the end. */
+  grow: Type.Optional(growRuleSchema),
   /** What a host does when its task has succeeded. */
   onDone: Type.Union([Type.Literal('reboot'), Type.Literal('poweroff'), Type.Literal('stay')]),
   /** What a host does when its task has failed; absent: stay, so that somebody can look at it. */
@@ -244,8 +247,10 @@ export const planHostSchema = Type.Object({
   diskPath: Type.Optional(Type.String()),
   /** What is on the disk now and will be lost. */
   lost: Type.Optional(Type.String()),
-  /** exact · larger (space at the end stays free). */
-  fit: Type.Optional(Type.Union([Type.Literal('exact'), Type.Literal('larger')])),
+  /** exact · larger (space at the end stays free) · fitted (volumes are moved or grow). */
+  fit: Type.Optional(Type.Union([Type.Literal('exact'), Type.Literal('larger'), Type.Literal('fitted')])),
+  /** fit `fitted` only: what lies elsewhere or becomes larger than on the source. */
+  fitted: Type.Optional(Type.Array(fitChangeSchema)),
   /** Its canary wave, from 1. */
   wave: Type.Optional(Type.Integer()),
   refused: Type.Optional(errorBodySchema),

@@ -17,6 +17,7 @@
 import { type Static, Type } from 'typebox';
 import { diskIdentitySchema, diskSchema } from './disk.ts';
 import { type ErrorBody, type ErrorCode, errorTable } from './errors.ts';
+import { fitChangeSchema, fitSchema, growRuleSchema } from './fit.ts';
 
 /** Raised with every incompatible change of this page. */
 export const AGENT_PROTOCOL = 1;
@@ -124,6 +125,8 @@ export const orderSchema = Type.Union([
     /** Step prepare: read what the disk holds and lack only what is wrong. An agent that knows its holes already does not. */
     hash: Type.Optional(Type.Boolean()),
     cast: Type.Optional(castOrderSchema),
+    /** Where the volumes lie on this disk, and the rule it follows from; absent: as on the source. */
+    fit: Type.Optional(Type.Object({ ...fitSchema.properties, grow: growRuleSchema })),
   }),
   /** The host has no more to do here. */
   Type.Object({
@@ -175,6 +178,16 @@ export const deployResultSchema = Type.Object({
   verifiedChunks: Type.Integer(),
   /** How fast the disk was read, by hashing or verifying. */
   readBytesPerSecond: Type.Optional(Type.Integer()),
+  /** Volumes that were moved or made larger after they were verified; absent: all is as on the source. */
+  fitted: Type.Optional(
+    Type.Array(
+      Type.Object({
+        ...fitChangeSchema.properties,
+        /** What the filesystem's own checker said after it was grown; absent: it was not grown. */
+        check: Type.Optional(Type.Literal('clean')),
+      }),
+    ),
+  ),
 });
 export type DeployResult = Static<typeof deployResultSchema>;
 

@@ -263,6 +263,27 @@ export const errorTable = {
     message: '{host}: the disk {disk} has {haveBytes} bytes, the image needs {needBytes}',
     next: 'Choose a larger disk: --disk …',
   },
+  IMAGE_NEEDS_FIT: {
+    status: 409,
+    message:
+      '{host}: the disk {disk} has {haveBytes} bytes, the image as it is needs {needBytes}; made smaller, it fits',
+    next: 'fleetcast image fit {image}@{version} --to {haveBytes}   then deploy the image that it makes',
+  },
+  FIT_IMPOSSIBLE: {
+    status: 409,
+    message: '{host}: the disk {disk} has {haveBytes} bytes, the image needs at least {needBytes}: {why}',
+    next: 'Choose a larger disk: --disk …   or capture the image from a smaller one',
+  },
+  GROW_IMPOSSIBLE: {
+    status: 409,
+    message: 'Partition {partition} of {image} cannot grow: {why}',
+    next: 'See its partitions: fleetcast image show {image}   then choose another: --grow P, or --grow last',
+  },
+  GROW_FAILED: {
+    status: 500,
+    message: '{host}: the {filesystem} of partition {where} could not be made larger: {reason}',
+    next: 'Deploy without --grow; check the filesystem on the machine that was captured, and capture it again',
+  },
   DISK_SECTOR_SIZE: {
     status: 409,
     message: '{host}: the disk {disk} has sectors of {have} bytes, the image was made with {need}',

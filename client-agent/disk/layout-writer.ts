@@ -113,6 +113,23 @@ export function findLabel(disk: Disk): ClearedRun[] {
   }
 }
 
+/**
+ * Makes a disk whose chunks all lie in their places one without a table, before something in it is changed by programs: zeroes
+ * only what no volume holds. May be repeated. Throws DISK_WRITE_FAILED.
+ */
+export async function clearTable(disk: Disk, label: Layout['label']): Promise<void> {
+  // Behind the boot sector of an MBR disk the boot area begins.
+  if (label === 'gpt') await clearLabel(disk);
+  if (label !== 'dos') return;
+  const file = DirectFile.open(disk.path, 'write');
+  try {
+    file.writeAt(Buffer.alloc(disk.sectorBytes), 0, disk.sectorBytes);
+    file.sync();
+  } finally {
+    file.close();
+  }
+}
+
 /** Sector 0, and the GPT headers in sector 1 and in the last sector where there are any. */
 function labelRuns(file: DirectFile, { sectorBytes, sizeBytes }: Disk): ClearedRun[] {
   return [0, sectorBytes, sizeBytes - sectorBytes]

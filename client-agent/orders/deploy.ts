@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import type { CastOrder, DeployOrder, DeployResult, Inventory, Progress } from '#protocol/agent-api.ts';
 import type { Disk } from '#protocol/disk.ts';
 import { knownError } from '#protocol/errors.ts';
+import { type FitChange, placeManifest } from '#protocol/fit.ts';
 import { NONCE_BYTES } from '#protocol/frame.ts';
 import { HoleSet } from '#protocol/holes.ts';
 import { type Layout, leastDiskBytes, type Partition } from '#protocol/layout.ts';
@@ -15,7 +16,7 @@ import type { Logger } from '#system/log.ts';
 import { readContent } from '../disk/disk-content.ts';
 import { findDisk } from '../disk/disk-finder.ts';
 import { readLayout } from '../disk/layout-reader.ts';
-import { applyLayout, type ClearedRun, clearLabel, findLabel } from '../disk/layout-writer.ts';
+import { applyLayout, type ClearedRun, clearLabel, clearTable, findLabel } from '../disk/layout-writer.ts';
 import { writeSwapHeader } from '../disk/swap.ts';
 import { chooseBufferBytes } from '../receive/buffer-size.ts';
 import { type ByteSource, drain, sourceOf } from '../receive/byte-source.ts';
@@ -27,6 +28,7 @@ import { plainBytesOf, readBack } from '../receive/read-back.ts';
 import { StreamGauge } from '../receive/stream-gauge.ts';
 import { startUdpReceiver } from '../receive/udp-receiver.ts';
 import { retryWhileAway, type ServerLink } from '../server-link.ts';
+import { changesOfOrder, finishFit, isRewritten } from './fit.ts';
 
 /** A disk that hangs moves nothing; the reports must still say how full the buffer is. In ms. */
 const TELL_BUFFER_MS = 1000;
@@ -45,7 +47,10 @@ export interface DeployMachine {
 interface Prepared {
   readonly disk: Disk;
   readonly interfaceName: string;
+  /** With the volumes where they lie on this disk. */
   readonly manifest: Manifest;
+  /** What lies elsewhere or is larger than on the source. */
+  readonly changes: readonly FitChange[];
   readonly workers: DiskWorkers;
   readonly holes: HoleSet;
   /** Chunks that were not read from the disk and found right since they were last written. Every hole is among them. */
@@ -122,13 +127,17 @@ export class DeployJob {
   async #prepare(order: DeployOrder, signal: AbortSignal): Promise<Prepared> {
     const { disk, interfaceName } = await this.#checkDisk(order);
     const manifestBytes = await this.#machine.link.readManifest(order.manifestId, signal);
-    const manifest = decodeManifest(manifestBytes, order.manifestId);
+    const source = decodeManifest(manifestBytes, order.manifestId);
+    const changes = changesOfOrder(source.head, disk, order.fit);
+    const manifest = placeManifest(source, order.fit);
     checkFit(disk, manifest);
     const count = this.#machine.workerCount;
     const bufferBytes = this.#machine.bufferBytes ?? chooseBufferBytes();
-    const workers = await DiskWorkers.start({ diskPath: disk.path, manifest, manifestBytes, count, bufferBytes });
+    const workers = await DiskWorkers.start({
+      ...{ diskPath: disk.path, manifest, manifestBytes, fit: order.fit, count, bufferBytes },
+    });
     const holes = HoleSet.all(manifest.chunkCount);
-    return { disk, interfaceName, manifest, workers, holes, unverified: holes.clone() };
+    return { disk, interfaceName, manifest, changes, workers, holes, unverified: holes.clone() };
   }
 
   /** Step 1, second half: what the disk already holds is no hole. Writes nothing; one that was broken off goes on. */
@@ -207,11 +216,14 @@ export class DeployJob {
   }
 
   /** Step 5. All data is in its place: now the rest that makes a disk bootable, the table last (docs/decisions/0002). */
-  async #finish({ disk, manifest, workers, holes, unverified }: Prepared): Promise<DeployResult> {
+  async #finish({ disk, manifest, changes, workers, holes, unverified }: Prepared): Promise<DeployResult> {
     if (holes.count > 0) {
       throw knownError('AGENT_FAILED', { reason: `told to finish while ${holes.count} chunks are lacking` });
     }
     await workers.sync();
+    // Nothing was written when nothing was lacking: then the old table still stands, and must not while a filesystem is changed.
+    if (changes.some(isRewritten)) await clearTable(disk, manifest.head.layout.label);
+    const fitted = await finishFit(disk, changes);
     for (const volume of manifest.volumes) if (volume.swap !== undefined) await writeSwapHeader(disk, volume);
     await applyLayout(disk, manifest.head.layout);
     await workers.sync();
@@ -225,6 +237,7 @@ export class DeployJob {
       keptBytes: this.#keptBytes,
       verifiedChunks: manifest.chunkCount - unverified.count,
       ...(this.#readBytesPerSecond === undefined ? {} : { readBytesPerSecond: this.#readBytesPerSecond }),
+      ...(fitted.length === 0 ? {} : { fitted }),
     };
   }
 

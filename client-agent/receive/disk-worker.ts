@@ -5,6 +5,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { CHUNK_ID_BYTES, chunkIdOf, maskUnused } from '#protocol/chunk.ts';
 import { KnownError } from '#protocol/errors.ts';
+import { placeManifest } from '#protocol/fit.ts';
 import { type ChunkPlace, decodeManifest, idAt, type Manifest, placeOf } from '#protocol/manifest.ts';
 import { DirectFile } from '../disk/direct-file.ts';
 import type { Job, JobAnswer, LayJob, WorkerStart } from './disk-workers.ts';
@@ -12,7 +13,7 @@ import { ZstdDecoder } from './zstd-decoder.ts';
 
 const start = workerData as WorkerStart;
 const port = parentPort!;
-const manifest = decodeManifest(Buffer.from(start.manifest));
+const manifest = placeManifest(decodeManifest(Buffer.from(start.manifest)), start.fit);
 const disk = DirectFile.open(start.diskPath, 'write');
 const decoder = new ZstdDecoder();
 const runBuffer = Buffer.from(start.memory, start.runOffset, start.runBytes);

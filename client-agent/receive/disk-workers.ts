@@ -5,6 +5,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { type ErrorBody, KnownError } from '#protocol/errors.ts';
+import type { Fit } from '#protocol/fit.ts';
 import type { Manifest } from '#protocol/manifest.ts';
 import { allocateAligned } from '../disk/direct-file.ts';
 import type { ChunkFrame } from './frame-reader.ts';
@@ -22,6 +23,8 @@ const FRAME_SLACK_BYTES = 8192;
 export interface WorkerStart {
   readonly diskPath: string;
   readonly manifest: SharedArrayBuffer;
+  /** Where its volumes lie on this disk; undefined: as on the source. */
+  readonly fit: Fit | undefined;
   readonly memory: SharedArrayBuffer;
   readonly runOffset: number;
   readonly runBytes: number;
@@ -87,6 +90,7 @@ export class DiskWorkers {
     diskPath: string;
     manifest: Manifest;
     manifestBytes: Buffer;
+    fit?: Fit | undefined;
     count: number;
     /** Memory for what waits to be written, beyond the least that the threads need. */
     bufferBytes?: number;
@@ -104,6 +108,7 @@ export class DiskWorkers {
       startThread({
         diskPath: o.diskPath,
         manifest,
+        fit: o.fit,
         memory: memory.buffer as unknown as SharedArrayBuffer,
         runOffset: slabCount * slabBytes + i * RUN_MEMORY_BYTES,
         runBytes: RUN_MEMORY_BYTES,

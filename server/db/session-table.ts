@@ -3,6 +3,7 @@ import type { CaptureRequest, CastView, DeployRequest, StartPolicy } from '#prot
 import type { CaptureResult, DeployResult } from '#protocol/agent-api.ts';
 import type { DiskIdentity } from '#protocol/disk.ts';
 import type { ErrorBody } from '#protocol/errors.ts';
+import type { Fit } from '#protocol/fit.ts';
 import type { SessionState, TaskState } from '#protocol/states.ts';
 import type { Database } from './database.ts';
 
@@ -38,6 +39,8 @@ export interface TaskRow {
   readonly state: TaskState;
   readonly disk: DiskIdentity;
   readonly wave: number;
+  /** Where the volumes lie on it; absent: as on the source. */
+  readonly fit?: Fit;
   /** Raised with every move. */
   readonly round: number;
   /** Repairs that did not suffice. */
@@ -75,6 +78,7 @@ export interface NewTask {
   readonly disk: DiskIdentity;
   /** Absent: 1. */
   readonly wave?: number;
+  readonly fit?: Fit;
   /** Absent: no. */
   readonly isHashing?: boolean;
 }
@@ -168,12 +172,13 @@ export class SessionTable {
   /** Throws SQLite's constraint error when a host already has a running task. */
   insertTasks(sessionId: number, tasks: readonly NewTask[], nowMs: number): TaskRow[] {
     const insertTask = this.#database.prepare<unknown[], Cells>(
-      `INSERT INTO task (session_id, host_id, host, state, disk, wave, state_ms, hash)
-       VALUES (?, ?, ?, 'pending', ?, ?, ?, ?) RETURNING *`,
+      `INSERT INTO task (session_id, host_id, host, state, disk, fit, wave, state_ms, hash)
+       VALUES (?, ?, ?, 'pending', ?, ?, ?, ?, ?) RETURNING *`,
     );
-    return tasks.map(({ hostId, host, disk, wave = 1, isHashing = false }) =>
-      toTask(insertTask.get(sessionId, hostId, host, JSON.stringify(disk), wave, nowMs, Number(isHashing))!),
-    );
+    return tasks.map(({ hostId, host, disk, fit, wave = 1, isHashing = false }) => {
+      const fixed = [sessionId, hostId, host, JSON.stringify(disk), toJson(fit)];
+      return toTask(insertTask.get(...fixed, wave, nowMs, Number(isHashing))!);
+    });
   }
 
   session(sessionId: number): SessionRow | undefined {
@@ -376,6 +381,7 @@ function toTask(cells: Cells): TaskRow {
     state: cells.state,
     disk: JSON.parse(cells.disk as string),
     wave: cells.wave,
+    ...presentJson('fit', cells.fit),
     round: cells.round,
     repairs: cells.repairs,
     stateMs: cells.state_ms,

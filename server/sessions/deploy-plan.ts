@@ -4,15 +4,16 @@ import type { DeployPlan, DeployRequest, HostView, PlanHost, VersionView } from 
 import { type Disk, type DiskIdentity, describeDisk, identityOf } from '#protocol/disk.ts';
 import { chooseDisk } from '#protocol/disk-rule.ts';
 import { KnownError, knownError } from '#protocol/errors.ts';
-import { type Layout, leastDiskBytes } from '#protocol/layout.ts';
-import { canonicalJson } from '#protocol/manifest.ts';
+import { canGrow, changesOf, type Fit, type FitChange, fitTo, type GrowRule } from '#protocol/fit.ts';
+import { canonicalJson, type Manifest, type Volume } from '#protocol/manifest.ts';
+import { planShrink } from '../images/shrink-plan.ts';
 import { USUAL_LINK_MBIT, WIRE_SHARE } from './pass-cost.ts';
 import { assignWaves } from './waves.ts';
 
 export interface PlanImage {
   readonly image: string;
   readonly version: VersionView;
-  readonly layout: Layout;
+  readonly manifest: Pick<Manifest, 'head' | 'volumes'>;
 }
 
 /** How fast a disk reads, for the estimate. */
@@ -24,15 +25,17 @@ export interface Pace {
   readonly because: string;
 }
 
-/** Plans for these hosts. Throws DISK_RULE_INVALID; what only concerns one host is in its `refused`. */
+/** Plans for these hosts. Throws DISK_RULE_INVALID, GROW_IMPOSSIBLE; what only concerns one host is in its `refused`. */
 export function makeDeployPlan(
   request: DeployRequest,
-  { image, version, layout }: PlanImage,
+  planImage: PlanImage,
   hosts: readonly HostView[],
   configMaxMbit: number | undefined,
 ): DeployPlan {
+  const { image, version } = planImage;
+  requireGrowable(request, planImage);
   const planned = inWaves(
-    hosts.map((host) => planHost(host, layout, request.disk)),
+    hosts.map((host) => planHost(host, planImage, request)),
     request.waves,
   );
   const taking = hosts.filter((_, i) => planned[i]!.refused === undefined);
@@ -92,39 +95,73 @@ function inWaves(hosts: readonly PlanHost[], sizes: DeployRequest['waves']): Pla
   return hosts.map((host) => (host.refused === undefined ? { ...host, wave: waves.shift()! } : host));
 }
 
-function planHost(host: HostView, layout: Layout, rule: string | undefined): PlanHost {
+/** Where the volumes lie on the disk of a host that the plan does not refuse; undefined: as on the source. */
+export function fitOf(
+  grow: GrowRule | undefined,
+  { head }: Pick<Manifest, 'head'>,
+  disk: DiskIdentity,
+): Fit | undefined {
+  const { fit } = fitTo(head, disk.sizeBytes, grow ?? 'none');
+  return fit === undefined || changesOf(head.volumes, fit).length === 0 ? undefined : fit;
+}
+
+function planHost(host: HostView, image: PlanImage, request: DeployRequest): PlanHost {
   const { hostId, name, presence } = host;
   const base = { hostId, host: name, presence };
   try {
-    const disk = chooseTaskDisk(host, rule);
+    const disk = chooseTaskDisk(host, request.disk);
     const shown = { ...base, disk: identityOf(disk), diskPath: disk.path, lost: disk.content || 'nothing known' };
-    const refused = whyUnfit(name, disk, layout);
+    const refused = whyUnfit(name, disk, image);
     if (refused !== undefined) return { ...shown, refused };
-    return { ...shown, fit: disk.sizeBytes > layout.diskBytes ? 'larger' : 'exact' };
+    const { head } = image.manifest;
+    const fit = fitOf(request.grow, image.manifest, disk);
+    if (fit !== undefined) return { ...shown, fit: 'fitted', fitted: changesOf(head.volumes, fit) };
+    return { ...shown, fit: disk.sizeBytes > head.layout.diskBytes ? 'larger' : 'exact' };
   } catch (error) {
     if (!(error instanceof KnownError) || error.code === 'DISK_RULE_INVALID') throw error;
     return { ...base, refused: error.toBody() };
   }
 }
 
-function whyUnfit(host: string, disk: Disk, layout: Layout) {
+function whyUnfit(host: string, disk: Disk, { image, version, manifest }: PlanImage) {
+  const { layout } = manifest.head;
   const shown = `${disk.path} ${describeDisk(disk)}`;
   if (disk.sectorBytes !== layout.sectorBytes) {
     const sizes = { have: disk.sectorBytes, need: layout.sectorBytes };
     return knownError('DISK_SECTOR_SIZE', { host, disk: shown, ...sizes }).toBody();
   }
-  const needBytes = leastDiskBytes(layout);
-  if (disk.sizeBytes >= needBytes) return undefined;
-  return knownError('DISK_TOO_SMALL', { host, disk: shown, haveBytes: disk.sizeBytes, needBytes }).toBody();
+  const { misfit } = fitTo(manifest.head, disk.sizeBytes, 'none');
+  if (misfit === undefined) return undefined;
+  const sizes = { host, disk: shown, haveBytes: disk.sizeBytes, needBytes: misfit.leastBytes };
+  if (layout.label === 'none') return knownError('DISK_TOO_SMALL', sizes).toBody();
+  const { least } = planShrink(manifest, disk.sizeBytes);
+  if (least === undefined) return knownError('IMAGE_NEEDS_FIT', { ...sizes, image, version: version.version }).toBody();
+  return knownError('FIT_IMPOSSIBLE', { ...sizes, needBytes: least.bytes, why: least.why }).toBody();
+}
+
+/** A partition that is named must be one that can grow, on whatever disk. Throws GROW_IMPOSSIBLE. */
+function requireGrowable({ grow }: DeployRequest, { image, manifest }: PlanImage): void {
+  if (typeof grow !== 'number') return;
+  const volume = manifest.volumes.find((one) => one.partition === grow);
+  if (volume !== undefined && canGrow(volume)) return;
+  const why = volume === undefined ? 'there is none with that number' : whyFixed(volume);
+  throw knownError('GROW_IMPOSSIBLE', { partition: grow, image, why });
+}
+
+function whyFixed({ filesystem, map }: Volume): string {
+  if (filesystem === undefined) return 'what it holds is not known';
+  return map === 'raw'
+    ? `its ${filesystem} was not clean when it was captured`
+    : `no program here enlarges ${filesystem}`;
 }
 
 /** Hash of everything that would be written, and where. */
 function planIdOf(manifestId: string, hosts: readonly PlanHost[]): string {
-  const targets = hosts.map(({ hostId, disk, refused }): [number, DiskIdentity | null, string | null] => [
-    hostId,
-    disk ?? null,
-    refused?.code ?? null,
-  ]);
+  const targets = hosts.map(
+    ({ hostId, disk, refused, fitted }): [number, DiskIdentity | null, string | null, FitChange[] | null] => [
+      ...([hostId, disk ?? null, refused?.code ?? null, fitted ?? null] as const),
+    ],
+  );
   return createHash('sha256')
     .update(canonicalJson([manifestId, targets]))
     .digest('hex')

@@ -23,7 +23,7 @@ export function orderOfTask(
   cast: CastOrder | undefined,
   defaults: CaptureDefaults,
 ): Order {
-  const { taskId, sessionId, disk, round } = task;
+  const { taskId, sessionId, disk, fit, round } = task;
   if (session.kind === 'capture') {
     if (task.state !== 'capturing') return waitOrder();
     const chunkBytes = session.request.chunkBytes ?? defaults.chunkBytes;
@@ -46,6 +46,7 @@ export function orderOfTask(
       round,
       ...(step === 'prepare' && task.isHashing ? { hash: true } : {}),
       ...(step === 'receive' ? { cast: cast! } : {}),
+      ...(fit === undefined ? {} : { fit: { ...fit, grow: session.request.grow ?? 'none' } }),
     },
     round,
   );

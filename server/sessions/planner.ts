@@ -2,12 +2,14 @@
 import type { DeployPlan, DeployRequest, HostView, VersionView } from '#protocol/admin-api.ts';
 import { type DiskIdentity, identityOf } from '#protocol/disk.ts';
 import { knownError } from '#protocol/errors.ts';
+import type { GrowRule } from '#protocol/fit.ts';
 import type { Config } from '../config.ts';
+import type { NewTask } from '../db/session-table.ts';
 import type { Catalog } from '../images/catalog.ts';
 import type { ChunkStore } from '../images/chunk-store.ts';
 import type { Hosts } from '../inventory/hosts.ts';
 import type { DeltaAdvisor } from './delta-advisor.ts';
-import { chooseTaskDisk, makeDeployPlan } from './deploy-plan.ts';
+import { chooseTaskDisk, fitOf, makeDeployPlan, tasksOfPlan } from './deploy-plan.ts';
 import { waveProblem } from './waves.ts';
 
 export interface PlannerOptions {
@@ -27,7 +29,7 @@ export class Planner {
     this.#options = options;
   }
 
-  /** Throws IMAGE_UNKNOWN, VERSION_UNKNOWN, HOST_UNKNOWN, GROUP_UNKNOWN, GROUP_EMPTY, PLAN_EMPTY, DISK_RULE_INVALID, WAVES_INVALID, IMAGE_DAMAGED. */
+  /** Throws IMAGE_UNKNOWN, VERSION_UNKNOWN, HOST_UNKNOWN, GROUP_UNKNOWN, GROUP_EMPTY, PLAN_EMPTY, DISK_RULE_INVALID, WAVES_INVALID, GROW_IMPOSSIBLE, IMAGE_DAMAGED. */
   async plan(request: DeployRequest): Promise<DeployPlan> {
     const { catalog, store, hosts, config } = this.#options;
     const { image, version } = catalog.resolve(request.image);
@@ -36,14 +38,27 @@ export class Planner {
     const problem = request.waves && waveProblem(request.waves, request.verify);
     if (problem !== undefined) throw knownError('WAVES_INVALID', { waves: request.waves!.join(','), problem });
     const manifest = await catalog.loadManifest(version.manifestId);
-    const { head, ids } = manifest;
     // A chunk that is known to be gone is told before any disk is touched, not after all of them are half written.
-    const { packIds } = await store.locate(ids);
+    const { packIds } = await store.locate(manifest.ids);
     const count = packIds.reduce((sum, packId) => (packId < 0 ? sum + 1 : sum), 0);
     if (count > 0) throw knownError('IMAGE_DAMAGED', { image: request.image, count });
     const withSessions = chosen.map((host) => this.#withSession(host));
-    const plan = makeDeployPlan(request, { image, version, layout: head.layout }, withSessions, config.cast.maxMbit);
+    const plan = makeDeployPlan(request, { image, version, manifest }, withSessions, config.cast.maxMbit);
     return this.#options.delta.advise(request, plan, withSessions, manifest);
+  }
+
+  /** The tasks of what the admin saw, each with where the volumes lie on its disk. Throws PLAN_CHANGED, PLAN_REFUSED. */
+  async tasksOf(
+    plan: DeployPlan,
+    accepted: { readonly planId?: string; readonly skipRefused: boolean },
+    grow: GrowRule | undefined,
+  ): Promise<NewTask[]> {
+    const tasks = tasksOfPlan(plan, accepted);
+    const manifest = await this.#options.catalog.loadManifest(plan.manifestId);
+    return tasks.map((task) => {
+      const fit = fitOf(grow, manifest, task.disk);
+      return fit === undefined ? task : { ...task, fit };
+    });
   }
 
   /** Throws HOST_UNKNOWN, HOST_PENDING, HOST_BUSY, HOST_NEVER_SEEN, DISK_NONE, DISK_AMBIGUOUS, DISK_RULE_INVALID. */

@@ -9,7 +9,6 @@ import type { SessionTable } from '../db/session-table.ts';
 import type { EventLog } from '../inventory/events.ts';
 import type { Hosts } from '../inventory/hosts.ts';
 import type { AgentCalls } from './agent-calls.ts';
-import { tasksOfPlan } from './deploy-plan.ts';
 import type { LiveSession, LiveTask } from './live-session.ts';
 import type { Planner } from './planner.ts';
 import type { SessionRunner } from './session-runner.ts';
@@ -70,7 +69,8 @@ export class SessionChanges {
   /** Late hosts are hosts with more holes. Throws PLAN_CHANGED, PLAN_REFUSED, HOST_BUSY, SESSION_ENDED, and all of planAdd. */
   async add(sessionId: number, added: AddedHosts): Promise<SessionView> {
     const { runner, table, events, clock, agents } = this.#options;
-    const tasks = tasksOfPlan(await this.planAdd(sessionId, added), added);
+    const plan = await this.planAdd(sessionId, added);
+    const tasks = await this.#options.planner.tasksOf(plan, added, this.#deployment(sessionId).row.request.grow);
     // The session may have ended, and a host may have begun something else, while the plan was made.
     const live = this.#deployment(sessionId);
     runner.requireFree(tasks);

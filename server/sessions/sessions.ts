@@ -22,7 +22,6 @@ import type { Hosts } from '../inventory/hosts.ts';
 import { runCast } from '../transfer/cast.ts';
 import { AgentCalls } from './agent-calls.ts';
 import { DeltaAdvisor } from './delta-advisor.ts';
-import { tasksOfPlan } from './deploy-plan.ts';
 import { diskNoteOf } from './disk-note.ts';
 import type { LiveSession } from './live-session.ts';
 import { PassRunner } from './pass-runner.ts';
@@ -143,7 +142,7 @@ export class Sessions {
   /** Starts what the admin saw. Throws PLAN_CHANGED, PLAN_REFUSED, and all of planDeploy. */
   async startDeploy(request: DeployRequest): Promise<SessionView> {
     const plan = await this.planDeploy(request);
-    const tasks = tasksOfPlan(plan, request);
+    const tasks = await this.#planner.tasksOf(plan, request, request.grow);
     const { image, version, manifestId } = plan;
     return this.#start({ kind: 'deploy', image, version, manifestId, request, tasks });
   }

@@ -25,7 +25,20 @@ test('a plan names each disk, what is lost on it, who is refused and why, and ho
     '',
     'Overwrites 2 disks, 512.1 GB in all; 1 of them will be woken.',
     'Sends 13.0 GB in one pass. Expected time 5m30s: one pass at 940 Mbit/s, then reading back at 500 MB/s.',
+    'On a disk that is larger, the room at the end stays free (--grow last uses it).',
   ]);
+});
+
+test('a plan says what grows and what moves on a disk of another size', () => {
+  const place = { fromStartBytes: 1e9, startBytes: 1e9, fromBytes: 50e9, sizeBytes: 70e9 };
+  const fitted = [
+    { partition: 2, filesystem: 'ext4', ...place },
+    { partition: 3, filesystem: 'swap', ...place, startBytes: 80e9, sizeBytes: 50e9 },
+    { partition: 4, ...place, startBytes: 130e9, sizeBytes: 50e9 },
+  ];
+  const text = renderPlan(plan([planHost('pc-01', { fit: 'fitted', fitted })]));
+  assert.match(text, /2 \(ext4\) grows by 20\.0 GB, 3 \(swap\) moves, 4 moves/);
+  assert.doesNotMatch(text, /stays free/);
 });
 
 test('a disk whose model steers terminals is printed harmlessly', () => {

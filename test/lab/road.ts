@@ -1,5 +1,6 @@
 /** The road of a deployment on a lab of its own, for tests: golden machines, hosts, a daemon, and the real CLI. */
 import assert from 'node:assert/strict';
+import { truncateSync } from 'node:fs';
 import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { checkDisks, type DiskFacts, readDiskFacts } from '#lab/foreign-check.ts';
@@ -18,6 +19,8 @@ export interface RoadOptions {
   readonly usedMiB: number;
   readonly linkMbit: number;
   readonly moreConfig?: string;
+  /** Hosts whose disk is larger or smaller than the golden machine's, by so many bytes. */
+  readonly moreDiskBytes?: Readonly<Record<string, number>>;
 }
 
 export class Road {
@@ -40,6 +43,9 @@ export class Road {
       diskBytes: planGoldenDisk(options.usedMiB, 1).diskBytes,
     });
     t.after(() => lab.takeDown());
+    for (const [host, moreBytes] of Object.entries(options.moreDiskBytes ?? {})) {
+      truncateSync(lab.diskOf(lab.host(host)), planGoldenDisk(options.usedMiB, 1).diskBytes + moreBytes);
+    }
     const road = new Road(lab, options.moreConfig ?? '');
     await road.startDaemon();
     for (const host of lab.topology.hosts) await road.cli(['host', 'add', host.name, host.mac, '--group', 'all']);
@@ -129,6 +135,11 @@ export class Road {
       checks.map(({ problems }, i) => ({ host: hosts[i], problems })),
       hosts.map((host) => ({ host, problems: [] })),
     );
+  }
+
+  /** What foreign programs say about the disk of the golden machine of an image. */
+  goldenFacts(image: string): DiskFacts {
+    return this.#golden.get(image)!;
   }
 
   async untilRegistered(): Promise<void> {

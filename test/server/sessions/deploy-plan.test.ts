@@ -8,6 +8,7 @@ import { makeDeployPlan } from '#server/sessions/deploy-plan.ts';
 
 const GB = 1e9;
 const layout: Layout = { label: 'none', sectorBytes: 512, diskBytes: 100 * GB, partitions: [] };
+const headOf = (of: Layout) => ({ chunkBytes: 65536, hash: 'blake3-256' as const, layout: of, volumes: [] });
 const version: VersionView = {
   version: 3,
   manifestId: 'ab'.repeat(32),
@@ -67,7 +68,12 @@ function host(hostId: number, disks: readonly Disk[] | undefined, fields: Partia
 }
 
 const plan = (hosts: HostView[], fields: Partial<DeployRequest> = {}, maxMbit?: number) =>
-  makeDeployPlan({ ...request, ...fields }, { image: 'win11', version, layout }, hosts, maxMbit);
+  makeDeployPlan(
+    { ...request, ...fields },
+    { image: 'win11', version, manifest: { head: headOf(layout), volumes: [] } },
+    hosts,
+    maxMbit,
+  );
 
 const refusals: readonly [title: string, host: HostView, code: string, rule?: string][] = [
   ['is not approved', host(1, [disk()], { approval: 'pending' }), 'HOST_PENDING'],
@@ -91,6 +97,79 @@ test('the plan names each disk, what is lost on it and how it fits', () => {
   const [exact, larger] = plan([host(1, [disk()]), host(2, [disk({ sizeBytes: 200 * GB, content: '' })])]).hosts;
   assert.deepEqual([exact!.fit, exact!.diskPath, exact!.lost], ['exact', '/dev/sda', 'gpt: 1 ntfs']);
   assert.deepEqual([larger!.fit, larger!.lost], ['larger', 'nothing known']);
+});
+
+/** ESP, ext4 of 80 GB that holds `usedBytes`, swap: on a disk of 100 GB. */
+function tabled(filesystem: string, usedBytes: number) {
+  const GPT_LINUX = '0FC63DAF-8483-4772-8E79-3D69D8477DE4';
+  const MIB_SECTORS = 2048;
+  const parts = [
+    { number: 1, startSector: MIB_SECTORS, sectors: 100 * MIB_SECTORS, type: GPT_LINUX, filesystem: 'vfat' },
+    { number: 2, startSector: 101 * MIB_SECTORS, sectors: 80_000 * MIB_SECTORS, type: GPT_LINUX, filesystem },
+    { number: 3, startSector: 80_101 * MIB_SECTORS, sectors: 8000 * MIB_SECTORS, type: GPT_LINUX, filesystem: 'swap' },
+  ];
+  const partitions = parts.map(({ filesystem: _, ...partition }) => partition);
+  const volumes = parts.map((part) => ({
+    ...{ kind: 'partition' as const, partition: part.number, filesystem: part.filesystem },
+    ...{ startBytes: part.startSector * 512, sizeBytes: part.sectors * 512 },
+    ...(part.filesystem === 'swap'
+      ? { map: 'none', swap: { pageBytes: 4096 } }
+      : { map: `partclone.${part.filesystem}` }),
+    extents: Float64Array.from([0, usedBytes]),
+    indices: new Uint32Array(0),
+    firstOrdinal: 0,
+  }));
+  const head = { ...headOf({ label: 'gpt', sectorBytes: 512, diskBytes: 100 * GB, partitions }), volumes };
+  return { image: 'win11', version, manifest: { head, volumes } };
+}
+
+test('on a larger disk the plan says what grows, and its id changes with the rule', () => {
+  const hosts = [host(1, [disk({ sizeBytes: 120 * GB })])];
+  const plain = makeDeployPlan(request, tabled('ext4', GB), hosts, undefined);
+  const grown = makeDeployPlan({ ...request, grow: 'last' }, tabled('ext4', GB), hosts, undefined);
+  assert.equal(plain.hosts[0]!.fit, 'larger');
+  assert.equal(grown.hosts[0]!.fit, 'fitted');
+  assert.deepEqual(
+    grown.hosts[0]!.fitted!.map(({ partition, sizeBytes, fromBytes }) => [partition, sizeBytes > fromBytes]),
+    [
+      [2, true],
+      [3, false],
+    ],
+  );
+  assert.notEqual(plain.planId, grown.planId);
+});
+
+test('a partition that is named and cannot grow refuses the whole plan', () => {
+  const hosts = [host(1, [disk()])];
+  for (const [grow, why] of [
+    [1, /no program here enlarges vfat/],
+    [9, /there is none with that number/],
+  ] as const) {
+    assert.throws(
+      () => makeDeployPlan({ ...request, grow }, tabled('ext4', GB), hosts, undefined),
+      (error) => error instanceof KnownError && error.code === 'GROW_IMPOSSIBLE' && why.test(error.message),
+    );
+  }
+});
+
+test('for a disk that the image fits when it is made smaller, the plan names the command', () => {
+  const small = [host(1, [disk({ sizeBytes: 60 * GB })])];
+  const [planned] = makeDeployPlan(request, tabled('ext4', 20 * GB), small, undefined).hosts;
+  assert.equal(planned!.refused?.code, 'IMAGE_NEEDS_FIT');
+  assert.match(planned!.refused!.next, /^fleetcast image fit win11@3 --to 60000000000 /);
+});
+
+test('for a disk that nothing fits, the plan says the least size that works and why', () => {
+  const small = [host(1, [disk({ sizeBytes: 60 * GB })])];
+  const [xfs] = makeDeployPlan(request, tabled('xfs', 20 * GB), small, undefined).hosts;
+  assert.equal(xfs!.refused?.code, 'FIT_IMPOSSIBLE');
+  const leastBytes = 88_101 * 1024 * 1024 + 33 * 512;
+  assert.match(
+    xfs!.refused!.message,
+    new RegExp(`needs at least ${leastBytes}: .*partition 2 \\(xfs\\) stays at 80000 MiB`),
+  );
+  const [full] = makeDeployPlan(request, tabled('ext4', 70 * GB), small, undefined).hosts;
+  assert.match(full!.refused!.message, /partition 2 \(ext4\) needs about \d+ MiB/);
 });
 
 test('the plan id changes with the disk and not with presence or path', () => {

@@ -1,0 +1,42 @@
+/** What a deployment onto a disk of another size does besides laying chunks: it checks the fit of the order, and finishes it. */
+import type { DeployOrder, DeployResult } from '#protocol/agent-api.ts';
+import type { Disk } from '#protocol/disk.ts';
+import { knownError } from '#protocol/errors.ts';
+import { changesOf, type FitChange, fitTo } from '#protocol/fit.ts';
+import { canonicalJson, type ManifestHead } from '#protocol/manifest.ts';
+import { growFilesystem } from '../disk/filesystem-grower.ts';
+import { moveHiddenSectors } from '../disk/hidden-sectors.ts';
+
+/** What the fit of the order changes. Throws AGENT_FAILED when this agent computes another fit from the same manifest and disk. */
+export function changesOfOrder(head: ManifestHead, disk: Disk, fit: DeployOrder['fit']): FitChange[] {
+  if (fit === undefined) return [];
+  const { grow, ...ordered } = fit;
+  const own = fitTo(head, disk.sizeBytes, grow).fit;
+  if (own === undefined || canonicalJson(own) !== canonicalJson(ordered)) {
+    throw knownError('AGENT_FAILED', { reason: 'it would lay the partitions otherwise than the server plans' });
+  }
+  return changesOf(head.volumes, own);
+}
+
+/** Whether something but chunks, swap areas and the table will be written. */
+export function isRewritten({ filesystem, fromBytes, sizeBytes, fromStartBytes, startBytes }: FitChange): boolean {
+  return filesystem !== 'swap' && (sizeBytes > fromBytes || startBytes !== fromStartBytes);
+}
+
+/**
+ * Fits what the volumes carry to where they lie now: boot sectors first, then each filesystem grows and is checked. May be
+ * repeated. Throws GROW_FAILED.
+ */
+export async function finishFit(
+  disk: Disk,
+  changes: readonly FitChange[],
+): Promise<NonNullable<DeployResult['fitted']>> {
+  const fitted: NonNullable<DeployResult['fitted']> = [];
+  for (const change of changes) {
+    moveHiddenSectors(disk, change);
+    const isGrown = change.sizeBytes > change.fromBytes && change.filesystem !== 'swap';
+    if (isGrown) await growFilesystem(disk, change);
+    fitted.push(isGrown ? { ...change, check: 'clean' } : change);
+  }
+  return fitted;
+}

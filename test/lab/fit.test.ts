@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { compareDisks, type DiskFacts, readDiskFacts } from '#lab/foreign-check.ts';
+import { planGoldenDisk } from '#lab/golden-disk.ts';
+import { scratchOf } from '#lab/run-folder.ts';
+import type { DeployPlan } from '#protocol/admin-api.ts';
+import { run } from '#system/run.ts';
+import { noLab } from './lab-turn.ts';
+import { Road } from './road.ts';
+
+const MIB = 1024 * 1024;
+const USED_MIB = 16;
+
+test('images go onto larger disks, where the root grows and the swap moves behind it', { skip: noLab }, async (t) => {
+  const plug = makePlug();
+  t.after(plug.remove);
+  const moreDiskBytes = { 'pc-1': 300 * MIB, 'pc-2': 500 * MIB + 512 };
+  const road = await Road.build(t, {
+    ...{ hosts: ['pc-1', 'pc-2', 'pc-3'], images: ['one'], usedMiB: USED_MIB, linkMbit: 100, moreDiskBytes },
+  });
+  const golden = planGoldenDisk(USED_MIB, 1);
+
+  await t.test('the plan says for each host what grows and what moves', async () => {
+    const printed = await road.cli(['--json', 'deploy', 'one', '--group', 'all', '--dry-run', '--grow', 'last']);
+    const { hosts } = JSON.parse(printed) as DeployPlan;
+    assert.deepEqual(
+      hosts.map(({ host, fit }) => [host, fit]),
+      [
+        ['golden-one', 'exact'],
+        ['pc-1', 'fitted'],
+        ['pc-2', 'fitted'],
+        ['pc-3', 'exact'],
+      ],
+    );
+    const changes = hosts[1]!.fitted!;
+    assert.deepEqual(
+      changes.map(({ partition, fromBytes, sizeBytes }) => [partition, sizeBytes - fromBytes]),
+      [
+        [2, 300 * MIB],
+        [3, 0],
+      ],
+    );
+  });
+
+  await t.test('a partition that cannot grow is refused with the reason', async () => {
+    const { exitCode, stderr } = await road.lab.fleetcast([
+      'deploy',
+      'one',
+      '--hosts',
+      'pc-1',
+      '--dry-run',
+      '--grow',
+      '1',
+    ]);
+    assert.equal(exitCode, 11);
+    assert.match(stderr, /Partition 1 of one cannot grow: no program here enlarges vfat/);
+  });
+
+  await t.test('without --grow the partitions are the source’s and the room stays free', async () => {
+    await road.untilCompleted(await road.deploy('one', ['pc-2'], ['--on-done', 'stay']));
+    await road.assertDeployed('one', ['pc-2']);
+  });
+
+  await t.test('two sizes of disks and the source’s own are served by one cast', async () => {
+    const sessionId = await road.deploy('one', ['pc-1', 'pc-2', 'pc-3'], ['--grow', 'last', '--on-done', 'stay']);
+    const session = await road.untilCompleted(sessionId);
+    assert.equal(session.casts.length, 1);
+    await road.assertDeployed('one', ['pc-3']);
+    for (const [host, moreBytes] of Object.entries({ 'pc-1': 300 * MIB, 'pc-2': 500 * MIB })) {
+      await assertGrown(road, host, moreBytes);
+      const { deployResult } = session.tasks.find((task) => task.host === host)!;
+      assert.equal(deployResult!.verifiedChunks, deployResult!.chunks);
+      assert.deepEqual(
+        deployResult!.fitted!.map(({ partition, check }) => [partition, check]),
+        [
+          [2, 'clean'],
+          [3, undefined],
+        ],
+      );
+    }
+    const receipt = await road.cli(['session', 'show', String(sessionId)]);
+    assert.match(receipt, /pc-1: verified, then fitted: 2 \(ext4\) grows by 314\.6 MB, 3 \(swap\) moves; fsck clean/);
+  });
+
+  await t.test('a host that loses its power while its filesystem grows comes back, and ends right', async () => {
+    plug.arm();
+    const session = await road.untilCompleted(await road.deploy('one', ['pc-1'], ['--grow', 'last']));
+    assert.ok(plug.wasPulled());
+    assert.equal(session.succeeded, 1);
+    await assertGrown(road, 'pc-1', 300 * MIB);
+  });
+
+  async function assertGrown(on: Road, host: string, moreBytes: number): Promise<void> {
+    const path = on.lab.diskOf(on.lab.host(host));
+    const { stdout } = await run(['sfdisk', '--json', path]);
+    const { root, swap } = golden.partitions;
+    const places = JSON.parse(stdout).partitiontable.partitions.map(
+      ({ start, size }: { start: number; size: number }) => [start * 512, size * 512],
+    );
+    assert.deepEqual(places.slice(1), [
+      [root.startBytes, root.sizeBytes + moreBytes],
+      [swap.startBytes + moreBytes, swap.sizeBytes],
+    ]);
+    const target = await readDiskFacts(path, scratchOf(on.lab.folder));
+    const expected = on.goldenFacts('one');
+    assert.deepEqual(compareDisks(withoutSizes({ ...expected, table: target.table }), withoutSizes(target)), []);
+    const offset = `${path}?offset=${root.startBytes}`;
+    const blocks = /^Block count:\s+(\d+)/m.exec((await run(['dumpe2fs', '-h', offset])).stdout)?.[1];
+    assert.equal(Number(blocks) * 4096, root.sizeBytes + moreBytes);
+  }
+});
+
+/** Newer blkid says the size of a filesystem too. */
+function withoutSizes(facts: DiskFacts): DiskFacts {
+  const partitions = facts.partitions.map((partition) => ({
+    ...partition,
+    identity: partition.identity.replace(/^FS(SIZE|LASTBLOCK)=.*\n?/gm, ''),
+  }));
+  return { ...facts, partitions };
+}
+
+/**
+ * A resize2fs in front of the real one. Once armed, its next call leaves the filesystem torn and kills the agent that called it,
+ * as a power cut would.
+ */
+function makePlug() {
+  const folder = mkdtempSync(join(tmpdir(), 'fleetcast-plug-'));
+  const bin = join(folder, 'bin');
+  const armed = join(folder, 'armed');
+  const pulled = join(folder, 'pulled');
+  mkdirSync(bin);
+  const script = `#!/bin/sh
+PATH=/usr/sbin:/sbin:/usr/bin:/bin
+if mv ${armed} ${pulled} 2>/dev/null; then
+  dd if=/dev/zero of="$1" bs=4096 count=64 conv=notrunc,fsync 2>/dev/null
+  kill -9 $PPID
+  exit 1
+fi
+exec resize2fs "$@"
+`;
+  writeFileSync(join(bin, 'resize2fs'), script);
+  chmodSync(join(bin, 'resize2fs'), 0o755);
+  const path = process.env.PATH;
+  process.env.PATH = `${bin}:${path}`;
+  return {
+    arm: () => writeFileSync(armed, ''),
+    wasPulled: () => existsSync(pulled),
+    remove: () => {
+      process.env.PATH = path;
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
