@@ -37,12 +37,13 @@ export class VmRack {
     return this.#machines;
   }
 
-  /** Lines of the daemon's config: DHCP and TFTP of its own, and boot messages on the machines' serial consoles. */
+  /** Lines of the daemon's config: DHCP for every machine and TFTP of its own, as on a network of its own, and boot messages on the machines' serial consoles. */
   get daemonConfig(): string {
     return [
       '[boot]',
       'kernel_args = "console=ttyS0 quiet"',
       'dhcp = "full"',
+      'dhcp_clients = "all"',
       '[[boot.subnet]]',
       'network = "10.77.0.0/24"',
       `pool_first = "${POOL.first}"`,

@@ -3,18 +3,7 @@ import { test } from 'node:test';
 import { identifyClient, readMachineId } from '#server/boot/dhcp/client-kind.ts';
 import { message, option } from '#server/boot/dhcp/option.ts';
 import { type DhcpPacket, decodePacket } from '#server/boot/dhcp/packet.ts';
-import { capture, firmware, MAC, request, UUID, WIRE_UUID } from './requests.ts';
-
-test('each firmware is known for what it is', () => {
-  const kinds = Object.entries(firmware).map(([name, make]) => [name, identifyClient(make(), MAC)]);
-  const common = { mac: MAC, uuid: UUID };
-  assert.deepEqual(Object.fromEntries(kinds), {
-    ipxeBios: { ...common, arch: 0, firmware: 'bios', isIpxe: true, isHttp: false },
-    ovmfPxe: { ...common, arch: 7, firmware: 'uefi-x64', isIpxe: false, isHttp: false },
-    ovmfHttp: { ...common, arch: 16, firmware: 'uefi-x64', isIpxe: false, isHttp: true },
-    ipxeEfi: { ...common, arch: 7, firmware: 'uefi-x64', isIpxe: true, isHttp: false },
-  });
-});
+import { capture, MAC, request, UUID, WIRE_UUID } from './requests.ts';
 
 test('operating systems are no boot clients, unless they say so', () => {
   const read = (name: Parameters<typeof capture>[0]) => decodePacket(capture(name)) as DhcpPacket;

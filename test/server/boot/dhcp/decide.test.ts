@@ -7,7 +7,7 @@ import { addressBytes, type BootAnswer, type Decision } from '#server/boot/dhcp/
 import { message, option } from '#server/boot/dhcp/option.ts';
 import { type DhcpPacket, messageTypeOf } from '#server/boot/dhcp/packet.ts';
 import { makeSubnet, subnetOf } from '#server/boot/dhcp/subnet.ts';
-import { firmware, MAC, request, WIRE_UUID } from './requests.ts';
+import { firmware, MAC, request } from './requests.ts';
 
 const server = parseAddress('10.77.0.1');
 const own = parseAddress('10.77.0.100');
@@ -58,11 +58,12 @@ const serverId: [number, Buffer] = [option.serverId, addressBytes(server)];
 const wants = (address: number): [number, Buffer] => [option.requestedAddress, addressBytes(address)];
 
 test('as a proxy it offers a boot file and no address, as OVMF and BIOS ROMs need it', () => {
-  const { packet, to } = replyOf(proxy(firmware.ovmfPxe()));
+  const asked = firmware.ovmfPxe();
+  const { packet, to } = replyOf(proxy(asked));
   assert.deepEqual(to, { address: '255.255.255.255', port: 68 });
   assert.deepEqual(
     [packet.op, packet.xid, packet.flags, formatAddress(packet.yiaddr), formatAddress(packet.siaddr), packet.file],
-    [2, 0x1234abcd, 0x8000, '0.0.0.0', '10.77.0.1', 'snponly.efi'],
+    [2, asked.xid, 0x8000, '0.0.0.0', '10.77.0.1', 'snponly.efi'],
   );
   const options = Object.fromEntries([...packet.options].map(([code, data]) => [code, data.toString('hex')]));
   assert.deepEqual(options, {
@@ -70,7 +71,7 @@ test('as a proxy it offers a boot file and no address, as OVMF and BIOS ROMs nee
     54: '0a4d0001',
     60: Buffer.from('PXEClient').toString('hex'),
     43: '060108ff',
-    97: WIRE_UUID,
+    97: asked.options.get(option.machineId)!.toString('hex'),
   });
 });
 

@@ -1,8 +1,9 @@
-/** Requests as firmware sends them: captured here (golden/) or transcribed from shared/facts/virtual-lab.md, as each says. */
+/** Requests as programs and firmware send them, all captured, and ones made for a test. */
 import { readFileSync } from 'node:fs';
 import { NO_ADDRESS } from '#server/boot/dhcp/address.ts';
-import { message, option } from '#server/boot/dhcp/option.ts';
-import { type DhcpPacket, FLAG_BROADCAST, OP_REQUEST } from '#server/boot/dhcp/packet.ts';
+import { message, messageName, option } from '#server/boot/dhcp/option.ts';
+import { type DhcpPacket, decodePacket, OP_REQUEST } from '#server/boot/dhcp/packet.ts';
+import { readTalk } from '../golden-talk.ts';
 
 export const MAC = '52:54:00:77:00:01';
 export const UUID = '12345678-9abc-def0-1234-56789abcdef0';
@@ -38,38 +39,16 @@ export function request(
   };
 }
 
-const machineId: [number, Buffer] = [option.machineId, Buffer.from(WIRE_UUID, 'hex')];
-
-/** Transcribed from the table in facts/virtual-lab.md: not a capture. */
+/** Real firmware's own packets (../golden/), the first DISCOVER or REQUEST of each. */
 export const firmware = {
-  ipxeBios: (type: number = message.discover) =>
-    request(type, {}, [
-      [option.vendorClass, Buffer.from('PXEClient:Arch:00000:UNDI:002001')],
-      [option.architecture, Buffer.of(0, 0)],
-      [option.userClass, Buffer.from('iPXE')],
-      [option.ipxe, Buffer.from('b10501af41000018010122010119010117010113010111010c0101', 'hex')],
-      [option.clientId, Buffer.from(`01${MAC.replaceAll(':', '')}`, 'hex')],
-      machineId,
-    ]),
-  ovmfPxe: (type: number = message.discover) =>
-    request(type, { flags: FLAG_BROADCAST }, [
-      [option.maxMessageSize, type === message.discover ? Buffer.of(0x05, 0xc0) : Buffer.of(0xff, 0x00)],
-      [option.vendorClass, Buffer.from('PXEClient:Arch:00007:UNDI:003000')],
-      [option.architecture, Buffer.of(0, 7)],
-      machineId,
-    ]),
-  ovmfHttp: (type: number = message.discover) =>
-    request(type, { flags: FLAG_BROADCAST }, [
-      [option.vendorClass, Buffer.from('HTTPClient:Arch:00016:UNDI:003000')],
-      [option.architecture, Buffer.of(0, 16)],
-      machineId,
-    ]),
-  ipxeEfi: (type: number = message.discover) =>
-    request(type, {}, [
-      [option.vendorClass, Buffer.from('PXEClient')],
-      [option.architecture, Buffer.of(0, 7)],
-      [option.userClass, Buffer.from('iPXE')],
-      [option.ipxe, Buffer.from('b10501af41000018010122010119010117010113010111010c0101', 'hex')],
-      machineId,
-    ]),
+  ipxeBios: (type?: number) => said('bios-ipxe-rom', type),
+  ovmfPxe: (type?: number) => said('ovmf-pxe', type),
+  ovmfHttp: (type?: number) => said('ovmf-http', type),
+  ipxeEfi: (type?: number) => said('efi-ipxe-rom', type),
 };
+
+function said(name: string, type: number = message.discover): DhcpPacket {
+  const { datagrams } = readTalk(name);
+  const { bytes } = datagrams.find((one) => one.isMachines && one.name === messageName(type))!;
+  return decodePacket(bytes) as DhcpPacket;
+}
