@@ -16,6 +16,7 @@ import {
   verifyLineSchema,
   wakeAnswerSchema,
 } from '#protocol/admin-api.ts';
+import { receiptSchema, sessionReportSchema } from '#protocol/receipt.ts';
 
 export const answerSchemas = {
   status: statusSchema,
@@ -32,6 +33,8 @@ export const answerSchemas = {
   plan: deployPlanSchema,
   session: sessionViewSchema,
   sessions: Type.Array(sessionViewSchema),
+  report: sessionReportSchema,
+  receipts: Type.Array(receiptSchema),
   leases: Type.Array(leaseViewSchema),
   snippet: externalSnippetSchema,
   event: eventViewSchema,

@@ -7,6 +7,7 @@ import { apiPath } from './daemon-link.ts';
 import { formatDuration } from './duration.ts';
 import { type Cli, type Invocation, invocationOf, listing, pathOf, show, withExample } from './invocation.ts';
 import { collectNames } from './name-list.ts';
+import { historyCommand } from './report.ts';
 import { countOf, formatBytes, formatCount } from './size.ts';
 import { renderFacts } from './table.ts';
 import { usageError } from './usage-error.ts';
@@ -16,6 +17,7 @@ export function hostCommand(cli: Cli): Command {
     .description('Hosts: the machines the server knows')
     .addCommand(listCommand(cli))
     .addCommand(showCommand(cli))
+    .addCommand(historyCommand(cli))
     .addCommand(addCommand(cli))
     .addCommand(approveCommand(cli))
     .addCommand(renameCommand(cli))

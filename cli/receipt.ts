@@ -104,8 +104,8 @@ function timeOf(task: TaskView, nowMs: number): string {
   return task.startedAtMs === undefined ? '' : formatDuration(((task.endedAtMs ?? nowMs) - task.startedAtMs) / 1000);
 }
 
-/** Each reason once, with the hosts that share it. */
-function reasonsOf(tasks: readonly TaskView[]): string[] {
+/** Each reason once, with what helps and how many hosts share it. */
+export function reasonsOf(tasks: readonly Pick<TaskView, 'host' | 'error'>[]): string[] {
   const failures = tasks.filter((task) => task.error !== undefined);
   const alike = Map.groupBy(failures, ({ host, error }) => JSON.stringify([withoutSubject(host, error!), error!.next]));
   return [...alike.values()].flatMap((group) => {

@@ -6,6 +6,7 @@ import { apiPath } from './daemon-link.ts';
 import { formatDuration, formatTime } from './duration.ts';
 import { type Cli, type Invocation, invocationOf, listing, show, withExample } from './invocation.ts';
 import { exitCodeOfSession, renderReceipt } from './receipt.ts';
+import { reportCommand } from './report.ts';
 import { addCommand, removeCommand, setCommand } from './session-change.ts';
 import { parseSessionId } from './session-id.ts';
 import { countOf, formatBytes, formatRate } from './size.ts';
@@ -23,6 +24,7 @@ export function sessionCommand(cli: Cli): Command {
     .description('Sessions: deployments and captures')
     .addCommand(listCommand(cli))
     .addCommand(showCommand(cli))
+    .addCommand(reportCommand(cli))
     .addCommand(watchCommand(cli))
     .addCommand(startNowCommand(cli))
     .addCommand(setCommand(cli))

@@ -27,6 +27,7 @@
  * | GET    /sessions?limit= · /sessions/ID | → SessionView[] · SessionView |
  * | POST   /sessions/ID/start-now · /sessions/ID/cancel | → SessionView |
  * | POST   /sessions/ID/set · /add · /remove | changes it while it runs: session-change.ts |
+ * | GET    /sessions/ID/report · /hosts/HOST/history?limit= | what was done to which host: receipt.ts |
  * | GET    /dhcp/leases | → LeaseView[]. Empty unless DHCP gives addresses |
  * | GET    /dhcp/external/KIND | → { text }: a snippet for a DHCP server of KIND isc, kea, dnsmasq or windows |
  * | GET    /events?session=&host=&actor=&after=&follow= | → EventView[]; with follow=1 an SSE stream |

@@ -194,6 +194,17 @@ export class SessionTable {
       .map(toSession);
   }
 
+  /** Those that the host took part in, newest first. */
+  sessionsOfHost(hostId: number, limit: number): SessionRow[] {
+    return this.#database
+      .prepare<[number, number], Cells>(
+        `SELECT * FROM session WHERE session_id IN (SELECT session_id FROM task WHERE host_id = ?)
+         ORDER BY session_id DESC LIMIT ?`,
+      )
+      .all(hostId, limit)
+      .map(toSession);
+  }
+
   runningSessions(): SessionRow[] {
     return this.#database
       .prepare<[], Cells>(

@@ -17,6 +17,7 @@ import { addDhcpRoutes } from './dhcp-routes.ts';
 import { addEventRoutes } from './event-routes.ts';
 import { addHostRoutes } from './host-routes.ts';
 import { addImageRoutes } from './image-routes.ts';
+import { addReportRoutes } from './report-routes.ts';
 import { addSessionRoutes } from './session-routes.ts';
 import { StoreGate } from './store-gate.ts';
 
@@ -51,6 +52,7 @@ export async function makeAdminApp(services: AdminServices): Promise<App> {
       );
       addHostRoutes(api, services);
       addImageRoutes(api, { ...services, gate });
+      addReportRoutes(api, services);
       addSessionRoutes(api, { ...services, gate });
       addDhcpRoutes(api, services);
       addEventRoutes(api, services);

@@ -26,6 +26,7 @@ import { diskNoteOf } from './disk-note.ts';
 import type { LiveSession } from './live-session.ts';
 import { PassRunner } from './pass-runner.ts';
 import { Planner } from './planner.ts';
+import { Reports } from './reports.ts';
 import { SessionChanges } from './session-changes.ts';
 import { SessionRunner } from './session-runner.ts';
 import { viewLive, viewStored } from './session-view.ts';
@@ -50,6 +51,8 @@ const TICK_MS = 1000;
 export class Sessions {
   /** The other side of every task. */
   readonly agents: AgentCalls;
+  /** What sessions did to which host. */
+  readonly reports: Reports;
   /** What changes a session while it runs. */
   readonly changes: SessionChanges;
   #options: SessionsOptions;
@@ -103,6 +106,7 @@ export class Sessions {
     });
     this.#runner.passes = this.#passes;
     this.agents = new AgentCalls({ ...options, runner: this.#runner, table: this.#table });
+    this.reports = new Reports({ ...options, table: this.#table });
     this.changes = new SessionChanges({
       ...options,
       ...{ runner: this.#runner, table: this.#table, planner: this.#planner, agents: this.agents },

@@ -1,0 +1,162 @@
+/** Receipts for people and for spreadsheets. Pure. */
+import type { Receipt, SessionReport } from '#protocol/receipt.ts';
+import { isSessionEnded, isTaskEnded } from '#protocol/states.ts';
+import { renderCsv } from './csv.ts';
+import { formatDuration, formatTime } from './duration.ts';
+import { reasonsOf } from './receipt.ts';
+import { countOf, formatBytes, formatCount } from './size.ts';
+import { renderTable } from './table.ts';
+import { printable } from './terminal.ts';
+
+type PaintHead = (text: string) => string;
+
+/** The morning page: what became of it in one line, then every host, then what failed, why, and what to do next. */
+export function renderReport(report: SessionReport, nowMs: number, paintHead?: PaintHead): string {
+  const image = report.version === undefined ? report.image : `${report.image}@${report.version}`;
+  const by = report.actor === undefined ? '' : ` by ${printable(report.actor)}`;
+  const seconds = ((report.endedAtMs ?? nowMs) - report.createdAtMs) / 1000;
+  const took = isSessionEnded(report.state) ? 'took' : 'has run for';
+  const blocks = [
+    [
+      `Session ${report.sessionId}: ${report.kind} ${image}, ${report.state}.`,
+      `Begun ${formatTime(report.createdAtMs)}${by}, ${took} ${formatDuration(seconds)}, ${countOf(report.casts.length, 'cast')}.`,
+      `${sumOf(report)}.`,
+      ...(report.manifestId === undefined ? [] : [`Manifest ${report.manifestId}`]),
+    ].join('\n'),
+    receiptTable(report.receipts, false, paintHead),
+  ];
+  const reasons = reasonsOf(report.receipts);
+  if (reasons.length > 0) blocks.push(reasons.join('\n'));
+  return blocks.join('\n\n');
+}
+
+/** What was done to one host, newest first. */
+export function renderHistory(receipts: readonly Receipt[], paintHead?: PaintHead): string {
+  return receiptTable(receipts, true, paintHead);
+}
+
+export function reportCsv(report: SessionReport): string {
+  const rows = report.receipts.map((receipt) => columns.map(([, cellOf]) => cellOf(receipt)));
+  return renderCsv(
+    columns.map(([name]) => name),
+    rows,
+  );
+}
+
+function sumOf({ succeeded, failed, cancelled, running, receipts }: SessionReport): string {
+  const done = receipts.filter(({ state }) => state === 'succeeded');
+  const verified = done.filter(isVerified).length;
+  const note = done.length === 0 || done[0]!.kind === 'capture' ? '' : ` (${verifiedNote(verified, done.length)})`;
+  const parts = [`${formatCount(succeeded)} done${note}`, `${formatCount(failed)} failed`];
+  if (cancelled > 0) parts.push(`${formatCount(cancelled)} cancelled`);
+  if (running > 0) parts.push(`${formatCount(running)} running`);
+  return parts.join(', ');
+}
+
+function verifiedNote(verified: number, done: number): string {
+  if (verified === done) return 'all verified';
+  return verified === 0 ? 'NOT verified' : `only ${formatCount(verified)} verified`;
+}
+
+function isVerified({ chunks, verifiedChunks }: Receipt): boolean {
+  return chunks !== undefined && verifiedChunks !== undefined && verifiedChunks >= chunks;
+}
+
+function receiptTable(receipts: readonly Receipt[], isHistory: boolean, paintHead?: PaintHead): string {
+  const first = isHistory ? ['SESSION', 'BEGAN', 'KIND', 'IMAGE'] : ['HOST'];
+  const head = [
+    ...first,
+    'RESULT',
+    'DISK',
+    'CHECKED',
+    'CAST',
+    'HTTP',
+    'KEPT',
+    'PASSES',
+    'READY',
+    'RECEIVED',
+    'VERIFIED',
+    'TOTAL',
+  ];
+  const rows = receipts.map((receipt) => [
+    ...(isHistory ? sessionCells(receipt) : [receipt.host]),
+    ...cellsOf(receipt),
+  ]);
+  const right = head.map((_, i) => i).filter((i) => i >= first.length + 3);
+  return renderTable(head, rows, { right, ...(paintHead ? { paintHead } : {}) });
+}
+
+function sessionCells({ sessionId, startedAtMs, kind, image, version }: Receipt): string[] {
+  const began = startedAtMs === undefined ? '' : formatTime(startedAtMs);
+  return [String(sessionId), began, kind, version === undefined ? image : `${image}@${version}`];
+}
+
+/** Times are durations of each stage, from the one before. */
+function cellsOf(receipt: Receipt): string[] {
+  const { disk, startedAtMs, readyAtMs, receivedAtMs, verifiedAtMs, endedAtMs, passes, repairs, parked } = receipt;
+  const extra = [repairs > 0 ? `+${repairs} HTTP` : '', parked > 0 ? `parked ${parked}×` : ''].filter(Boolean);
+  return [
+    resultOf(receipt),
+    `${disk.model} ${disk.serial}`.trim(),
+    checkedOf(receipt),
+    ...[receipt.castBytes, receipt.httpBytes ?? receipt.uploadedBytes, receipt.keptBytes].map((bytes) =>
+      bytes === undefined ? '' : formatBytes(bytes),
+    ),
+    [String(passes), ...extra].join(' '),
+    stage(startedAtMs, readyAtMs),
+    stage(readyAtMs, receivedAtMs),
+    stage(receivedAtMs, verifiedAtMs),
+    stage(startedAtMs, endedAtMs),
+  ];
+}
+
+function resultOf({ state, error, attempt }: Receipt): string {
+  const word =
+    state === 'succeeded' ? 'done' : isTaskEnded(state) && error !== undefined ? `${state} ${error.code}` : state;
+  return attempt > 1 ? `${word} (attempt ${attempt})` : word;
+}
+
+function checkedOf(receipt: Receipt): string {
+  const { chunks, verifiedChunks } = receipt;
+  if (chunks === undefined || verifiedChunks === undefined) return '';
+  return isVerified(receipt)
+    ? `all ${formatCount(chunks)}`
+    : `${formatCount(verifiedChunks)} of ${formatCount(chunks)}`;
+}
+
+function stage(fromMs: number | undefined, toMs: number | undefined): string {
+  return fromMs === undefined || toMs === undefined ? '' : formatDuration((toMs - fromMs) / 1000);
+}
+
+const iso = (ms: number | undefined) => (ms === undefined ? undefined : new Date(ms).toISOString());
+
+const columns: readonly (readonly [name: string, cellOf: (receipt: Receipt) => string | number | undefined])[] = [
+  ['session', (receipt) => receipt.sessionId],
+  ['host', (receipt) => receipt.host],
+  ['result', (receipt) => receipt.state],
+  ['attempt', (receipt) => receipt.attempt],
+  ['wave', (receipt) => receipt.wave],
+  ['image', (receipt) => receipt.image],
+  ['version', (receipt) => receipt.version],
+  ['manifest', (receipt) => receipt.manifestId],
+  ['disk_model', (receipt) => receipt.disk.model],
+  ['disk_serial', (receipt) => receipt.disk.serial],
+  ['disk_bytes', (receipt) => receipt.disk.sizeBytes],
+  ['disk_path', (receipt) => receipt.diskPath],
+  ['chunks', (receipt) => receipt.chunks],
+  ['verified_chunks', (receipt) => receipt.verifiedChunks],
+  ['cast_bytes', (receipt) => receipt.castBytes],
+  ['http_bytes', (receipt) => receipt.httpBytes],
+  ['kept_bytes', (receipt) => receipt.keptBytes],
+  ['passes', (receipt) => receipt.passes],
+  ['repairs', (receipt) => receipt.repairs],
+  ['parked', (receipt) => receipt.parked],
+  ['started', (receipt) => iso(receipt.startedAtMs)],
+  ['ready', (receipt) => iso(receipt.readyAtMs)],
+  ['received', (receipt) => iso(receipt.receivedAtMs)],
+  ['verified', (receipt) => iso(receipt.verifiedAtMs)],
+  ['ended', (receipt) => iso(receipt.endedAtMs)],
+  ['error_code', (receipt) => receipt.error?.code],
+  ['error', (receipt) => receipt.error?.message],
+  ['next', (receipt) => receipt.error?.next],
+];

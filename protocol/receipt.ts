@@ -1,0 +1,64 @@
+/**
+ * Receipts: what a session did to each host, for the morning after and for the record.
+ *
+ * | call | answer |
+ * |---|---|
+ * | GET /sessions/ID/report | SessionReport |
+ * | GET /hosts/HOST/history?limit= | Receipt[], newest first |
+ */
+import { type Static, Type } from 'typebox';
+import { castViewSchema, sessionViewSchema, taskViewSchema } from './admin-api.ts';
+
+const timeMs = Type.Optional(Type.Integer());
+const bytes = Type.Optional(Type.Integer({ minimum: 0 }));
+const count = Type.Integer({ minimum: 0 });
+const { sessionId, kind, image, version, manifestId, verify } = sessionViewSchema.properties;
+const { taskId, hostId, host, state, wave, disk, error } = taskViewSchema.properties;
+
+export const receiptSchema = Type.Object({
+  ...{ sessionId, kind, image, version, manifestId, verify },
+  ...{ taskId, hostId, host, state, wave, disk, error },
+  /** Where the disk was found. */
+  diskPath: Type.Optional(Type.String()),
+  /** How often the host has been tried in this session, this one included. */
+  attempt: Type.Integer({ minimum: 1 }),
+  /** Its agent was there · it could have begun · it had every chunk · every chunk was read back · its task ended. */
+  startedAtMs: timeMs,
+  readyAtMs: timeMs,
+  receivedAtMs: timeMs,
+  verifiedAtMs: timeMs,
+  endedAtMs: timeMs,
+  /** Chunks of the image, and how many of them were read from the disk and found right. */
+  chunks: Type.Optional(count),
+  verifiedChunks: Type.Optional(count),
+  /** Plain bytes: laid down from the cast, over HTTP, and right on the disk before. */
+  castBytes: bytes,
+  httpBytes: bytes,
+  keptBytes: bytes,
+  /** Of a capture: used bytes of the disk, and stored bytes that travelled. */
+  usedBytes: bytes,
+  uploadedBytes: bytes,
+  /** Passes it heard, times it fetched over HTTP, times it was set aside because it was slow. */
+  passes: count,
+  repairs: count,
+  parked: count,
+});
+export type Receipt = Static<typeof receiptSchema>;
+
+export const sessionReportSchema = Type.Object({
+  ...{ sessionId, kind, image, version, manifestId, verify },
+  state: sessionViewSchema.properties.state,
+  /** Who began it. */
+  actor: Type.Optional(Type.String()),
+  createdAtMs: Type.Integer(),
+  endedAtMs: timeMs,
+  succeeded: count,
+  failed: count,
+  cancelled: count,
+  /** Tasks that have not ended. */
+  running: count,
+  casts: Type.Array(castViewSchema),
+  /** One a host: its last task. */
+  receipts: Type.Array(receiptSchema),
+});
+export type SessionReport = Static<typeof sessionReportSchema>;
