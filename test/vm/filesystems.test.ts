@@ -1,0 +1,182 @@
+/** Filesystems that this machine's kernel cannot mount: filled and looked at under the agent's kernel, captured here. */
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { applyLayout } from '#agent/disk/layout-writer.ts';
+import { runOnWorkbench } from '#lab/workbench.ts';
+import { run } from '#system/run.ts';
+import { ChunkSink } from '#test/client-agent/chunk-sink.ts';
+import { digestTree, makeEmptyFile, makeTree } from '#test/client-agent/filesystems.ts';
+import { capture, diskOf } from '#test/client-agent/test-disk.ts';
+import { takeLabTurn } from '../lab/lab-turn.ts';
+import { buildBootAssets, noVm } from './vm-road.ts';
+
+const MiB = 1024 * 1024;
+
+interface ForeignFilesystem {
+  readonly name: string;
+  /** As blkid and mount call it. */
+  readonly type: string;
+  readonly sizeBytes: number;
+  readonly map: string;
+  /** Shell: makes it on the partition `$1`. Absent: `makeHere` has done so. */
+  readonly make?: string;
+  makeHere?(image: string, tree: string): Promise<void>;
+  /** Shell: fails when the filesystem on `$1` has a fault. Absent: Debian has no checker, its kernel driver must do. */
+  readonly check?: string;
+  /** Checks it on this machine. */
+  checkHere?(image: string): Promise<void>;
+  /** False: no driver, so that only the checker tells. */
+  readonly hasFiles: boolean;
+}
+
+const filesystems: readonly ForeignFilesystem[] = [
+  {
+    ...{ name: 'exFAT', type: 'exfat', sizeBytes: 40 * MiB, map: 'partclone.exfat', hasFiles: true },
+    ...{ make: 'mkfs.exfat "$1"', check: 'fsck.exfat -n "$1"' },
+  },
+  {
+    ...{ name: 'F2FS', type: 'f2fs', sizeBytes: 64 * MiB, map: 'partclone.f2fs', hasFiles: true },
+    ...{ make: 'mkfs.f2fs -q "$1"', check: 'fsck.f2fs --dry-run "$1"' },
+  },
+  {
+    ...{ name: 'Minix', type: 'minix', sizeBytes: 32 * MiB, map: 'partclone.minix', hasFiles: true },
+    ...{ make: 'busybox mkfs.minix "$1"', check: 'busybox fsck.minix "$1"' },
+  },
+  {
+    // Debian has no mkfs.hfsplus: xorriso makes the volume, full to the brim; a file that is removed makes room in it.
+    ...{ name: 'HFS+', type: 'hfsplus', sizeBytes: 24 * MiB, map: 'partclone.hfsp', hasFiles: true },
+    makeHere: makeHfsPlus,
+    make: 'mount -t hfsplus "$1" /mnt && rm -r /mnt/* && umount /mnt',
+  },
+  {
+    ...{ name: 'APFS', type: 'apfs', sizeBytes: 600 * MiB, map: 'partclone.apfs', hasFiles: false },
+    makeHere: async (image) => void (await run(['mkapfs', image])),
+    checkHere: async (image) => void (await run(['apfsck', image])),
+  },
+  {
+    ...{ name: 'JFS', type: 'jfs', sizeBytes: 32 * MiB, map: 'raw', hasFiles: true },
+    makeHere: async (image) => void (await run(['mkfs.jfs', '-q', image])),
+    checkHere: async (image) => void (await run(['fsck.jfs', '-n', image])),
+  },
+];
+
+test('filesystems of other systems come back from their used blocks', { skip: noVm }, async (t) => {
+  await takeLabTurn(t);
+  const assets = await buildBootAssets();
+  const folder = mkdtempSync(join(tmpdir(), 'fc-filesystems-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const tree = join(folder, 'tree');
+  makeTree(tree);
+  const archive = join(folder, 'tree.tar');
+  await run(['tar', '-C', tree, '-cf', archive, '.']);
+  const [source, target] = [join(folder, 'source.img'), join(folder, 'target.img')];
+  const starts = filesystems.map((_, i) => MiB + filesystems.slice(0, i).reduce((sum, fs) => sum + fs.sizeBytes, 0));
+  const diskBytes = starts.at(-1)! + filesystems.at(-1)!.sizeBytes + MiB;
+  for (const disk of [source, target]) makeEmptyFile(disk, diskBytes);
+  const lines = filesystems.map((fs, i) => `source${i + 1} : start=${starts[i]! / 512}, size=${fs.sizeBytes / 512}`);
+  await run(['sfdisk', '--quiet', source], { input: ['label: gpt', '', ...lines, ''].join('\n') });
+  for (const [i, fs] of filesystems.entries()) {
+    if (fs.makeHere === undefined) continue;
+    const image = join(folder, 'fs.img');
+    makeEmptyFile(image, fs.sizeBytes);
+    await fs.makeHere(image, tree);
+    await copyBytes(image, source, { seekBytes: starts[i]! });
+    rmSync(image);
+  }
+  const filled = await runOnWorkbench({
+    ...{ assets, workDir: join(folder, 'bench'), disks: [source, archive] },
+    script: filesystems.map(fillScript).join('\n'),
+  });
+  assert.equal(filled.exitCode, 0, filled.output);
+
+  const sink = new ChunkSink();
+  const { warnings } = await capture(diskOf(source), sink.link);
+  const manifest = sink.lay(target);
+  await applyLayout(diskOf(target), manifest.head.layout);
+  await t.test('one without a block map is named', () => {
+    assert.deepEqual(warnings, ['partition 6: jfs has no block map: taken raw']);
+  });
+
+  const looked = await runOnWorkbench({
+    ...{ assets, workDir: join(folder, 'bench'), disks: [target] },
+    script: filesystems.map(lookScript).join('\n'),
+  });
+  assert.equal(looked.exitCode, 0, looked.output);
+  for (const [i, fs] of filesystems.entries()) {
+    await t.test(`${fs.name} is sound, and its files are those of the source`, async () => {
+      const volume = manifest.volumes.find((one) => one.partition === i + 1)!;
+      assert.equal(volume.filesystem, fs.type);
+      assert.equal(volume.map, fs.map);
+      const used = volume.extents.reduce((sum, at, j) => sum + (j % 2 === 0 ? -at : at), 0);
+      assert.ok(used < fs.sizeBytes * 0.9, `${used} bytes of ${fs.sizeBytes} are used`);
+      const words = looked.output.split(`LOOK ${fs.name}\n`)[1]!.split('LOOKED')[0]!;
+      if (fs.hasFiles) {
+        const found = words.split('\n').flatMap((line) => /^([0-9a-f]{64}) {2}\.\/(.*)$/.exec(line) ?? []);
+        const pairs = found.flatMap((_, at) => (at % 3 === 0 ? [`${found[at + 2]} ${found[at + 1]}`] : []));
+        assert.deepEqual(pairs.sort(), digestTree(tree).sort());
+      }
+      if (fs.checkHere !== undefined) {
+        const image = join(folder, 'back.img');
+        await copyBytes(target, image, { skipBytes: starts[i]!, bytes: fs.sizeBytes });
+        await fs.checkHere(image);
+        rmSync(image);
+      }
+    });
+  }
+});
+
+function fillScript(fs: ForeignFilesystem, i: number): string {
+  const device = `/dev/vda${i + 1}`;
+  return [
+    `set -e; set -- ${device}; ${fs.make ?? ':'}`,
+    ...(fs.hasFiles
+      ? [`mount -t ${fs.type} ${device} /mnt`, 'busybox tar -C /mnt -xf /dev/vdb --no-same-owner', 'umount /mnt']
+      : []),
+  ].join('\n');
+}
+
+function lookScript(fs: ForeignFilesystem, i: number): string {
+  const device = `/dev/vda${i + 1}`;
+  return [
+    `set -e; echo "LOOK ${fs.name}"; set -- ${device}; ${fs.check ?? ':'}`,
+    ...(fs.hasFiles
+      ? [
+          `mount -t ${fs.type} -o ro ${device} /mnt; cd /mnt`,
+          'busybox find . -type f -exec busybox sha256sum {} +',
+          'cd /; umount /mnt',
+        ]
+      : []),
+    'echo LOOKED',
+  ].join('\n');
+}
+
+/** The HFS+ part of a hybrid ISO image; behind it, as in a larger partition, lies nothing. */
+async function makeHfsPlus(image: string, tree: string): Promise<void> {
+  const iso = `${image}.iso`;
+  const filler = `${image}.tree`;
+  mkdirSync(filler);
+  await run(['cp', '-r', tree, `${filler}/a`]);
+  await run(['cp', '-r', tree, `${filler}/b`]);
+  await run(['xorriso', '-as', 'mkisofs', '-quiet', '-hfsplus', '-o', iso, filler]);
+  const { stdout } = await run(['partx', '--raw', '--noheadings', '--output', 'START,SECTORS,NAME', '--show', iso]);
+  const [start, sectors] = /^(\d+) (\d+) HFSPLUS/m.exec(stdout)!.slice(1).map(Number) as [number, number];
+  await copyBytes(iso, image, { skipBytes: start * 512, bytes: sectors * 512 });
+  rmSync(iso);
+  rmSync(filler, { recursive: true });
+}
+
+async function copyBytes(
+  from: string,
+  to: string,
+  o: { readonly skipBytes?: number; readonly seekBytes?: number; readonly bytes?: number },
+): Promise<void> {
+  await run([
+    ...['dd', `if=${from}`, `of=${to}`, 'bs=64K', 'conv=notrunc,sparse', 'status=none'],
+    ...['iflag=skip_bytes,count_bytes', 'oflag=seek_bytes'],
+    ...[`skip=${o.skipBytes ?? 0}`, `seek=${o.seekBytes ?? 0}`],
+    ...(o.bytes === undefined ? [] : [`count=${o.bytes}`]),
+  ]);
+}
