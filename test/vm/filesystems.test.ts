@@ -1,6 +1,6 @@
 /** Filesystems that this machine's kernel cannot mount: filled and looked at under the agent's kernel, captured here. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -19,7 +19,8 @@ interface ForeignFilesystem {
   readonly name: string;
   /** As blkid and mount call it. */
   readonly type: string;
-  readonly sizeBytes: number;
+  /** Absent: what `makeHere` has made is just as large as it must be. */
+  readonly sizeBytes?: number;
   readonly map: string;
   /** Shell: makes it on the partition `$1`. Absent: `makeHere` has done so. */
   readonly make?: string;
@@ -30,6 +31,8 @@ interface ForeignFilesystem {
   checkHere?(image: string): Promise<void>;
   /** False: no driver, so that only the checker tells. */
   readonly hasFiles: boolean;
+  /** Made with its files in it, without a free block. */
+  readonly isFull?: boolean;
 }
 
 const filesystems: readonly ForeignFilesystem[] = [
@@ -43,13 +46,13 @@ const filesystems: readonly ForeignFilesystem[] = [
   },
   {
     ...{ name: 'Minix', type: 'minix', sizeBytes: 32 * MiB, map: 'partclone.minix', hasFiles: true },
-    ...{ make: 'busybox mkfs.minix "$1"', check: 'busybox fsck.minix "$1"' },
+    makeHere: async (image) => void (await run(['mkfs.minix', image])),
+    checkHere: async (image) => void (await run(['fsck.minix', '-f', image])),
   },
   {
-    // Debian has no mkfs.hfsplus: xorriso makes the volume, full to the brim; a file that is removed makes room in it.
-    ...{ name: 'HFS+', type: 'hfsplus', sizeBytes: 24 * MiB, map: 'partclone.hfsp', hasFiles: true },
+    // Debian has no mkfs.hfsplus: xorriso makes the volume with its files, full to the brim.
+    ...{ name: 'HFS+', type: 'hfsplus', map: 'partclone.hfsp', hasFiles: true, isFull: true },
     makeHere: makeHfsPlus,
-    make: 'mount -t hfsplus "$1" /mnt && rm -r /mnt/* && umount /mnt',
   },
   {
     ...{ name: 'APFS', type: 'apfs', sizeBytes: 600 * MiB, map: 'partclone.apfs', hasFiles: false },
@@ -72,17 +75,15 @@ test('filesystems of other systems come back from their used blocks', { skip: no
   makeTree(tree);
   const archive = join(folder, 'tree.tar');
   await run(['tar', '-C', tree, '-cf', archive, '.']);
+  const images = await Promise.all(filesystems.map((fs, i) => makeImage(fs, join(folder, `fs${i}.img`), tree)));
+  const sizes = images.map((image) => statSync(image).size);
+  const starts = sizes.map((_, i) => MiB + sizes.slice(0, i).reduce((sum, size) => sum + alignUp(size), 0));
+  const diskBytes = starts.at(-1)! + sizes.at(-1)! + MiB;
   const [source, target] = [join(folder, 'source.img'), join(folder, 'target.img')];
-  const starts = filesystems.map((_, i) => MiB + filesystems.slice(0, i).reduce((sum, fs) => sum + fs.sizeBytes, 0));
-  const diskBytes = starts.at(-1)! + filesystems.at(-1)!.sizeBytes + MiB;
   for (const disk of [source, target]) makeEmptyFile(disk, diskBytes);
-  const lines = filesystems.map((fs, i) => `source${i + 1} : start=${starts[i]! / 512}, size=${fs.sizeBytes / 512}`);
+  const lines = sizes.map((size, i) => `source${i + 1} : start=${starts[i]! / 512}, size=${size / 512}`);
   await run(['sfdisk', '--quiet', source], { input: ['label: gpt', '', ...lines, ''].join('\n') });
-  for (const [i, fs] of filesystems.entries()) {
-    if (fs.makeHere === undefined) continue;
-    const image = join(folder, 'fs.img');
-    makeEmptyFile(image, fs.sizeBytes);
-    await fs.makeHere(image, tree);
+  for (const [i, image] of images.entries()) {
     await copyBytes(image, source, { seekBytes: starts[i]! });
     rmSync(image);
   }
@@ -111,7 +112,8 @@ test('filesystems of other systems come back from their used blocks', { skip: no
       assert.equal(volume.filesystem, fs.type);
       assert.equal(volume.map, fs.map);
       const used = volume.extents.reduce((sum, at, j) => sum + (j % 2 === 0 ? -at : at), 0);
-      assert.ok(used < fs.sizeBytes * 0.9, `${used} bytes of ${fs.sizeBytes} are used`);
+      const most = fs.isFull === true ? 1 : 0.9;
+      assert.ok(used <= sizes[i]! * most, `${used} bytes of ${sizes[i]} are used`);
       const words = looked.output.split(`LOOK ${fs.name}\n`)[1]!.split('LOOKED')[0]!;
       if (fs.hasFiles) {
         const found = words.split('\n').flatMap((line) => /^([0-9a-f]{64}) {2}\.\/(.*)$/.exec(line) ?? []);
@@ -120,7 +122,7 @@ test('filesystems of other systems come back from their used blocks', { skip: no
       }
       if (fs.checkHere !== undefined) {
         const image = join(folder, 'back.img');
-        await copyBytes(target, image, { skipBytes: starts[i]!, bytes: fs.sizeBytes });
+        await copyBytes(target, image, { skipBytes: starts[i]!, bytes: sizes[i]! });
         await fs.checkHere(image);
         rmSync(image);
       }
@@ -132,7 +134,7 @@ function fillScript(fs: ForeignFilesystem, i: number): string {
   const device = `/dev/vda${i + 1}`;
   return [
     `set -e; set -- ${device}; ${fs.make ?? ':'}`,
-    ...(fs.hasFiles
+    ...(fs.hasFiles && fs.isFull !== true
       ? [`mount -t ${fs.type} ${device} /mnt`, 'busybox tar -C /mnt -xf /dev/vdb --no-same-owner', 'umount /mnt']
       : []),
   ].join('\n');
@@ -153,19 +155,25 @@ function lookScript(fs: ForeignFilesystem, i: number): string {
   ].join('\n');
 }
 
-/** The HFS+ part of a hybrid ISO image; behind it, as in a larger partition, lies nothing. */
+/** The file to put on the disk: empty where the workbench makes the filesystem. */
+async function makeImage(fs: ForeignFilesystem, image: string, tree: string): Promise<string> {
+  if (fs.sizeBytes !== undefined) makeEmptyFile(image, fs.sizeBytes);
+  await fs.makeHere?.(image, tree);
+  return image;
+}
+
+/** The HFS+ part of a hybrid ISO image. */
 async function makeHfsPlus(image: string, tree: string): Promise<void> {
   const iso = `${image}.iso`;
-  const filler = `${image}.tree`;
-  mkdirSync(filler);
-  await run(['cp', '-r', tree, `${filler}/a`]);
-  await run(['cp', '-r', tree, `${filler}/b`]);
-  await run(['xorriso', '-as', 'mkisofs', '-quiet', '-hfsplus', '-o', iso, filler]);
-  const { stdout } = await run(['partx', '--raw', '--noheadings', '--output', 'START,SECTORS,NAME', '--show', iso]);
-  const [start, sectors] = /^(\d+) (\d+) HFSPLUS/m.exec(stdout)!.slice(1).map(Number) as [number, number];
+  await run(['xorriso', '-as', 'mkisofs', '-quiet', '-hfsplus', '-o', iso, tree]);
+  const { stdout } = await run(['partx', '--noheadings', '--output', 'START,SECTORS,NAME', '--show', iso]);
+  const [start, sectors] = /^\s*(\d+)\s+(\d+)\s+HFSPLUS/m.exec(stdout)!.slice(1).map(Number) as [number, number];
   await copyBytes(iso, image, { skipBytes: start * 512, bytes: sectors * 512 });
   rmSync(iso);
-  rmSync(filler, { recursive: true });
+}
+
+function alignUp(bytes: number): number {
+  return Math.ceil(bytes / MiB) * MiB;
 }
 
 async function copyBytes(
