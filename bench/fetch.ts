@@ -9,7 +9,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { readyBootAssets } from '#lab/boot-cache.ts';
 import { Lab } from '#lab/lab.ts';
 import { inNamespace } from '#lab/network.ts';
-import { livingProcesses } from '#lab/run-folder.ts';
 import { KnownError } from '#protocol/errors.ts';
 import { run } from '#system/run.ts';
 
@@ -106,8 +105,7 @@ async function fetchAll(
 }
 
 function daemonOf(lab: Lab): Server {
-  const record = livingProcesses(lab.folder).find(({ what }) => what === 'daemon')!;
-  return { name: 'fleetcast', url: `${lab.agentUrl}/boot/v1/files/${FILE}`, pid: record.pid };
+  return { name: 'fleetcast', url: `${lab.agentUrl}/boot/v1/files/${FILE}`, pid: lab.findRunning('daemon')!.pid };
 }
 
 /** One process, as the daemon is one. Only unpacked, never installed; none when its package cannot be fetched. */

@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readyBootAssets } from '#lab/boot-cache.ts';
+import { linesOf } from '#lab/console-words.ts';
 import { Lab } from '#lab/lab.ts';
 import { type VirtualMachine, type VmFirmware, vmFirmwares } from '#lab/virtual-machine.ts';
 import { VmRack } from '#lab/vm-rack.ts';
@@ -16,8 +17,6 @@ const LINK_MBIT = 1000;
 const LIMIT_MS = 300_000;
 /** How late a moment of the console may be noticed. */
 const LOOK_EVERY_MS = 20;
-/** QEMU leaves terminal control codes of firmware in the log. */
-const CONTROL_CODES = /\x1b\[[0-9;?=]*[A-Za-z]/g;
 
 interface Row {
   readonly name: string;
@@ -64,7 +63,7 @@ async function watchConsole(rack: VmRack, vm: VirtualMachine): Promise<Moment[]>
   const moments: Moment[] = [];
   const deadline = performance.now() + LIMIT_MS;
   for (;;) {
-    const lines = rack.serialText(vm).replace(CONTROL_CODES, '').split('\n').slice(0, -1);
+    const lines = linesOf(rack.serialText(vm)).slice(0, -1);
     for (const text of lines.slice(moments.length)) {
       moments.push({ atMs: Date.now(), from: 'console', text: text.trim() });
     }

@@ -8,14 +8,29 @@ import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import { makeCpio } from '#pxe-assets/cpio.ts';
 import { run } from '#system/run.ts';
+import { plantFileTree } from './file-tree.ts';
+import { upLine } from './up-line.ts';
 
 const MIB = 1024 * 1024;
 const SECTOR_BYTES = 512;
 const MBR_CODE = '/usr/lib/syslinux/mbr/mbr.bin';
 const BUSYBOX = '/bin/busybox';
 const esp = { startBytes: MIB, sizeBytes: 42 * MIB };
-const root = { startBytes: 43 * MIB, sizeBytes: 20 * MIB };
-export const BOOTABLE_DISK_BYTES = 64 * MIB;
+const ROOT_START_BYTES = esp.startBytes + esp.sizeBytes;
+/** The root filesystem without files of `usedMiB`. */
+const EMPTY_ROOT_BYTES = 20 * MIB;
+/** The size of a disk without files of `usedMiB`. */
+export const BOOTABLE_DISK_BYTES = bootableDiskBytes(0);
+
+/** `usedMiB`: see BootableDiskOptions. */
+export function bootableDiskBytes(usedMiB: number): number {
+  return ROOT_START_BYTES + rootBytes(usedMiB) + MIB;
+}
+
+/** As on a real disk, most of it is unused. */
+function rootBytes(usedMiB: number): number {
+  return EMPTY_ROOT_BYTES + usedMiB * 2 * MIB;
+}
 
 export interface BootableDiskOptions {
   /** The file to make. */
@@ -26,22 +41,19 @@ export interface BootableDiskOptions {
   readonly assets: string;
   /** What its operating system calls itself. */
   readonly name: string;
-}
-
-/** What the operating system on the disk says on the serial console when it is up. */
-export function upLine(name: string): string {
-  return `RESTORED-OS-IS-UP ${name}`;
+  /** Files on its root filesystem, in MiB, taken from this machine's /usr. Default: none but its own. */
+  readonly usedMiB?: number;
 }
 
 /** Throws PROGRAM_MISSING, PROGRAM_FAILED. */
 export async function buildBootableDisk(options: BootableDiskOptions): Promise<void> {
-  const { path, workDir } = options;
+  const { path, workDir, usedMiB = 0 } = options;
   mkdirSync(workDir, { recursive: true });
   try {
     rmSync(path, { force: true });
     closeSync(openSync(path, 'w'));
-    truncateSync(path, BOOTABLE_DISK_BYTES);
-    await run(['sfdisk', '--quiet', path], { input: partitionScript });
+    truncateSync(path, bootableDiskBytes(usedMiB));
+    await run(['sfdisk', '--quiet', path], { input: partitionScript(usedMiB) });
     writeAt(path, readFileSync(MBR_CODE), 0);
     await fillSystemPartition(options);
     await fillRoot(options);
@@ -52,14 +64,15 @@ export async function buildBootableDisk(options: BootableDiskOptions): Promise<v
 
 const inSectors = (part: { startBytes: number; sizeBytes: number }) =>
   `start=${part.startBytes / SECTOR_BYTES}, size=${part.sizeBytes / SECTOR_BYTES}`;
-const partitionScript = [
-  'label: dos',
-  'label-id: 0xf1ee7ca5',
-  'unit: sectors',
-  `${inSectors(esp)}, type=ef, bootable`,
-  `${inSectors(root)}, type=83`,
-  '',
-].join('\n');
+const partitionScript = (usedMiB: number) =>
+  [
+    'label: dos',
+    'label-id: 0xf1ee7ca5',
+    'unit: sectors',
+    `${inSectors(esp)}, type=ef, bootable`,
+    `${inSectors({ startBytes: ROOT_START_BYTES, sizeBytes: rootBytes(usedMiB) })}, type=83`,
+    '',
+  ].join('\n');
 
 async function fillSystemPartition({ path, workDir, assets, name }: BootableDiskOptions): Promise<void> {
   // `-h`: the boot code in the partition adds the sectors before it to every address.
@@ -110,14 +123,15 @@ function makeInitrd(name: string): Buffer {
   );
 }
 
-async function fillRoot({ path, workDir, name }: BootableDiskOptions): Promise<void> {
+async function fillRoot({ path, workDir, name, usedMiB = 0 }: BootableDiskOptions): Promise<void> {
   const tree = join(workDir, 'root');
+  if (usedMiB > 0) plantFileTree(tree, usedMiB * MIB, 1);
   mkdirSync(join(tree, 'etc'), { recursive: true });
   writeFileSync(join(tree, 'etc/hostname'), `${name}\n`);
   writeFileSync(join(tree, 'etc/issue'), 'The operating system of a virtual machine in the lab\n');
   await run([
     ...['mke2fs', '-q', '-F', '-t', 'ext4', '-b', '4096', '-L', 'root', '-d', tree],
-    ...['-E', `offset=${root.startBytes}`, path, `${root.sizeBytes / 1024}k`],
+    ...['-E', `offset=${ROOT_START_BYTES}`, path, `${rootBytes(usedMiB) / 1024}k`],
   ]);
 }
 

@@ -12,17 +12,30 @@ export interface HostOutcome {
   readonly isRight: boolean;
 }
 
+/** What a virtual machine did with its restored disk. */
+export interface VmOutcome {
+  readonly name: string;
+  readonly firmware: string;
+  /** What the restored system said on the serial console; undefined: nothing. */
+  readonly line: string | undefined;
+}
+
 export interface DemoFacts {
   readonly session: SessionView;
   readonly image: ImageView;
   readonly bare: BareCast | undefined;
   readonly outcomes: readonly HostOutcome[];
+  readonly vms: readonly VmOutcome[];
   readonly linkMbit: number;
   readonly demoSeconds: number;
 }
 
 export interface DemoJson {
   readonly hosts: number;
+  /** How many of the hosts are virtual machines. */
+  readonly vms: number;
+  /** Virtual machines whose restored system said its line. */
+  readonly vmsBooted: number;
   /** By the daemon's word. */
   readonly succeeded: number;
   /** By the word of foreign programs. */
@@ -70,12 +83,14 @@ export function demoTable(outcomes: readonly HostOutcome[]): string {
 }
 
 export function demoSummary(facts: DemoFacts): { lines: string[]; json: DemoJson } {
-  const { session, image, bare, outcomes, linkMbit } = facts;
+  const { session, image, bare, outcomes, vms, linkMbit } = facts;
   const first = session.casts[0];
   const firstSeconds = first ? secondsOf(first) : undefined;
   const results = outcomes.flatMap(({ task }) => task?.deployResult ?? []);
   const json: DemoJson = {
     hosts: outcomes.length,
+    vms: vms.length,
+    vmsBooted: vms.filter(({ line }) => line !== undefined).length,
     succeeded: outcomes.filter(({ task }) => task?.state === 'succeeded').length,
     verified: outcomes.filter(({ isRight }) => isRight).length,
     imageBytes: image.versions[0]?.usedBytes ?? 0,
@@ -90,6 +105,8 @@ export function demoSummary(facts: DemoFacts): { lines: string[]; json: DemoJson
     demoSeconds: round(facts.demoSeconds),
   };
   const lines = [
+    ...vms.map(({ name, firmware, line }) => `${name} (${firmware}), serial console: ${line ?? 'NOTHING'}`),
+    ...(vms.length === 0 ? [] : [`${json.vmsBooted} of ${json.vms} virtual machines booted what was restored.`]),
     `${json.verified} of ${json.hosts} hosts have the image: partition table, filesystems and every file are equal to the golden disk's.`,
     `${mib(json.imageBytes)} of disk went as ${mib(json.wireBytes)} over a ${linkMbit} Mbit/s link in ${json.castSeconds} s; ` +
       `from the order to the last verified host: ${json.totalSeconds} s.`,

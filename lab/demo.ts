@@ -1,26 +1,31 @@
 /**
- * `npm run demo [-- --hosts N --json --keep --link-mbit N --used-mib N]`: the whole road of one deployment on a virtual
- * network, with the commands that an admin would type. Exit code 0 only when every disk was found right by foreign programs.
+ * `npm run demo [-- --hosts N --vm --json --keep --link-mbit N --used-mib N]`: the whole road of one deployment on a virtual
+ * network, with the commands that an admin would type. With `--vm` two of the hosts are virtual machines with real firmware.
+ * Exit code 0 only when every disk was found right by foreign programs, and every virtual machine booted what was restored.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import type { HostView, ImageView, SessionView } from '#protocol/admin-api.ts';
 import { KnownError, knownError } from '#protocol/errors.ts';
 import { type BareCast, runBareCast } from './bare-cast.ts';
-import { demoSummary, demoTable, type HostOutcome } from './demo-report.ts';
+import { readyBootAssets } from './boot-cache.ts';
+import { bootableDiskBytes, buildBootableDisk } from './bootable-disk.ts';
+import { DEMO_USAGE, type DemoOptions, readDemoOptions } from './demo-options.ts';
+import { demoSummary, demoTable, type HostOutcome, type VmOutcome } from './demo-report.ts';
+import { DemoVms } from './demo-vms.ts';
 import { type CheckResult, checkDisks, readDiskFacts } from './foreign-check.ts';
-import { buildGoldenDisk, DEFAULT_USED_MIB, planGoldenDisk } from './golden-disk.ts';
+import { buildGoldenDisk, planGoldenDisk } from './golden-disk.ts';
 import { Lab } from './lab.ts';
+import { GOLDEN } from './machines.ts';
+import { requireRoot } from './require-root.ts';
 import { scratchOf } from './run-folder.ts';
-import { MAX_LAB_HOSTS } from './topology.ts';
+import { requireVirtualMachines, vmFirmwareTitles } from './virtual-machine.ts';
 
-const GOLDEN = 'golden';
 const GROUP = 'room';
 const IMAGE = 'demo';
-/** 42 programs that start at once on two cores need a while. */
-const REGISTER_LIMIT_MS = 180_000;
+/** 42 programs that start at once on two cores need a while, and so does emulated firmware. */
+const REGISTER_LIMIT_MS = 300_000;
 const SHUTDOWN_LIMIT_MS = 60_000;
 const POLL_MS = 250;
 
@@ -28,24 +33,14 @@ const EXIT_SOME_FAILED = 3;
 const EXIT_USAGE = 2;
 const EXIT_DENIED = 12;
 
-interface DemoOptions {
-  readonly hosts: number;
-  readonly linkMbit: number;
-  readonly usedMiB: number;
-  readonly json: boolean;
-  readonly keep: boolean;
-}
-
-/** A rate at which two cores are not the limit (measured: 42 agents hold 10 Mbit/s, 8 hold 50 to 100). */
-function linkMbitFor(hosts: number): number {
-  if (hosts <= 4) return 100;
-  if (hosts <= 8) return 50;
-  return hosts <= 16 ? 25 : 10;
-}
-
 async function main(): Promise<number> {
-  const options = readOptions();
-  if (options === undefined) return EXIT_USAGE;
+  let options: DemoOptions;
+  try {
+    options = readDemoOptions(process.argv.slice(2));
+  } catch (error) {
+    console.error(`${(error as Error).message}\n  Next: ${DEMO_USAGE}`);
+    return EXIT_USAGE;
+  }
   const interrupt = new AbortController();
   let exitCode: number | undefined;
   for (const [signal, code] of [['SIGINT', 130] as const, ['SIGTERM', 143] as const, ['SIGHUP', 129] as const]) {
@@ -69,30 +64,44 @@ async function main(): Promise<number> {
 /** True when every host has the image, by the word of foreign programs. The lab is gone when this ends, unless it is to be kept. */
 async function runDemo(options: DemoOptions, signal: AbortSignal): Promise<boolean> {
   const beganAtMs = performance.now();
-  const names = Array.from({ length: options.hosts }, (_, i) => `pc-${String(i + 1).padStart(2, '0')}`);
-  const lab = await Lab.create({
-    hosts: [GOLDEN, ...names],
-    linkMbit: options.linkMbit,
-    diskBytes: planGoldenDisk(options.usedMiB, 1).diskBytes,
-    onNotice: say,
-  });
+  requireRoot('The virtual lab');
+  const assets = options.vms.length > 0 ? await prepareForVms(signal) : undefined;
+  const light = Array.from({ length: options.hosts - options.vms.length }, (_, i) => lightName(i));
+  const diskBytes =
+    assets === undefined ? planGoldenDisk(options.usedMiB, 1).diskBytes : bootableDiskBytes(options.usedMiB);
+  const lab = await Lab.create({ hosts: [GOLDEN, ...light], linkMbit: options.linkMbit, diskBytes, onNotice: say });
   let isKept = false;
+  let vms: DemoVms | undefined;
   try {
     signal.throwIfAborted();
-    say(`Lab ${lab.folder.run}: a switch, a server, ${names.length} hosts and the golden machine.`);
+    vms = await DemoVms.plugIn(lab, options.vms, diskBytes);
+    const names = [...light, ...vms.all.map(({ name }) => name)];
+    say(
+      `Lab ${lab.folder.run}: a switch, a server, ${light.length} light hosts${describeVms(vms)} and the golden machine.`,
+    );
     say(`The server's link runs at ${options.linkMbit} Mbit/s, so that this machine is not what is measured.`);
-    say(`Building the golden disk (GPT: FAT32 ESP, ext4 with ${options.usedMiB} MiB of files, swap) …`);
     const goldenDisk = lab.diskOf(lab.host(GOLDEN));
     const scratch = scratchOf(lab.folder);
-    await buildGoldenDisk({ path: goldenDisk, workDir: scratch, usedMiB: options.usedMiB }, signal);
+    const { usedMiB } = options;
+    if (assets === undefined) {
+      say(`Building the golden disk (GPT: FAT32 ESP, ext4 with ${usedMiB} MiB of files, swap) …`);
+      await buildGoldenDisk({ path: goldenDisk, workDir: scratch, usedMiB }, signal);
+    } else {
+      say(
+        `Building a golden disk that boots (MBR: FAT32 with loaders and a kernel, ext4 with ${usedMiB} MiB of files) …`,
+      );
+      await buildBootableDisk({ path: goldenDisk, workDir: scratch, assets, name: GOLDEN, usedMiB });
+      lab.giveBootAssets(assets);
+    }
 
     showCommand(['serve', '--config', lab.configPath], `ip netns exec ${lab.topology.serverNamespace} `);
-    await lab.startDaemon();
-    await command(lab, ['host', 'import', lab.writeHostList(GROUP, names)], signal);
+    await lab.startDaemon({ moreConfig: vms.daemonConfig });
+    await command(lab, ['host', 'import', lab.writeHostList(GROUP, names, vms.all)], signal);
 
     say('Powering all machines on …');
     for (const host of lab.topology.hosts) lab.powerOn(host);
-    await untilRegistered(lab, signal);
+    vms.powerOn();
+    await untilRegistered(lab, vms, signal);
     await command(lab, ['host', 'list'], signal);
     await command(lab, ['capture', GOLDEN, '--as', IMAGE], signal);
     await command(lab, ['image', 'show', IMAGE], signal);
@@ -101,26 +110,29 @@ async function runDemo(options: DemoOptions, signal: AbortSignal): Promise<boole
     const session = await newestDeployment(lab);
     const image = (await lab.get(`/api/v1/images/${IMAGE}`)) as ImageView;
 
+    if (vms.all.length > 0) say('The virtual machines start again, now from the disks that were restored …');
+    const booted = await vms.untilBooted(session, signal);
     say('Checking every disk with sfdisk, blkid, e2fsck, debugfs, fsck.fat, mtools and b3sum …');
-    await untilAsleep(lab, names, signal);
+    await untilAsleep(lab, light, signal);
     const golden = await readDiskFacts(goldenDisk, scratch, signal);
-    const disks = names.map((name) => lab.diskOf(lab.host(name)));
+    const disks = names.map((name) => vms!.diskOf(name) ?? lab.diskOf(lab.host(name)));
     const checks = await checkDisks(golden, disks, { workDir: scratchOf(lab.folder), signal });
-    const outcomes = names.map((name, i) => outcomeOf(name, session, checks[i]!));
+    const outcomes = names.map((name, i) => outcomeOf(name, session, checks[i]!, booted));
 
     const bare = await measureBareCast(lab, session, signal);
     console.log(`\n${demoTable(outcomes)}`);
-    const totals = { session, image, bare, outcomes, linkMbit: options.linkMbit };
+    const totals = { session, image, bare, outcomes, vms: booted, linkMbit: options.linkMbit };
     const { lines, json } = demoSummary({ ...totals, demoSeconds: (performance.now() - beganAtMs) / 1000 });
     for (const line of lines) console.log(line);
     if (options.keep) {
       isKept = true;
-      tellHowToPlay(lab);
+      tellHowToPlay(lab, vms);
     }
+    if (options.vms.length === 0) say('With real firmware, from power-on to the restored system: npm run demo -- --vm');
     if (options.json) console.log(JSON.stringify(json));
     return deployed === 0 && outcomes.every(({ isRight }) => isRight);
   } catch (error) {
-    if (!signal.aborted) showLastWords(lab);
+    if (!signal.aborted) showLastWords(lab, vms);
     throw error;
   } finally {
     if (!isKept) await lab.takeDown();
@@ -128,47 +140,13 @@ async function runDemo(options: DemoOptions, signal: AbortSignal): Promise<boole
 }
 
 /** The logs go with the lab: what may explain a failure is shown before. */
-function showLastWords(lab: Lab): void {
-  for (const path of [lab.daemonLog, ...lab.topology.hosts.slice(0, 2).map((host) => lab.consoleOf(host))]) {
+function showLastWords(lab: Lab, vms: DemoVms | undefined): void {
+  const consoles = lab.topology.hosts.slice(0, 2).map((host) => lab.consoleOf(host));
+  for (const path of [lab.daemonLog, ...consoles, ...(vms?.consolePaths ?? [])]) {
     if (!existsSync(path)) continue;
     const lines = readFileSync(path, 'utf8').trimEnd().split('\n').slice(-15);
     console.error(`\n--- last lines of ${path}\n${lines.join('\n')}`);
   }
-}
-
-function readOptions(): DemoOptions | undefined {
-  try {
-    const { values } = parseArgs({
-      options: {
-        hosts: { type: 'string', default: '8' },
-        'link-mbit': { type: 'string' },
-        'used-mib': { type: 'string', default: String(DEFAULT_USED_MIB) },
-        json: { type: 'boolean', default: false },
-        keep: { type: 'boolean', default: false },
-      },
-    });
-    const hosts = wholeNumber('--hosts', values.hosts, 1, MAX_LAB_HOSTS - 1);
-    return {
-      hosts,
-      linkMbit: wholeNumber('--link-mbit', values['link-mbit'] ?? String(linkMbitFor(hosts)), 1, 10_000),
-      usedMiB: wholeNumber('--used-mib', values['used-mib'], 8, 16_384),
-      json: values.json,
-      keep: values.keep,
-    };
-  } catch (error) {
-    console.error(
-      `${(error as Error).message}\n  Next: npm run demo -- [--hosts N] [--json] [--keep] [--link-mbit N] [--used-mib N]`,
-    );
-    return undefined;
-  }
-}
-
-function wholeNumber(option: string, text: string, least: number, most: number): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < least || value > most) {
-    throw new RangeError(`${option} takes a whole number from ${least} to ${most}, not ${text}`);
-  }
-  return value;
 }
 
 /** Runs a CLI command as an admin would see it. Throws PROGRAM_FAILED for an exit code that is not foreseen. */
@@ -185,19 +163,21 @@ function showCommand(args: readonly string[], prefix = ''): void {
 }
 
 /** Every host has told the server its disks. */
-async function untilRegistered(lab: Lab, signal: AbortSignal): Promise<void> {
+async function untilRegistered(lab: Lab, vms: DemoVms, signal: AbortSignal): Promise<void> {
   const deadline = performance.now() + REGISTER_LIMIT_MS;
   for (;;) {
+    vms.tellNews();
     const hosts = (await lab.get('/api/v1/hosts')) as HostView[];
     const missing = hosts.filter((host) => host.inventory === undefined);
     if (missing.length === 0) return;
-    const unplugged = lab.topology.hosts.find((host) => !lab.isPluggedIn(host));
+    const light = lab.topology.hosts.find((host) => !lab.isPluggedIn(host));
+    const unplugged = light ? { name: light.name, console: lab.consoleOf(light) } : vms.findUnplugged();
     if (unplugged !== undefined) {
-      const reason = `its program ended; see the last lines of ${lab.consoleOf(unplugged)}`;
+      const reason = `its program ended; see the last lines of ${unplugged.console}`;
       throw knownError('AGENT_FAILED', { host: unplugged.name, reason });
     }
     if (performance.now() > deadline) {
-      const reason = `${missing.map(({ name }) => name).join(', ')} did not come; see ${lab.consoleOf(lab.host(missing[0]!.name))}`;
+      const reason = `${missing.map(({ name }) => name).join(', ')} did not come; see the consoles in ${lab.folder.path}`;
       throw knownError('AGENT_FAILED', { host: missing[0]!.name, reason });
     }
     await delay(POLL_MS, undefined, { signal });
@@ -218,10 +198,14 @@ async function newestDeployment(lab: Lab): Promise<SessionView> {
   return (await lab.get(`/api/v1/sessions/${sessionId}`)) as SessionView;
 }
 
-function outcomeOf(name: string, session: SessionView, check: CheckResult): HostOutcome {
+function outcomeOf(name: string, session: SessionView, check: CheckResult, booted: readonly VmOutcome[]): HostOutcome {
   const task = session.tasks.find(({ host }) => host === name);
-  const problems =
-    task?.state === 'succeeded' ? check.problems : [task?.error?.message ?? 'took no part', ...check.problems];
+  const isSilent = booted.some((vm) => vm.name === name && vm.line === undefined);
+  const problems = [
+    ...(task?.state === 'succeeded' ? [] : [task?.error?.message ?? 'took no part']),
+    ...check.problems,
+    ...(isSilent ? ['what was restored said nothing on the serial console'] : []),
+  ];
   return { name, task, files: check.files, problems, isRight: problems.length === 0 };
 }
 
@@ -233,7 +217,26 @@ async function measureBareCast(lab: Lab, session: SessionView, signal: AbortSign
   return runBareCast(lab, lab.topology.hosts.slice(1, 1 + first.receivers), first.bytes, signal);
 }
 
-function tellHowToPlay(lab: Lab): void {
+/** What the virtual machines need, made before there is a lab. Throws PROGRAM_MISSING. Gives the folder of the boot assets. */
+async function prepareForVms(signal: AbortSignal): Promise<string> {
+  requireVirtualMachines();
+  say('Boot assets: kernel, agent and boot loaders (built when they are not up to date, about a minute) …');
+  const assets = await readyBootAssets((line) => console.log(`  ${line}`));
+  signal.throwIfAborted();
+  return assets;
+}
+
+function lightName(index: number): string {
+  return `pc-${String(index + 1).padStart(2, '0')}`;
+}
+
+function describeVms(vms: DemoVms): string {
+  if (vms.all.length === 0) return '';
+  const named = vms.all.map(({ name, firmware }) => `${name} with ${vmFirmwareTitles[firmware]}`);
+  return `, ${vms.all.length} virtual machines (${named.join(', ')})`;
+}
+
+function tellHowToPlay(lab: Lab, vms: DemoVms): void {
   const { serverNamespace, hosts } = lab.topology;
   const on = `bin/fleetcast --socket ${lab.socketPath}`;
   console.log(
@@ -247,6 +250,7 @@ function tellHowToPlay(lab: Lab): void {
       `  ip netns exec ${serverNamespace} bash                      (a shell on the server)`,
       `  ip netns exec ${hosts[1]!.namespace} bash                    (a shell on the network of ${hosts[1]!.name})`,
       `  ls ${join(lab.folder.path, 'disks')}`,
+      ...vms.consolePaths.map((path) => `  tail -f ${path}`),
       'To remove it: npm run lab:clean',
       '',
     ].join('\n'),

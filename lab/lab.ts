@@ -4,7 +4,16 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, openSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -16,7 +25,7 @@ import { inNamespace, setUpNetwork } from './network.ts';
 import { endProcesses, isAlive, type ProcessRecord, processesIn } from './process-record.ts';
 import { raiseReceiveBuffer } from './receive-buffer.ts';
 import { requireRoot } from './require-root.ts';
-import { createRunFolder, forgetProcess, noteProcess, type RunFolder } from './run-folder.ts';
+import { createRunFolder, forgetProcess, livingProcesses, noteProcess, type RunFolder } from './run-folder.ts';
 import { type LabHost, planTopology, type Topology } from './topology.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -91,7 +100,9 @@ export class Lab {
   /** A lab that another program made and left up. Throws ENOENT when there is none in that folder. */
   static attach(path: string): Lab {
     const topology = JSON.parse(readFileSync(join(path, TOPOLOGY_FILE), 'utf8')) as Topology;
-    return new Lab(topology, { run: topology.run, path });
+    const lab = new Lab(topology, { run: topology.run, path });
+    lab.#daemon = lab.findRunning('daemon');
+    return lab;
   }
 
   /** Base URL of the agent API. */
@@ -127,12 +138,17 @@ export class Lab {
     this.#daemon = daemon;
     const deadline = performance.now() + DAEMON_START_MS;
     while (!(await this.#daemonAnswers())) {
-      if (!isAlive(daemon)) throw programFailed(argv, 'it ended at once', readFileSync(this.daemonLog, 'utf8'));
+      if (!isAlive(daemon)) throw programFailed(argv, 'it ended at once', this.readDaemonLog());
       if (performance.now() > deadline) {
-        throw programFailed(argv, `no answer in ${DAEMON_START_MS / 1000} s`, readFileSync(this.daemonLog, 'utf8'));
+        throw programFailed(argv, `no answer in ${DAEMON_START_MS / 1000} s`, this.readDaemonLog());
       }
       await delay(POLL_MS);
     }
+  }
+
+  /** Everything that the daemon has logged. */
+  readDaemonLog(): string {
+    return readFileSync(this.daemonLog, 'utf8');
   }
 
   /** The daemon's config file. `more`: further lines of TOML; without a section [boot] DHCP and TFTP are off, as light hosts need neither. */
@@ -151,10 +167,14 @@ export class Lab {
     writeFileSync(this.configPath, `${lines.join('\n')}\n${boot}${more}`);
   }
 
-  /** A list for `fleetcast host import`: every host, those named in a group. Returns its path. */
-  writeHostList(group: string, members: readonly string[]): string {
+  /** A list for `fleetcast host import`: every light host and `others`, those named in a group. Returns its path. */
+  writeHostList(
+    group: string,
+    members: readonly string[],
+    others: readonly { name: string; mac: string }[] = [],
+  ): string {
     const path = join(this.folder.path, 'hosts.csv');
-    const lines = this.topology.hosts.map(({ name, mac }) =>
+    const lines = [...this.topology.hosts, ...others].map(({ name, mac }) =>
       [name, mac, ...(members.includes(name) ? [group] : [])].join(),
     );
     writeFileSync(path, `${lines.join('\n')}\n`);
@@ -173,7 +193,7 @@ export class Lab {
 
   /** Plugs a host in. `asleep`: it waits for a magic packet. */
   powerOn(host: LabHost, power: 'on' | 'asleep' = 'on'): void {
-    if (this.#light.has(host.name)) throw new RangeError(`${host.name} is already plugged in`);
+    if (this.isPluggedIn(host)) throw new RangeError(`${host.name} is already plugged in`);
     const argv = [
       ...['bin/node', 'lab/light-host.ts', '--server', this.agentUrl],
       ...['--mac', host.mac, '--uuid', host.systemUuid, '--power', power],
@@ -186,11 +206,17 @@ export class Lab {
   /** False when its program has ended, which a light host never does by itself. */
   isPluggedIn(host: LabHost): boolean {
     const firmware = this.#light.get(host.name);
-    return firmware !== undefined && isAlive(firmware);
+    return (firmware !== undefined && isAlive(firmware)) || this.findRunning(host.name) !== undefined;
+  }
+
+  /** A program that the lab runs, whoever started it: by the name that `start` was given. */
+  findRunning(what: string): ProcessRecord | undefined {
+    return livingProcesses(this.folder).find((record) => record.what === what);
   }
 
   /** It has powered off and waits for a magic packet, by the last line of its console. */
   isAsleep(host: LabHost): boolean {
+    if (!existsSync(this.consoleOf(host))) return false;
     const lines = readFileSync(this.consoleOf(host), 'utf8').trimEnd().split('\n');
     return lines.at(-1)?.includes('powered off') ?? false;
   }

@@ -1,21 +1,18 @@
-/** `bin/node lab/power-on.ts LAB [HOST…]`: presses the power button of every machine, or of those named, of a lab that is up. */
-import { KnownError } from '#protocol/errors.ts';
+/** `bin/node lab/power-on.ts LAB [MACHINE…]`: presses the power button of every machine, or of those named, of a lab that is up. */
 import { Lab } from './lab.ts';
+import { LabUsageError, runLabProgram } from './lab-program.ts';
+import { Machines } from './machines.ts';
 import { requireRoot } from './require-root.ts';
+import { VmRack } from './vm-rack.ts';
 
-const [path, ...names] = process.argv.slice(2);
-if (path === undefined) {
-  console.error('Which lab? bin/node lab/power-on.ts LAB [HOST…], with the LAB that lab/up.ts printed');
-  process.exit(2);
-}
-try {
+await runLabProgram('bin/node lab/power-on.ts LAB [MACHINE…], with the LAB that lab/up.ts printed', async () => {
+  const [path, ...names] = process.argv.slice(2);
+  if (path === undefined) throw new LabUsageError('Which lab?');
   requireRoot('A lab');
   const lab = Lab.attach(path);
-  const hosts = names.length > 0 ? names.map((name) => lab.host(name)) : lab.topology.hosts;
-  for (const host of hosts) lab.powerOn(host);
-  console.log(`on: ${hosts.map(({ name }) => name).join(', ')}`);
-} catch (error) {
-  if (!(error instanceof KnownError)) throw error;
-  console.error(`${error.code}: ${error.message}\n  Next: ${error.next}`);
-  process.exitCode = error.code === 'NOT_ROOT' ? 12 : 1;
-}
+  const machines = new Machines(lab, VmRack.attach(lab));
+  const wanted = names.length > 0 ? names.map((name) => machines.find(name)) : machines.all;
+  for (const machine of wanted) await machines.switchOn(machine);
+  console.log(`on: ${wanted.map(({ name }) => name).join(', ')}`);
+  return 0;
+});

@@ -52,8 +52,13 @@ export function listRunFolders(): RunFolder[] {
 
 /** True while the program that made the lab runs. A lab that was kept (`--keep`) has no living owner. */
 export function hasLivingOwner(folder: RunFolder): boolean {
-  const owner = readRecord(join(folder.path, 'owner.json'));
+  const owner = ownerOf(folder);
   return owner !== undefined && isAlive(owner);
+}
+
+/** The program that made the lab; it may have ended. */
+export function ownerOf(folder: RunFolder): ProcessRecord | undefined {
+  return readRecord(join(folder.path, 'owner.json'));
 }
 
 export function noteProcess(folder: RunFolder, pid: number, what: string): ProcessRecord {

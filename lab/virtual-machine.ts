@@ -5,11 +5,19 @@
 import { createHash } from 'node:crypto';
 import { closeSync, copyFileSync, existsSync, mkdirSync, openSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
+import { knownError } from '#protocol/errors.ts';
 import { uuidFrom } from './topology.ts';
 
 /** `uefi` knows the Secure Boot of `secure-boot` not at all; `uefi-http` asks for a URL instead of TFTP. */
 export const vmFirmwares = ['bios', 'uefi', 'secure-boot', 'uefi-http'] as const;
 export type VmFirmware = (typeof vmFirmwares)[number];
+/** For people. */
+export const vmFirmwareTitles: Readonly<Record<VmFirmware, string>> = {
+  bios: 'BIOS',
+  uefi: 'UEFI',
+  'secure-boot': 'Secure Boot',
+  'uefi-http': 'UEFI HTTP Boot',
+};
 
 /** Addresses of the lab's DHCP pool: one each (lab.ts). */
 export const MAX_VIRTUAL_MACHINES = 5;
@@ -119,17 +127,24 @@ const machineArguments: Readonly<Record<VmFirmware, readonly string[]>> = {
   ],
 };
 
+const needed = [
+  { path: '/usr/bin/qemu-system-x86_64', from: 'qemu-system-x86' },
+  { path: join(OVMF, 'OVMF_CODE_4M.secboot.fd'), from: 'ovmf' },
+  { path: join(IPXE_ROMS, 'pxe-virtio.rom'), from: 'ipxe-qemu' },
+  { path: '/usr/bin/mmdebstrap', from: 'mmdebstrap' },
+  { path: '/usr/bin/mksquashfs', from: 'squashfs-tools' },
+  { path: '/usr/bin/syslinux', from: 'syslinux' },
+  { path: '/usr/lib/syslinux/mbr/mbr.bin', from: 'syslinux-common' },
+];
+
 /** Why no virtual machine can run here, with what to do; undefined when they can. */
 export function missingForVirtualMachines(): string | undefined {
-  const needed = [
-    { path: '/usr/bin/qemu-system-x86_64', from: 'qemu-system-x86' },
-    { path: join(OVMF, 'OVMF_CODE_4M.secboot.fd'), from: 'ovmf' },
-    { path: join(IPXE_ROMS, 'pxe-virtio.rom'), from: 'ipxe-qemu' },
-    { path: '/usr/bin/mmdebstrap', from: 'mmdebstrap' },
-    { path: '/usr/bin/mksquashfs', from: 'squashfs-tools' },
-    { path: '/usr/bin/syslinux', from: 'syslinux' },
-    { path: '/usr/lib/syslinux/mbr/mbr.bin', from: 'syslinux-common' },
-  ];
   const missing = needed.filter(({ path }) => !existsSync(path)).map(({ from }) => from);
   return missing.length === 0 ? undefined : `virtual machines need ${missing.join(', ')}: npm run setup, as root`;
+}
+
+/** Throws PROGRAM_MISSING for the first thing that virtual machines need and that is not installed. */
+export function requireVirtualMachines(): void {
+  const missing = needed.find(({ path }) => !existsSync(path));
+  if (missing !== undefined) throw knownError('PROGRAM_MISSING', { program: missing.path, package: missing.from });
 }

@@ -1,9 +1,10 @@
 /** The virtual machines of a lab: plugs them into its switch, switches them on, reads their consoles. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from '#system/run.ts';
 import type { Lab } from './lab.ts';
-import { endProcesses, type ProcessRecord } from './process-record.ts';
+import { endProcesses, isAlive, type ProcessRecord } from './process-record.ts';
+import { forgetProcess } from './run-folder.ts';
 import {
   makeVirtualMachine,
   planVirtualMachine,
@@ -26,11 +27,22 @@ export interface VmOptions {
 
 export class VmRack {
   readonly #lab: Lab;
-  #machines: VirtualMachine[] = [];
+  readonly #machines: VirtualMachine[] = [];
   #hosts = new Map<string, ProcessRecord>();
 
   constructor(lab: Lab) {
     this.#lab = lab;
+  }
+
+  /** The virtual machines of a lab that another program made and left up. */
+  static attach(lab: Lab): VmRack {
+    const rack = new VmRack(lab);
+    const folder = join(lab.folder.path, 'vms');
+    const machines = (existsSync(folder) ? readdirSync(folder) : [])
+      .map((name) => JSON.parse(readFileSync(join(folder, name, 'machine.json'), 'utf8')) as VirtualMachine)
+      .sort((a, b) => a.port.localeCompare(b.port));
+    rack.#machines.push(...machines);
+    return rack;
   }
 
   get machines(): readonly VirtualMachine[] {
@@ -75,17 +87,24 @@ export class VmRack {
 
   /** Plugs the power in. `asleep`: it waits for a magic packet. */
   powerOn(vm: VirtualMachine, power: 'on' | 'asleep' = 'on'): void {
-    if (this.#hosts.has(vm.name)) throw new RangeError(`${vm.name} is already plugged in`);
+    if (this.isPluggedIn(vm)) throw new RangeError(`${vm.name} is already plugged in`);
     const argv = ['bin/node', 'lab/virtual-host.ts', this.#fileOf(vm, 'machine.json'), power];
     const record = this.#lab.start(vm.name, this.#lab.topology.switchNamespace, argv, this.powerLogOf(vm));
     this.#hosts.set(vm.name, record);
   }
 
+  /** False when its program has ended, which it never does by itself. */
+  isPluggedIn(vm: VirtualMachine): boolean {
+    return this.#hostOf(vm) !== undefined;
+  }
+
   /** Pulls the plug. */
   async cutPower(vm: VirtualMachine): Promise<void> {
-    const host = this.#hosts.get(vm.name);
+    const host = this.#hostOf(vm);
     this.#hosts.delete(vm.name);
-    if (host !== undefined) await endProcesses([host], 5000);
+    if (host === undefined) return;
+    await endProcesses([host], 5000);
+    forgetProcess(this.#lab.folder, host.pid);
   }
 
   /** It has switched itself off and waits for a magic packet. */
@@ -109,6 +128,12 @@ export class VmRack {
   /** Everything that its serial console ever said. */
   serialText(vm: VirtualMachine): string {
     return readText(this.serialLogOf(vm));
+  }
+
+  /** Its power supply, also when another program plugged it in. */
+  #hostOf(vm: VirtualMachine): ProcessRecord | undefined {
+    const host = this.#hosts.get(vm.name);
+    return host !== undefined && isAlive(host) ? host : this.#lab.findRunning(vm.name);
   }
 
   #fileOf(vm: VirtualMachine, name: string): string {

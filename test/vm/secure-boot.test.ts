@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { upLine } from '#lab/bootable-disk.ts';
+import { upLine } from '#lab/up-line.ts';
 import { noVm, VmRoad } from './vm-road.ts';
 
 const firmwares = ['secure-boot', 'uefi-http'] as const;
