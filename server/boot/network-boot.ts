@@ -14,7 +14,7 @@ import { canBindToDevice } from './device-socket.ts';
 import { NetworkProbe } from './dhcp/address-probe.ts';
 import type { BootClient } from './dhcp/client-kind.ts';
 import { type BootLookup, PXE_PORT, SERVER_PORT } from './dhcp/decision.ts';
-import { type ExternalKind, renderExternal } from './dhcp/external.ts';
+import { type ExternalFacts, type ExternalKind, renderExternal } from './dhcp/external.ts';
 import type { LeasePool, Reservations } from './dhcp/lease-pool.ts';
 import { RivalWatch } from './dhcp/rival-watch.ts';
 import { DhcpServer } from './dhcp/server.ts';
@@ -94,21 +94,25 @@ export class NetworkBoot {
 
   /** What to put into the DHCP server that the network has already. */
   externalSnippet(kind: ExternalKind): string {
-    const { address, agentUrl } = this.#deployment;
-    return renderExternal(kind, {
-      serverAddress: address,
-      biosFile: 'undionly.kpxe',
-      uefiX64File: 'shimx64.efi',
-      uefiArm64File: 'ipxe-arm64.efi',
-      httpBootUrl: `${agentUrl}${FILES_PATH}/shimx64.efi`,
-      ipxeBiosUrl: scriptUrl(agentUrl, 'bios'),
-      ipxeUefiUrl: scriptUrl(agentUrl, 'uefi-x64'),
-    });
+    return renderExternal(kind, externalFacts(this.#deployment));
   }
 
   stop(): Promise<void> {
     return this.#opened.disposeAsync();
   }
+}
+
+/** What machines are to be told of us by another DHCP server. */
+export function externalFacts({ address, agentUrl }: Pick<BootInterface, 'address' | 'agentUrl'>): ExternalFacts {
+  return {
+    serverAddress: address,
+    biosFile: 'undionly.kpxe',
+    uefiX64File: 'shimx64.efi',
+    uefiArm64File: 'ipxe-arm64.efi',
+    httpBootUrl: `${agentUrl}${FILES_PATH}/shimx64.efi`,
+    ipxeBiosUrl: scriptUrl(agentUrl, 'bios'),
+    ipxeUefiUrl: scriptUrl(agentUrl, 'uefi-x64'),
+  };
 }
 
 /** iPXE fills in the braces itself. */

@@ -3,13 +3,14 @@
  * the answer that an IPv4-only network never gives.
  *
  * The answer says nothing that could harm: router lifetime 0, "not a default router" (RFC 4861 §4.2, §6.3.4), no prefix, no flag, no
- * other option. It is framed to the machine's own MAC (RFC 6085 allows that for a multicast address), so nobody else hears it.
+ * other option. It goes to the machine's own MAC and link-local address, as RFC 4861 §6.2.6 allows, so nobody else hears it. (iPXE throws
+ * away what comes to its own MAC for a multicast address; seen on the ROM of 2019.) Its link-local address follows from its MAC.
  *
  * | at | bytes | field |
  * |---|---|---|
  * | 0 | 6, 6, 2 | Ethernet: to, from, 86dd |
  * | 14 | 4, 2, 1, 1 | IPv6: 60000000, length 16, next header 58 (ICMPv6), hop limit 255 (else it is dropped, §6.1.2) |
- * | 22 | 16, 16 | from: link-local address of our MAC; to: ff02::1 |
+ * | 22 | 16, 16 | link-local addresses of our MAC, and of its |
  * | 54 | 1, 1, 2 | ICMPv6: type 134, code 0, checksum |
  * | 58 | 1, 1, 2 | hop limit 0 "unspecified", flags 0, router lifetime 0 |
  * | 62 | 4, 4 | reachable time 0, retransmission time 0: "unspecified" |
@@ -20,7 +21,6 @@ const ICMP_AT = 54;
 const ICMP_BYTES = 16;
 const ICMPV6 = 58;
 const ROUTER_ADVERTISEMENT = 134;
-const ALL_NODES = Buffer.from('ff020000000000000000000000000001', 'hex');
 
 /** The whole Ethernet frame. MACs as 52:54:00:77:00:01. */
 export function routerAdvertisement(fromMac: string, toMac: string): Buffer {
@@ -34,7 +34,7 @@ export function routerAdvertisement(fromMac: string, toMac: string): Buffer {
   frame[20] = ICMPV6;
   frame[21] = 255;
   linkLocal(from).copy(frame, 22);
-  ALL_NODES.copy(frame, 38);
+  linkLocal(to).copy(frame, 38);
   frame[ICMP_AT] = ROUTER_ADVERTISEMENT;
   frame.writeUInt16BE(checksum(frame), ICMP_AT + 2);
   return frame;

@@ -57,7 +57,8 @@ class "fleetcast-pxe" {
 /** Kea ARM, "Client Classification"; the first class that fits comes first. */
 function renderKea(facts: ExternalFacts): string {
   const pxe = "substring(option[60].hex,0,9) == 'PXEClient'";
-  const isIpxe = "option[77].text == 'iPXE'";
+  // As text Kea 2.2 finds nothing in what iPXE writes there.
+  const isIpxe = "option[77].hex == 'iPXE'";
   const tftp = (name: string, test: string, file: string) => ({
     name,
     test,

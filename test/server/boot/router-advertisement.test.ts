@@ -17,9 +17,9 @@ test('a router advertisement says to one machine that there is no router', () =>
       '525400778001' + '52540077ff01' + '86dd',
       '60000000' + '0010' + '3aff',
       'fe80000000000000' + '505400fffe77ff01',
-      'ff020000000000000000000000000001',
+      'fe80000000000000' + '505400fffe778001',
       // type 134, code 0, checksum, hop limit 0, no flag, lifetime 0, no times
-      '8600' + '2d63' + '00000000' + '0000000000000000',
+      '8600' + '5e19' + '00000000' + '0000000000000000',
     ].join(''),
   );
 });

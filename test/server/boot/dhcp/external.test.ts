@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -31,6 +31,12 @@ test('every snippet names all that machines need', () => {
     for (const value of Object.values(rest)) assert.ok(text.includes(value), `${kind} lacks ${value}`);
     if (kind !== 'windows') assert.ok(text.includes(ipxeBiosUrl) && text.includes(ipxeUefiUrl));
   }
+});
+
+// Nobody has run it on a Windows Server: a change of this text must be a wanted one.
+test('the PowerShell text for Windows is the one that was reviewed', () => {
+  const reviewed = readFileSync(new URL('golden/external-windows.ps1', import.meta.url), 'utf8');
+  assert.equal(renderExternal('windows', facts), reviewed);
 });
 
 test('dnsmasq takes its snippet', async (t) => {

@@ -34,13 +34,15 @@ export async function background(t: TestContext, argv: readonly string[], words:
 
 /** What comes back to a broadcast of the packet with the machine's own MAC. */
 export async function ask(machine: Machine, packet: DhcpPacket, ms = 1500): Promise<(DhcpPacket & { from: string })[]> {
-  const hex = encodePacket({ ...packet, chaddr: Buffer.from(machine.mac.replaceAll(':', ''), 'hex') })!.toString('hex');
+  const own = Buffer.from(machine.mac.replaceAll(':', ''), 'hex');
+  const hex = encodePacket({ ...packet, chaddr: own })!.toString('hex');
   const { stdout } = await run(machine.on(process.execPath, ASK, JSON.stringify({ hex, ms })));
   return stdout
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as { from: string; hex: string })
-    .map(({ from, hex }) => ({ ...(decodePacket(Buffer.from(hex, 'hex')) as DhcpPacket), from }));
+    .map(({ from, hex }) => ({ ...(decodePacket(Buffer.from(hex, 'hex')) as DhcpPacket), from }))
+    .filter(({ chaddr }) => chaddr.equals(own));
 }
 
 /** argv of a dnsmasq on eth0 that says `DHCP, sockets bound` when it is ready. */
