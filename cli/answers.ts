@@ -17,6 +17,7 @@ import {
   wakeAnswerSchema,
 } from '#protocol/admin-api.ts';
 import { receiptSchema, sessionReportSchema } from '#protocol/receipt.ts';
+import { schedulePreviewSchema, scheduleRunSchema, scheduleViewSchema } from '#protocol/schedule.ts';
 
 export const answerSchemas = {
   status: statusSchema,
@@ -35,6 +36,11 @@ export const answerSchemas = {
   sessions: Type.Array(sessionViewSchema),
   report: sessionReportSchema,
   receipts: Type.Array(receiptSchema),
+  schedulePreview: schedulePreviewSchema,
+  schedule: scheduleViewSchema,
+  schedules: Type.Array(scheduleViewSchema),
+  scheduleRun: scheduleRunSchema,
+  scheduleRuns: Type.Array(scheduleRunSchema),
   leases: Type.Array(leaseViewSchema),
   snippet: externalSnippetSchema,
   event: eventViewSchema,

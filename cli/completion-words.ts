@@ -2,7 +2,7 @@
 import type { Argument, Command, Option } from 'commander';
 
 /** Names that only the daemon knows, and paths. */
-export type DynamicKind = 'host' | 'group' | 'image' | 'session' | 'file';
+export type DynamicKind = 'host' | 'group' | 'image' | 'session' | 'schedule' | 'file';
 
 export interface Completion {
   /** Words that may come, already cut down to those that begin with the current word. */
@@ -73,7 +73,7 @@ function valuesOf(option: Option, current: string, prefix: string): Completion {
 function kindOfArgument(argument: Argument): DynamicKind | undefined {
   const name = argument.name();
   if (name === 'csv') return 'file';
-  if (name === 'host' || name === 'group' || name === 'image' || name === 'session') return name;
+  if (name === 'host' || name === 'group' || name === 'image' || name === 'session' || name === 'schedule') return name;
   return undefined;
 }
 

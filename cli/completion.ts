@@ -45,6 +45,7 @@ async function namesOf(kind: DynamicKind, link: DaemonLink): Promise<string[]> {
     if (kind === 'host') return (await link.get('hosts', apiPath`/hosts`, options)).map((host) => host.name);
     if (kind === 'group') return (await link.get('groups', apiPath`/groups`, options)).map((group) => group.name);
     if (kind === 'image') return (await link.get('images', apiPath`/images`, options)).map((image) => image.name);
+    if (kind === 'schedule') return (await link.get('schedules', apiPath`/schedules`, options)).map(({ name }) => name);
     if (kind === 'file') return [];
     const sessions = await link.get('sessions', apiPath`/sessions?limit=${50}`, options);
     return sessions.map((session) => String(session.sessionId));

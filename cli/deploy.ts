@@ -19,7 +19,7 @@ import { usageError } from './usage-error.ts';
 import { watchSession } from './watch.ts';
 import { parseFailureLimit, parseWaveSizes } from './wave-sizes.ts';
 
-interface DeployOptions {
+export interface DeployOptions {
   hosts?: string[];
   group?: string[];
   disk?: string;
@@ -120,7 +120,8 @@ function showPlan(cli: Cli, invocation: Invocation, plan: DeployPlan, skipRefuse
   if (!isAcceptable(plan, skipRefused)) cli.exitCode = exitCodes.conflict;
 }
 
-function requestOf(image: string, options: DeployOptions, command: string): DeployRequest {
+/** Throws PLAN_EMPTY, USAGE. */
+export function requestOf(image: string, options: DeployOptions, command: string): DeployRequest {
   const hosts = options.hosts ?? [];
   const groups = options.group ?? [];
   if (hosts.length === 0 && groups.length === 0) throw knownError('PLAN_EMPTY');

@@ -14,6 +14,7 @@ import { imageCommand } from './image.ts';
 import { type Cli, DEFAULT_SOCKET, pathOf } from './invocation.ts';
 import { openapiCommand } from './openapi.ts';
 import { powerCommand } from './power.ts';
+import { scheduleCommand } from './schedule.ts';
 import { serveCommand } from './serve.ts';
 import { sessionCommand } from './session.ts';
 import { statusCommand } from './status.ts';
@@ -38,6 +39,7 @@ export function buildProgram(cli: Cli): Command {
     .addCommand(captureCommand(cli))
     .addCommand(deployCommand(cli))
     .addCommand(sessionCommand(cli))
+    .addCommand(scheduleCommand(cli))
     .addCommand(wakeCommand(cli))
     .addCommand(powerCommand(cli))
     .addCommand(dhcpCommand(cli))

@@ -105,10 +105,10 @@ async function newestRunning(invocation: Invocation): Promise<number> {
   return Math.max(...running);
 }
 
-function parseCount(text: string, option: string): number {
+export function parseCount(text: string, option: string, command = 'session list'): number {
   const count = /^\d{1,4}$/.test(text) ? Number(text) : 0;
   if (count < 1 || count > MOST_LISTED) {
-    throw usageError(`${option} ${text} is not a count from 1 to ${MOST_LISTED}`, 'session list');
+    throw usageError(`${option} ${text} is not a count from 1 to ${MOST_LISTED}`, command);
   }
   return count;
 }

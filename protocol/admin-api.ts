@@ -28,6 +28,13 @@
  * | POST   /sessions/ID/start-now · /sessions/ID/cancel | → SessionView |
  * | POST   /sessions/ID/set · /add · /remove | changes it while it runs: session-change.ts |
  * | GET    /sessions/ID/report · /hosts/HOST/history?limit= | what was done to which host: receipt.ts |
+ * | POST   /plans/schedule | NewSchedule → SchedulePreview. Changes nothing (schedule.ts has the schemas) |
+ * | GET    /schedules · /schedules/NAME | → ScheduleView[] · ScheduleView |
+ * | POST   /schedules | NewSchedule → ScheduleView |
+ * | GET    /schedules/NAME/runs?limit= | → ScheduleRun[], newest first |
+ * | POST   /schedules/NAME/run | → ScheduleRun: begins now |
+ * | POST   /schedules/NAME/pause · /resume | → ScheduleView |
+ * | DELETE /schedules/NAME | → 204. With its history |
  * | GET    /dhcp/leases | → LeaseView[]. Empty unless DHCP gives addresses |
  * | GET    /dhcp/external/KIND | → { text }: a snippet for a DHCP server of KIND isc, kea, dnsmasq or windows |
  * | GET    /events?session=&host=&actor=&after=&follow= | → EventView[]; with follow=1 an SSE stream |
@@ -314,6 +321,8 @@ export const taskViewSchema = Type.Object({
   holes: Type.Optional(Type.Integer()),
   /** It left a cast because it held the others back: plain bytes that came to its disk then. */
   parkedBytesPerSecond: Type.Optional(Type.Integer()),
+  /** It has begun to write its disk. */
+  hasWritten: Type.Optional(Type.Boolean()),
   error: Type.Optional(errorBodySchema),
   deployResult: Type.Optional(deployResultSchema),
   captureResult: Type.Optional(captureResultSchema),
@@ -395,7 +404,7 @@ export const externalSnippetSchema = Type.Object({ text: Type.String() });
 export const eventViewSchema = Type.Object({
   eventId: Type.Integer(),
   atMs: timeMs,
-  /** host, group, image, session, task, cast, daemon */
+  /** host, group, image, session, task, cast, schedule, daemon */
   subject: Type.String(),
   /** A word for programs: state, created, approved, woken, dropped … */
   action: Type.String(),

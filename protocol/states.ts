@@ -67,6 +67,11 @@ export function isSessionEnded(state: SessionState): boolean {
   return sessionMoves[state].length === 0;
 }
 
+/** In these states of a deployment a disk is being made into something else. */
+export function isWriting(state: TaskState): boolean {
+  return state === 'receiving' || state === 'repairing' || state === 'verifying' || state === 'finishing';
+}
+
 export function isTaskEnded(state: TaskState): boolean {
   return taskMoves[state].length === 0;
 }

@@ -69,6 +69,10 @@ export const configSchema = Type.Object({
     ),
     bootTokenS: integer(600, 30, 86_400, 's', 'A boot token is good for this long: the slowest boot of a host.'),
   }),
+  schedule: Type.Object({
+    hooksDir: path('/etc/fleetcast/hooks', 'Folder of the programs that a schedule may ask whether a host is idle.'),
+    hookLimitS: integer(30, 1, 600, 's', 'A hook that has not answered after this time counts as: not idle.'),
+  }),
   cast: Type.Object({
     portFirst: evenPort(9000, 'First UDP port of casts; a cast takes this one and the next.'),
     portLast: evenPort(9398, 'Last UDP port base of casts.'),

@@ -23,6 +23,7 @@ import { claimSocket, listenOnSocket } from './http/admin-socket.ts';
 import { makeAgentApp } from './http/agent-app.ts';
 import type { App } from './http/app.ts';
 import { listenAlso } from './http/second-listener.ts';
+import { StoreGate } from './http/store-gate.ts';
 import { Catalog } from './images/catalog.ts';
 import { ChunkStore } from './images/chunk-store.ts';
 import { EventLog } from './inventory/events.ts';
@@ -32,6 +33,7 @@ import { normalizeMac } from './inventory/mac.ts';
 import { Tokens } from './inventory/tokens.ts';
 import { Waker } from './inventory/wake.ts';
 import { chooseNetwork } from './network.ts';
+import { Schedules } from './schedules/schedules.ts';
 import { Sessions } from './sessions/sessions.ts';
 
 const VERSION: string = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')).version;
@@ -91,6 +93,12 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
   });
   const sessions = new Sessions({ database, config, hosts, events, catalog, store, clock, log, network, waker });
   opened.defer(() => sessions.stop());
+  const gate = new StoreGate(() => sessions.runningSession());
+  const schedules = new Schedules({
+    ...{ database, config, hosts, events, catalog, sessions, clock, log },
+    requireNoPrune: () => gate.requireNoPrune(),
+  });
+  opened.defer(() => schedules.stop());
 
   const agentUrl = `http://${network.address}:${config.network.agentPort}`;
   const director = makeBootDirector(agentUrl, {
@@ -129,6 +137,8 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
     catalog,
     store,
     sessions,
+    schedules,
+    gate,
     director,
     assets: BootAssets.open(join(dataDir, 'boot')),
     waker,
@@ -170,6 +180,7 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
   const adminApp = opened.adopt(await makeAdminApp({ ...services, networkBoot }), (app) => app.close());
   await listenOnSocket(adminApp, socket);
   sessions.resume();
+  schedules.resume();
   openAgentApp();
   events.add({ subject: 'daemon', action: 'started', text: `The daemon ${VERSION} started, agents on ${agentUrl}` });
   opened.defer(() => void events.add({ subject: 'daemon', action: 'stopped', text: 'The daemon stopped' }));

@@ -24,14 +24,18 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     ...['protocol', 'system', 'server/db', 'server/images', 'server/inventory', 'server/transfer'],
     'server', // config.ts: the type of the settings
   ],
+  'server/schedules': [
+    ...['protocol', 'system', 'server/db', 'server/images', 'server/inventory', 'server/sessions'],
+    'server', // config.ts: the type of the settings
+  ],
   'server/http': [
     ...['protocol', 'system', 'server/db', 'server/boot', 'server/images', 'server/inventory', 'server/transfer'],
-    ...['server/sessions', 'server'],
+    ...['server/sessions', 'server/schedules', 'server'],
   ],
   // main.ts and what else lies in server/ itself.
   server: [
     ...['protocol', 'system', 'server/db', 'server/boot', 'server/images', 'server/inventory', 'server/transfer'],
-    ...['server/sessions', 'server/http'],
+    ...['server/sessions', 'server/schedules', 'server/http'],
   ],
 };
 

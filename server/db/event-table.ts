@@ -4,7 +4,7 @@ import type { ErrorBody } from '#protocol/errors.ts';
 import type { Database } from './database.ts';
 
 export interface NewEvent {
-  /** host, group, image, session, task, cast, daemon */
+  /** host, group, image, session, task, cast, schedule, daemon */
   readonly subject: string;
   /** A word for programs. */
   readonly action: string;

@@ -4,7 +4,7 @@ import type { CaptureResult, DeployResult } from '#protocol/agent-api.ts';
 import type { DiskIdentity } from '#protocol/disk.ts';
 import type { ErrorBody } from '#protocol/errors.ts';
 import type { Fit } from '#protocol/fit.ts';
-import type { SessionState, TaskState } from '#protocol/states.ts';
+import { isWriting, type SessionState, type TaskState } from '#protocol/states.ts';
 import type { Database } from './database.ts';
 
 interface SessionRowBase {
@@ -45,6 +45,8 @@ export interface TaskRow {
   readonly round: number;
   /** Repairs that did not suffice. */
   readonly repairs: number;
+  /** It has begun to write: the disk is not what it was. */
+  readonly hasWritten: boolean;
   readonly stateMs: number;
   /** When its agent was first there. */
   readonly startedMs?: number;
@@ -137,7 +139,8 @@ export class SessionTable {
     this.#runInTransaction = database.transaction((action: () => unknown) => action());
     this.#moveTask = database.prepare(
       `UPDATE task SET state = ?, round = round + 1, state_ms = ?, repairs = coalesce(?, repairs),
-         started_ms = coalesce(?, started_ms), ended_ms = ?, hash = coalesce(?, hash), have = ?, holes = iif(?, NULL, holes), result = ?, error = ?
+         started_ms = coalesce(?, started_ms), ended_ms = ?, hash = coalesce(?, hash), have = ?, holes = iif(?, NULL, holes), result = ?, error = ?,
+         has_written = max(has_written, ?)
        WHERE task_id = ? AND state = ? AND round = ?`,
     );
     this.#setHoles = database.prepare('UPDATE task SET holes = ?, have = ? WHERE task_id = ?');
@@ -279,6 +282,7 @@ export class SessionTable {
       change.holes === null ? 1 : 0,
       toJson(change.result),
       toJson(change.error),
+      isWriting(change.state) ? 1 : 0,
       row.taskId,
       row.state,
       row.round,
@@ -395,6 +399,7 @@ function toTask(cells: Cells): TaskRow {
     ...presentJson('fit', cells.fit),
     round: cells.round,
     repairs: cells.repairs,
+    hasWritten: cells.has_written === 1,
     stateMs: cells.state_ms,
     isHashing: cells.hash === 1,
     have: cells.have,

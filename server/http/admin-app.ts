@@ -10,6 +10,7 @@ import type { EventLog } from '../inventory/events.ts';
 import type { Groups } from '../inventory/groups.ts';
 import type { Hosts } from '../inventory/hosts.ts';
 import type { Waker } from '../inventory/wake.ts';
+import type { Schedules } from '../schedules/schedules.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import { type App, makeApp } from './app.ts';
 import { noteCallers } from './caller.ts';
@@ -18,8 +19,9 @@ import { addEventRoutes } from './event-routes.ts';
 import { addHostRoutes } from './host-routes.ts';
 import { addImageRoutes } from './image-routes.ts';
 import { addReportRoutes } from './report-routes.ts';
+import { addScheduleRoutes } from './schedule-routes.ts';
 import { addSessionRoutes } from './session-routes.ts';
-import { StoreGate } from './store-gate.ts';
+import type { StoreGate } from './store-gate.ts';
 
 export interface AdminServices {
   readonly hosts: Hosts;
@@ -28,6 +30,8 @@ export interface AdminServices {
   readonly catalog: Catalog;
   readonly store: ChunkStore;
   readonly sessions: Sessions;
+  readonly schedules: Schedules;
+  readonly gate: StoreGate;
   readonly waker: Pick<Waker, 'wake'>;
   readonly clock: Clock;
   readonly networkBoot: Pick<NetworkBoot, 'leases' | 'externalSnippet'>;
@@ -38,7 +42,6 @@ export interface AdminServices {
 
 export async function makeAdminApp(services: AdminServices): Promise<App> {
   const app = makeApp(services.log);
-  const gate = new StoreGate(() => services.sessions.runningSession());
   await app.register(fastifySwagger, {
     openapi: { openapi: '3.1.0', info: { title: 'fleetcast admin API', version: services.version } },
   });
@@ -51,9 +54,10 @@ export async function makeAdminApp(services: AdminServices): Promise<App> {
         services.status(),
       );
       addHostRoutes(api, services);
-      addImageRoutes(api, { ...services, gate });
+      addImageRoutes(api, services);
       addReportRoutes(api, services);
-      addSessionRoutes(api, { ...services, gate });
+      addSessionRoutes(api, services);
+      addScheduleRoutes(api, services);
       addDhcpRoutes(api, services);
       addEventRoutes(api, services);
     },

@@ -345,7 +345,7 @@ export class Hosts {
 }
 
 /** Throws NAME_INVALID. */
-export function checkName(name: string, what: 'host' | 'group' | 'image'): void {
+export function checkName(name: string, what: 'host' | 'group' | 'image' | 'schedule'): void {
   if (!new RegExp(NAME_PATTERN).test(name)) throw knownError('NAME_INVALID', { name, what });
 }
 

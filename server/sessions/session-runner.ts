@@ -6,7 +6,14 @@
 import type { HostView } from '#protocol/admin-api.ts';
 import type { Report } from '#protocol/agent-api.ts';
 import { knownError } from '#protocol/errors.ts';
-import { isSessionEnded, isTaskEnded, type SessionState, sessionMoves, taskMoves } from '#protocol/states.ts';
+import {
+  isSessionEnded,
+  isTaskEnded,
+  isWriting,
+  type SessionState,
+  sessionMoves,
+  taskMoves,
+} from '#protocol/states.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Logger } from '#system/log.ts';
 import type { Config } from '../config.ts';
@@ -273,6 +280,7 @@ export class SessionRunner {
       ...kept,
       state: change.state,
       round: row.round + 1,
+      hasWritten: row.hasWritten || isWriting(change.state),
       stateMs: nowMs,
       ...(change.repairs === undefined ? {} : { repairs: change.repairs }),
       ...(change.startedMs === undefined ? {} : { startedMs: change.startedMs }),

@@ -76,6 +76,7 @@ function viewWaves(row: SessionRow, request: DeployRequest, tasks: readonly Task
 
 function viewTask(row: TaskRow): TaskView {
   const { taskId, hostId, host, state, wave, disk, error, deployResult, captureResult, startedMs, endedMs } = row;
+  const { hasWritten } = row;
   return {
     taskId,
     hostId,
@@ -84,6 +85,7 @@ function viewTask(row: TaskRow): TaskView {
     wave,
     disk,
     isLost: false,
+    ...(hasWritten ? { hasWritten } : {}),
     ...(error === undefined ? {} : { error }),
     ...(deployResult === undefined ? {} : { deployResult }),
     ...(captureResult === undefined ? {} : { captureResult }),

@@ -21,9 +21,11 @@ import type { EventLog } from '../inventory/events.ts';
 import type { Hosts } from '../inventory/hosts.ts';
 import { runCast } from '../transfer/cast.ts';
 import { AgentCalls } from './agent-calls.ts';
+import type { TaskMove } from './decide-task.ts';
 import { DeltaAdvisor } from './delta-advisor.ts';
 import { diskNoteOf } from './disk-note.ts';
-import type { LiveSession } from './live-session.ts';
+import { isLateForLastCall, releasedByWindow } from './last-call.ts';
+import type { LiveSession, LiveTask } from './live-session.ts';
 import { PassRunner } from './pass-runner.ts';
 import { Planner } from './planner.ts';
 import { Reports } from './reports.ts';
@@ -143,12 +145,15 @@ export class Sessions {
     return this.#planner.plan(request);
   }
 
-  /** Starts what the admin saw. Throws PLAN_CHANGED, PLAN_REFUSED, and all of planDeploy. */
-  async startDeploy(request: DeployRequest): Promise<SessionView> {
+  /**
+   * Starts what the admin saw. `alsoCommit` is called in the transaction that makes the session.
+   * Throws PLAN_CHANGED, PLAN_REFUSED, and all of planDeploy.
+   */
+  async startDeploy(request: DeployRequest, alsoCommit?: (sessionId: number) => void): Promise<SessionView> {
     const plan = await this.planDeploy(request);
     const tasks = await this.#planner.tasksOf(plan, request, request.grow);
     const { image, version, manifestId } = plan;
-    return this.#start({ kind: 'deploy', image, version, manifestId, request, tasks });
+    return this.#start({ kind: 'deploy', image, version, manifestId, request, tasks }, alsoCommit);
   }
 
   /** Throws HOST_UNKNOWN, HOST_PENDING, HOST_BUSY, HOST_NEVER_SEEN, DISK_NONE, DISK_AMBIGUOUS, DISK_RULE_INVALID, INVALID_REQUEST. */
@@ -201,17 +206,29 @@ export class Sessions {
   /** Releases every host that has not ended, ends its cast and frees what a capture uploaded. Throws SESSION_UNKNOWN, SESSION_ENDED. */
   async cancel(sessionId: number): Promise<SessionView> {
     const live = this.#running(sessionId);
-    const running = [...live.tasks.values()].filter((task) => !isTaskEnded(task.row.state));
-    this.#table.transaction(() => {
-      this.#runner.moveTasks(
-        live,
-        running.map((task) => ({ task, move: { to: 'cancelled' } })),
-      );
-      this.#runner.moveSession(live, 'cancelled');
-    });
-    await this.#passes.stop(live);
-    await Promise.all(running.map((task) => this.agents.abandonUpload(task.row.taskId)));
+    await this.#end(live, () => ({ to: 'cancelled' }));
     return this.view(sessionId);
+  }
+
+  /**
+   * The window of a schedule closes. `last-call`: hosts that are neither ready nor writing are released, the ready ones get
+   * their pass · `stop`: those that write are stopped too. May be repeated; nothing for a session that has ended.
+   */
+  async closeWindow(sessionId: number, schedule: string, step: 'last-call' | 'stop'): Promise<void> {
+    const live = this.#runner.sessions.get(sessionId);
+    if (live === undefined) return;
+    const moveOf = (task: LiveTask) => releasedByWindow(task.row, schedule);
+    const late = [...live.tasks.values()].filter((task) => isLateForLastCall(task.row));
+    const running = [...live.tasks.values()].filter((task) => !isTaskEnded(task.row.state));
+    // A session without running hosts is about to end by itself.
+    if (running.length === 0) return;
+    if (step === 'stop' || late.length === running.length) return this.#end(live, moveOf);
+    this.#runner.moveTasks(
+      live,
+      late.map((task) => ({ task, move: moveOf(task) })),
+    );
+    if (live.row.state === 'gathering') this.startNow(sessionId);
+    else this.#runner.settle(live);
   }
 
   runningSessionOf(hostId: number): number | undefined {
@@ -260,7 +277,7 @@ export class Sessions {
     return () => this.#listeners.delete(listener);
   }
 
-  #start(session: NewSession): SessionView {
+  #start(session: NewSession, alsoCommit?: (sessionId: number) => void): SessionView {
     const { clock, events } = this.#options;
     this.#runner.requireFree(session.tasks);
     const sessionId = this.#table.transaction(() => {
@@ -269,12 +286,26 @@ export class Sessions {
         session.kind === 'deploy' ? `deploys ${session.image}@${session.version} to` : `captures ${session.image} from`;
       const where = session.tasks.length === 1 ? session.tasks[0]!.host : `${session.tasks.length} hosts`;
       events.add({ subject: 'session', action: 'created', text: `Session ${id} ${what} ${where}`, sessionId: id });
+      alsoCommit?.(id);
       return id;
     });
     const live = this.#runner.load(sessionId);
     for (const { hostId } of session.tasks) this.agents.taskBegan(hostId);
     this.#runner.settle(live);
     return this.view(sessionId);
+  }
+
+  async #end(live: LiveSession, moveOf: (task: LiveTask) => TaskMove): Promise<void> {
+    const running = [...live.tasks.values()].filter((task) => !isTaskEnded(task.row.state));
+    this.#table.transaction(() => {
+      this.#runner.moveTasks(
+        live,
+        running.map((task) => ({ task, move: moveOf(task) })),
+      );
+      this.#runner.moveSession(live, 'cancelled');
+    });
+    await this.#passes.stop(live);
+    await Promise.all(running.map((task) => this.agents.abandonUpload(task.row.taskId)));
   }
 
   #running(sessionId: number): LiveSession {

@@ -16,8 +16,10 @@ import {
 import { knownError } from '#protocol/errors.ts';
 import { makeAdminApp } from '#server/http/admin-app.ts';
 import { listenOnSocket } from '#server/http/admin-socket.ts';
+import { StoreGate } from '#server/http/store-gate.ts';
 import type { Catalog } from '#server/images/catalog.ts';
 import type { ChunkStore } from '#server/images/chunk-store.ts';
+import type { Schedules } from '#server/schedules/schedules.ts';
 import type { Sessions } from '#server/sessions/sessions.ts';
 import { silentLogger } from '#system/log.ts';
 import { makeInventory } from '../inventory-fixture.ts';
@@ -107,6 +109,8 @@ async function makeAdmin(t: TestContext, facts: { runningSession?: number; usedB
     catalog,
     store: {} as ChunkStore,
     sessions,
+    schedules: {} as Schedules,
+    gate: new StoreGate(() => facts.runningSession),
     waker: { wake: async (host) => void calls.push(['wake', host.name]) },
     networkBoot: { leases: () => [lease], externalSnippet: (kind) => `for ${kind}` },
     log: silentLogger,

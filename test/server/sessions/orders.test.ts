@@ -44,6 +44,7 @@ function task(state: TaskState, round = 1): TaskRow {
     wave: 1,
     round,
     repairs: 0,
+    hasWritten: false,
     stateMs: 0,
     isHashing: false,
     have: 0,

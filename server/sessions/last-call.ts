@@ -1,0 +1,15 @@
+/** Whom the end of a window releases. Pure. */
+import { knownError } from '#protocol/errors.ts';
+import { isTaskEnded } from '#protocol/states.ts';
+import type { TaskRow } from '../db/session-table.ts';
+import type { TaskMove } from './decide-task.ts';
+
+/** It neither writes nor is ready to: its disk is still what it was. */
+export function isLateForLastCall({ state, hasWritten }: Pick<TaskRow, 'state' | 'hasWritten'>): boolean {
+  return !hasWritten && state !== 'ready' && !isTaskEnded(state);
+}
+
+export function releasedByWindow(task: Pick<TaskRow, 'host' | 'hasWritten'>, schedule: string): TaskMove {
+  const what = task.hasWritten ? 'its disk is half written' : 'its disk was not touched';
+  return { to: 'cancelled', error: knownError('WINDOW_CLOSED', { host: task.host, schedule, what }).toBody() };
+}
