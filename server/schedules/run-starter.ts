@@ -54,7 +54,7 @@ export class RunStarter {
       // A run that came to its session is followed; a daemon that stops takes the others up when it is back.
       if (signal.aborted || present.state !== 'starting') return;
       const body = isKnown ? { error: error.toBody() } : {};
-      this.end({ ...present, ...body }, 'skipped', `skipped: ${(error as Error).message}`);
+      this.end({ ...present, ...body }, 'skipped', (error as Error).message);
     }
   }
 
@@ -80,12 +80,12 @@ export class RunStarter {
       manifestId,
       doneHostIds: isByHand ? new Set() : this.#table.doneHosts(row.scheduleId, run.dueMs),
     });
-    if (choice.hosts.length === 0) return this.end(run, 'skipped', 'skipped: every host has been done at this time');
+    if (choice.hosts.length === 0) return this.end(run, 'skipped', 'every host has been done at this time');
     const busy = await this.#whoIsBusy(row, targets, choice.hosts, signal);
     const leftOut = [...busy].map(([host, reason]) => ({ host, reason }));
     const idle = choice.hosts.filter((host) => !busy.has(host));
     const chosen = { ...run, isRest: choice.isRest, leftOut };
-    if (idle.length === 0) return this.end(chosen, 'skipped', `skipped: no host is idle (${listNames(leftOut)})`);
+    if (idle.length === 0) return this.end(chosen, 'skipped', `no host is idle (${listNames(leftOut)})`);
     const request = { ...deploy, hosts: idle, groups: [], skipRefused: true };
     for (let tries = 1; ; tries++) {
       await this.#untilNoPrune(signal);
@@ -93,10 +93,10 @@ export class RunStarter {
       signal.throwIfAborted();
       const planned = withPlan(chosen, plan);
       if (plan.hosts.every((host) => host.refused !== undefined)) {
-        return this.end(planned, 'skipped', `skipped: no host can take part (${listNames(planned.leftOut)})`);
+        return this.end(planned, 'skipped', `no host can take part (${listNames(planned.leftOut)})`);
       }
       if (planned.lastCallMs !== undefined && clock.nowMs() >= planned.lastCallMs) {
-        const text = `skipped: the rest of the window is shorter than the expected time, ${plan.expectedSeconds} s`;
+        const text = `the rest of the window is shorter than the expected time, ${plan.expectedSeconds} s`;
         return this.end(planned, 'skipped', text);
       }
       try {

@@ -213,7 +213,7 @@ export class Schedules {
       if (due === undefined) return undefined;
       const run = newRun(due.kind, due.dueMs, due.untilMs);
       if (!due.isOverlap) return this.#table.insertRun(row.scheduleId, run);
-      const text = 'skipped: the run before has not ended';
+      const text = 'the run before has not ended';
       this.#table.insertRun(row.scheduleId, { ...run, state: 'skipped', text });
       this.#note(row.name, 'skipped', text);
       return undefined;

@@ -27,6 +27,12 @@ export class HeldClock implements Clock {
       await letRun();
     }
   }
+
+  /** Moves the clock in one step, as when nobody looked meanwhile. */
+  async leap(ms: number): Promise<void> {
+    this.#nowMs += ms - 1000;
+    await this.advance(1);
+  }
 }
 
 /** Lets promises that are already settled, and immediates, run. */

@@ -176,7 +176,7 @@ export class SessionBench {
     const { database, clock, config } = this;
     return new Sessions({
       ...{ database, config, clock, hosts: this.hosts, events: this.events, log: silentLogger },
-      catalog: this.#catalog(),
+      catalog: this.catalog(),
       store: this.#store(),
       network: { interface: 'lo', address: '127.0.0.1' },
       waker: { wake: async (host) => void this.wakes.push(host.name) },
@@ -195,7 +195,7 @@ export class SessionBench {
     return promise;
   }
 
-  #catalog(): SessionsOptions['catalog'] {
+  catalog(): SessionsOptions['catalog'] {
     const { manifest, manifestBytes } = this;
     const version: VersionView = {
       version: 1,
