@@ -6,6 +6,7 @@ import { DEFAULT_GRACE_S } from '#protocol/schedule.ts';
 import { isSessionEnded } from '#protocol/states.ts';
 import type { Database } from '../db/database.ts';
 import { type RunDraft, type ScheduleRow, ScheduleTable } from '../db/schedule-table.ts';
+import { actingAs } from '../inventory/actor.ts';
 import { checkName } from '../inventory/hosts.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import { decideDue, howLate, MOST_COUNTED } from './decide-due.ts';
@@ -42,11 +43,7 @@ export class Schedules {
   /** After a start of the daemon, when the sessions have been taken up: goes on with open runs, and begins to tick. */
   resume(): void {
     for (const run of this.#table.openRuns()) {
-      if (run.state !== 'starting') continue;
-      const { catchUp = false } = this.#rowOf(run.schedule).spec;
-      const kind = howLate(run.dueMs, run.untilMs, { nowMs: this.#options.clock.nowMs(), catchUp });
-      if (kind !== undefined || run.kind === 'by-hand') this.#start(run.runId);
-      else this.#starter.end(run, 'missed', 'the daemon stopped before it could begin');
+      if (run.state === 'starting') this.#guard(run.schedule, () => this.#takeUp(run));
     }
     this.#tick();
     this.#ticking = this.#tickUntilStopped();
@@ -178,13 +175,21 @@ export class Schedules {
     }
   }
 
-  /** One broken schedule must not stop the others. */
+  /** What it does by itself, in its own name. One broken schedule must not stop the others. */
   #guard(schedule: string, action: () => void): void {
     try {
-      action();
+      actingAs(`schedule ${schedule}`, action);
     } catch (error) {
       this.#options.log.error({ err: error, schedule }, 'a schedule cannot go on');
     }
+  }
+
+  /** A run that the daemon was stopped in before it had a session. */
+  #takeUp(run: ScheduleRun): void {
+    const { catchUp = false } = this.#rowOf(run.schedule).spec;
+    const kind = howLate(run.dueMs, run.untilMs, { nowMs: this.#options.clock.nowMs(), catchUp });
+    if (kind !== undefined || run.kind === 'by-hand') this.#start(run.runId);
+    else this.#starter.end(run, 'missed', 'the daemon stopped before it could begin');
   }
 
   /** Times that have passed. */

@@ -113,13 +113,15 @@ test('at its time a schedule wakes its hosts, deploys to them, and the history s
   assert.equal(bench.schedules.view('nightly').nextMs, at('02:00', 1));
   const events = bench.events.list({ limit: 1000 }).filter((event) => event.subject === 'schedule');
   assert.deepEqual(
-    events.map((event) => event.text),
+    events.map(({ text, actor }) => [text, actor]),
     [
-      'Schedule nightly: was added: win11, 0 2 * * * UTC',
-      'Schedule nightly: begins: session 1',
-      'Schedule nightly: 2 done, 0 failed',
+      ['Schedule nightly: was added: win11, 0 2 * * * UTC', undefined],
+      ['Schedule nightly: begins: session 1', 'schedule nightly'],
+      ['Schedule nightly: 2 done, 0 failed', 'schedule nightly'],
     ],
   );
+  const created = bench.events.list({ limit: 1000 }).find((event) => event.action === 'created');
+  assert.equal(created?.actor, 'schedule nightly');
 });
 
 test('a time that comes while the run before still runs is skipped, and the history says why', async (t) => {
