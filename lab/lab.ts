@@ -22,7 +22,7 @@ import { AGENT_MAIN, writeAgentProgram } from '#pxe-assets/agent-program.ts';
 import { programFailed } from '#system/run.ts';
 import { removeRun } from './leftovers.ts';
 import { inNamespace, setUpNetwork } from './network.ts';
-import { endProcesses, isAlive, type ProcessRecord, processesIn } from './process-record.ts';
+import { commandLineOf, endProcesses, isAlive, type ProcessRecord, processesIn } from './process-record.ts';
 import { raiseReceiveBuffer } from './receive-buffer.ts';
 import { requireRoot } from './require-root.ts';
 import { createRunFolder, forgetProcess, livingProcesses, noteProcess, type RunFolder } from './run-folder.ts';
@@ -227,6 +227,14 @@ export class Lab {
     const all = processesIn([host.namespace]);
     for (const record of all) if (isAlive(record)) process.kill(record.pid, 'SIGKILL');
     await endProcesses(all, 0);
+  }
+
+  /** The agent dies at once; the machine goes on and boots again. False when none was running. */
+  killAgent(host: LabHost): boolean {
+    const isAgent = ({ pid }: ProcessRecord) => commandLineOf(pid).includes('--boot-token');
+    const agents = processesIn([host.namespace]).filter(isAgent);
+    for (const { pid } of agents) process.kill(pid, 'SIGKILL');
+    return agents.length > 0;
   }
 
   /** Starts a program that may outlive this one; its output goes to `logPath`. It is ended when the lab is taken down. */

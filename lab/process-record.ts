@@ -21,6 +21,15 @@ export function isAlive(record: ProcessRecord): boolean {
   return stat !== undefined && stat.state !== 'Z' && stat.startTicks === record.startTicks;
 }
 
+/** Its arguments; none when it has ended. */
+export function commandLineOf(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+  } catch {
+    return [];
+  }
+}
+
 /** SIGTERM, up to `graceMs` to end, then SIGKILL. A process that is already gone, or another one with its pid, is left alone. */
 export async function endProcesses(records: readonly ProcessRecord[], graceMs: number): Promise<void> {
   signalAll(records, 'SIGTERM');

@@ -347,6 +347,20 @@ export class SessionTable {
       .sort((a, b) => a.pass - b.pass);
   }
 
+  /** Passes of the newest sessions that had no cap of their own, in order: how this network has been seen to be. */
+  latestCasts(limit: number): CastView[] {
+    return this.#database
+      .prepare<[number], string>(
+        `SELECT cast_run.view FROM cast_run JOIN session USING (session_id)
+         WHERE session.request ->> '$.maxMbit' IS NULL
+         ORDER BY session_id DESC, cast_run.view ->> '$.pass' DESC LIMIT ?`,
+      )
+      .pluck()
+      .all(limit)
+      .map((view) => JSON.parse(view) as CastView)
+      .reverse();
+  }
+
   /** One row for each host that ever had a task. */
   lastTasks(): LastTask[] {
     return this.#database

@@ -16,11 +16,13 @@ import { bytesPerSecondOf, measurePasses, USUAL_LINK_MBIT } from './pass-cost.ts
 
 export interface DeltaAdvisorOptions {
   readonly config: Config;
-  readonly table: Pick<SessionTable, 'givenDisks'>;
+  readonly table: Pick<SessionTable, 'givenDisks' | 'latestCasts'>;
   readonly hosts: Pick<Hosts, 'byId'>;
   readonly catalog: Pick<Catalog, 'list' | 'loadManifest'>;
 }
 
+/** So many passes of earlier sessions are looked at for what the network gives. */
+const EARLIER_CASTS = 10;
 /** So many of a host's tasks are looked at. */
 const MOST_TASKS = 10;
 
@@ -48,7 +50,9 @@ export class DeltaAdvisor {
     const { mbit } = paceOf(request, taking, this.#options.config.cast.maxMbit);
     const { policy, mode, verify } = { policy: request.delta ?? 'auto', ...request };
     const { usedBytes: plainBytes, storedBytes } = plan;
-    const wireBytesPerSecond = bytesPerSecondOf(mbit);
+    const seen = measurePasses(this.#options.table.latestCasts(EARLIER_CASTS)).castBytesPerSecond;
+    // Links may promise more than the network between them and the server gives.
+    const wireBytesPerSecond = Math.min(bytesPerSecondOf(mbit), seen ?? Number.POSITIVE_INFINITY);
     const choice = chooseDelta({ policy, mode, verify, plainBytes, storedBytes, wireBytesPerSecond, hosts: known });
     return withChoice(plan, taking, choice);
   }
@@ -62,7 +66,7 @@ export class DeltaAdvisor {
     const inventory = this.#options.hosts.byId(row.hostId)?.inventory;
     const disk = inventory?.disks.find((one) => isSameDisk(identityOf(one), row.disk));
     const rows = this.#options.table.givenDisks(row.hostId, MOST_TASKS);
-    const seen = measurePasses(live.casts).castBytesPerSecond;
+    const seen = measurePasses([...this.#options.table.latestCasts(EARLIER_CASTS), ...live.casts]).castBytesPerSecond;
     return isRehashWorth({
       policy: live.row.request.delta ?? 'auto',
       verify: live.row.request.verify,

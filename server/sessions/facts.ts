@@ -4,6 +4,7 @@ import { describeDisk } from '#protocol/disk.ts';
 import { isTaskEnded, type TaskState } from '#protocol/states.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Config } from '../config.ts';
+import type { SessionTable } from '../db/session-table.ts';
 import type { Hosts } from '../inventory/hosts.ts';
 import type { SessionFacts } from './decide-session.ts';
 import type { TaskFacts } from './decide-task.ts';
@@ -24,6 +25,7 @@ import type { Waking } from './waking.ts';
 export interface FactsOptions {
   readonly config: Config;
   readonly hosts: Pick<Hosts, 'lastSeenMs' | 'byId'>;
+  readonly table: Pick<SessionTable, 'latestCasts'>;
   readonly clock: Clock;
   /** Stored bytes of an average chunk of the image, to weigh a pass. */
   bytesPerChunk(live: LiveSession): number;
@@ -32,6 +34,8 @@ export interface FactsOptions {
 }
 
 const MAX_FRUITLESS_PASSES = 2;
+/** So many passes of earlier sessions are looked at for what the network gives. */
+const EARLIER_CASTS = 10;
 /** What a host of a running cast comes to when the cast has brought it all, which says that the sender is about to end. */
 const SERVED_STATES: readonly TaskState[] = ['verifying', 'finishing', 'succeeded'];
 
@@ -157,7 +161,7 @@ export class Facts {
     return isPassWorth(countLacking(holes, holes[0]!.chunkCount), this.#passRates(live, lacking));
   }
 
-  /** As the session's own passes have shown them; else what the links and the caps promise. */
+  /** As the session's own passes have shown them, or those of earlier sessions; else what the links and the caps promise. */
   #passRates(live: LiveSession, tasks: readonly LiveTask[]): PassRates {
     const { hosts, config } = this.#options;
     const links = tasks.map((task) => hosts.byId(task.row.hostId)?.inventory?.linkMbit);
@@ -167,7 +171,9 @@ export class Facts {
     const lineMbit = known.length === 0 ? USUAL_LINK_MBIT : Math.max(...known);
     // The slowest receiver paces a cast.
     const castMbit = Math.min(...caps, ...(known.length === 0 ? [USUAL_LINK_MBIT] : known));
-    const seen = measurePasses(live.casts);
+    const isCapped = caps.length > 0;
+    const earlier = isCapped ? [] : this.#options.table.latestCasts(EARLIER_CASTS);
+    const seen = measurePasses([...earlier, ...live.casts]);
     const line = bytesPerSecondOf(lineMbit);
     // Parked hosts take what their disks take, by either road.
     const disks = tasks.map((task) => task.parking?.bytesPerSecond ?? Number.POSITIVE_INFINITY);
@@ -176,7 +182,7 @@ export class Facts {
       gatherSeconds: seen.gatherSeconds ?? USUAL_GATHER_S,
       castBytesPerSecond: Math.min(seen.castBytesPerSecond ?? bytesPerSecondOf(castMbit), ...disks.map(atLeastOne)),
       // A cast that no cap held back has shown what the network between server and hosts gives.
-      lineBytesPerSecond: caps.length === 0 ? (seen.castBytesPerSecond ?? line) : line,
+      lineBytesPerSecond: isCapped ? line : (seen.castBytesPerSecond ?? line),
       hostBytesPerSecond: links.map((mbit, i) => Math.min(bytesPerSecondOf(mbit ?? lineMbit), atLeastOne(disks[i]!))),
     };
   }

@@ -65,7 +65,7 @@ export function countLacking(holes: readonly HoleSet[], chunkCount: number): Lac
   return { shared: holders.reduce((sum, count) => (count > 1 ? sum + 1 : sum), 0), hosts };
 }
 
-/** How long the session's passes took to begin and how fast they were; what they have not shown is absent. */
+/** How long passes took to begin and how fast they were, the newest last; what they have not shown is absent. */
 export function measurePasses(
   casts: readonly CastView[],
 ): Partial<Pick<PassRates, 'gatherSeconds' | 'castBytesPerSecond'>> {

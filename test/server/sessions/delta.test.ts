@@ -96,11 +96,31 @@ test('little that has drifted is not worth a pass', async (t) => {
   bench.addHosts(...two);
   await deployOnce(bench, two);
   await bench.deploy();
-  for (const name of two) await bench.done(name, [3, 4]);
+  for (const name of two) await bench.done(name, range(0, 30));
   assert.equal(bench.casts.length, 1);
   assert.deepEqual(
     two.map((name) => bench.told(name)),
     ['repair', 'repair'],
+  );
+});
+
+test('a network that an earlier session has seen to be slow makes a pass worth it', async (t) => {
+  const bench = new SessionBench(t);
+  bench.addHosts(...two);
+  await bench.deploy({ onDone: 'stay' });
+  for (const name of two) await bench.done(name, 'all');
+  const startedAtMs = bench.clock.nowMs();
+  await bench.clock.advance(20);
+  bench.heartbeat(...two);
+  // A megabyte a second over links of 100 Mbit/s.
+  await bench.casts[0]!.end('sent', { sentBytes: 20e6, startedAtMs });
+  for (const name of two) await bench.done(name, []);
+  for (const name of two) await finish(bench, name);
+  await bench.deploy();
+  for (const name of two) await bench.done(name, range(0, 30));
+  assert.deepEqual(
+    two.map((name) => bench.told(name)),
+    ['receive', 'receive'],
   );
 });
 

@@ -25,7 +25,7 @@ const DISK_BYTES = 512 << 20;
 /** A cast that was begun and waits for the test to end it. */
 export interface HeldCast {
   readonly options: CastOptions;
-  end(outcome: CastEnd['outcome']): Promise<void>;
+  end(outcome: CastEnd['outcome'], more?: Partial<CastEnd>): Promise<void>;
 }
 
 export class SessionBench {
@@ -186,8 +186,9 @@ export class SessionBench {
 
   #hold(options: CastOptions): Promise<CastEnd> {
     const { promise, resolve } = Promise.withResolvers<CastEnd>();
-    const end = async (outcome: CastEnd['outcome']) => {
-      resolve({ outcome, text: outcome, takenBytes: 1, sentBytes: 1, joined: [], dropped: [], retransmits: 0 });
+    const end = async (outcome: CastEnd['outcome'], more: Partial<CastEnd> = {}) => {
+      const bare = { takenBytes: 1, sentBytes: 1, joined: [], dropped: [], retransmits: 0 };
+      resolve({ outcome, text: outcome, ...bare, ...more });
       await letRun();
     };
     options.signal.addEventListener('abort', () => void end('aborted'));
