@@ -1,7 +1,7 @@
 /**
  * Asks the network whether somebody uses an address before it is given away (RFC 2131 §2.2). A neighbour is asked by ARP, which
- * no firewall on it can hide: any datagram to the address makes the kernel ask, and /proc/net/arp shows the answer. An address
- * behind a relay is pinged.
+ * no firewall on it can hide: any datagram to the address makes the kernel ask, and /proc/net/arp shows the answer. What the kernel
+ * knew before may be a machine that is long gone, and it would not ask anew at once: such an address is pinged, as is one behind a relay.
  */
 import { createSocket, type Socket } from 'node:dgram';
 import { readFile } from 'node:fs/promises';
@@ -41,10 +41,16 @@ export class NetworkProbe implements AddressProbe {
   async isTaken(address: Ipv4, mac: string, place: 'neighbour' | 'behind-relay'): Promise<boolean> {
     const target = formatAddress(address);
     if (place === 'behind-relay') return answersPing(target);
+    const known = await this.#neighbour(target);
+    if (known !== undefined) return known !== mac && (await answersPing(target));
     this.#socket.send(Buffer.alloc(0), DISCARD_PORT, target, () => {});
     await this.#clock.sleep(ARP_WAIT_MS);
-    const found = neighbourMac(await readFile('/proc/net/arp', 'utf8').catch(() => ''), target, this.#interface);
+    const found = await this.#neighbour(target);
     return found !== undefined && found !== mac;
+  }
+
+  async #neighbour(address: string): Promise<string | undefined> {
+    return neighbourMac(await readFile('/proc/net/arp', 'utf8').catch(() => ''), address, this.#interface);
   }
 
   close(): void {

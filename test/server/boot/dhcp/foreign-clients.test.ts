@@ -77,6 +77,26 @@ test('an address that a machine uses without a lease is set aside', { skip }, as
   );
 });
 
+test('an address whose former machine is gone is given again, though the kernel still knows that machine', {
+  skip,
+}, async (t) => {
+  const lan = await Segment.make(t);
+  const host = await lan.addMachine('srv', '10.77.0.1/24');
+  const one = { ...pool, last: pool.first, probe: true };
+  const first = await serve(t, host, one);
+  const [old, young] = [await lan.addMachine('pc1'), await lan.addMachine('pc2')];
+  assert.equal(await udhcpc(old), '10.77.0.100');
+  await ip('-n', old.namespace, 'address', 'add', '10.77.0.100/24', 'dev', 'eth0');
+  await run(host.on('ping', '-c', '1', '10.77.0.100'));
+  await ip('-n', old.namespace, 'link', 'set', 'eth0', 'down');
+  // Another server, which has not asked for the address a moment ago, and has no lease on it.
+  await first.stop();
+  const server = await serve(t, host, one);
+  assert.equal(await udhcpc(young, '-t', '10', '-T', '2'), '10.77.0.100');
+  const { counts } = (await server.stop()) as { counts: Record<string, number> };
+  assert.equal(counts['address-in-use'], undefined);
+});
+
 test('machines that are not registered get nothing, reserved ones their own address', { skip }, async (t) => {
   const lan = await Segment.make(t);
   const host = await lan.addMachine('srv', '10.77.0.1/24');
