@@ -1,5 +1,5 @@
 /** `fleetcast boot …`: the boot assets, which machines fetch when they start from the network. */
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { type Cli, invocationOf, withExample } from './invocation.ts';
 import { serverArguments } from './serve.ts';
 import { becomeServer } from './server-process.ts';
@@ -11,7 +11,10 @@ interface BootOptions {
 
 interface BuildOptions extends BootOptions {
   mirror?: string;
+  arch?: string;
   nonFreeFirmware?: boolean;
+  locked?: boolean;
+  updateLock?: boolean;
   force?: boolean;
 }
 
@@ -26,11 +29,22 @@ function buildCommand(cli: Cli): Command {
   const command = new Command('build')
     .description('Build them from Debian packages, about a minute; nothing is done when they are up to date')
     .option('--mirror <url>', "Debian mirror (default: the one in this machine's apt sources)")
-    .option('--non-free-firmware', "add firmware files from Debian's non-free-firmware")
-    .option('--force', 'build even when they are up to date');
+    .addOption(
+      new Option('--arch <name>', 'processor of the hosts; what was built for another one stays').choices([
+        'amd64',
+        'arm64',
+      ]),
+    )
+    .option('--non-free-firmware', "add the firmware files that drivers ask for, from Debian's non-free-firmware")
+    .option('--locked', 'refuse packages that are not exactly those of the lock')
+    .addOption(new Option('--update-lock', 'fetch the newest packages and make them the lock').conflicts('locked'))
+    .option('--force', 'fetch the packages anew and build, even when all is up to date');
   return withFolders(cli, command, 'build', (options: BuildOptions) => [
     ...(options.mirror === undefined ? [] : [`--mirror=${options.mirror}`]),
+    ...(options.arch === undefined ? [] : [`--arch=${options.arch}`]),
     ...(options.nonFreeFirmware ? ['--non-free-firmware'] : []),
+    ...(options.locked ? ['--locked'] : []),
+    ...(options.updateLock ? ['--update-lock'] : []),
     ...(options.force ? ['--force'] : []),
   ]);
 }

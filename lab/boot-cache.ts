@@ -7,6 +7,9 @@ import { takeLock } from './file-lock.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
+/** Unpacked Debian packages, for all trees: they are not changed once they are there. */
+export const BOOT_PACKAGES = join(tmpdir(), 'fleetcast-boot-packages');
+
 /** Outside of the tree; each tree has its own, so that two of them do not build in turns. */
 function cacheFolder(): string {
   return join(tmpdir(), `fleetcast-boot-cache-${createHash('sha256').update(ROOT).digest('hex').slice(0, 8)}`);
@@ -17,7 +20,7 @@ export async function readyBootAssets(say: (line: string) => void): Promise<stri
   const out = cacheFolder();
   const letGo = await takeLock(`${out}.lock`);
   try {
-    await build({ out, mirror: undefined, nonFreeFirmware: false, force: false, say });
+    await build({ out, cache: BOOT_PACKAGES, mirror: undefined, nonFreeFirmware: false, force: false, say });
     return out;
   } finally {
     await letGo();

@@ -455,6 +455,11 @@ export const errorTable = {
     message: 'There are no boot assets in {folder}',
     next: 'Build them: fleetcast boot build',
   },
+  BOOT_LOCK_DIFFERS: {
+    status: 409,
+    message: 'Debian packages are not those of the lock ({count} differ): {first}',
+    next: 'Take what the mirror has: fleetcast boot build   or make it the lock: fleetcast boot build --update-lock',
+  },
   BOOT_BUILD_FAILED: {
     status: 500,
     message: 'The boot assets cannot be built: {problem}',

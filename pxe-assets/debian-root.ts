@@ -1,25 +1,113 @@
 /** Downloads and unpacks Debian packages into a folder: no root, no mounts, no package script is run (mmdebstrap(1), variant extract). */
 import { createHash } from 'node:crypto';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { knownError } from '#protocol/errors.ts';
 import { run } from '#system/run.ts';
-import { packages, SUITE } from './recipe.ts';
+import type { Architecture } from './architecture.ts';
+import type { LockedPackage } from './debian-lock.ts';
+import { kernelRelease, prepareModules } from './module-tree.ts';
+import { SUITE } from './recipe.ts';
 
 const DOWNLOAD_LIMIT_MS = 10 * 60_000;
 
-/** One package of the unpacked tree. */
-export interface LockedPackage {
-  readonly name: string;
-  readonly version: string;
-  readonly sha256: string;
+export interface DebianRootOptions {
+  /** Folder that keeps unpacked roots between builds. */
+  readonly cache: string;
+  readonly architecture: Architecture;
+  readonly components: readonly string[];
+  readonly packages: readonly string[];
+  /** Base URL. Default: the mirror that apt uses here. */
+  readonly mirror: string | undefined;
+  /** What else decides which root is the right one: the lock. */
+  readonly stamp: string;
+  /** Fetch anew what the cache has. */
+  readonly isFresh: boolean;
+  say(line: string): void;
 }
 
-/** Fills `folder`, which must not exist. `mirror` is a base URL. */
-export async function unpackDebian(folder: string, mirror: string, components: readonly string[]): Promise<void> {
+export interface DebianRoot {
+  readonly path: string;
+  readonly release: string;
+  readonly packages: readonly LockedPackage[];
+}
+
+/**
+ * The unpacked packages, kernel modules decompressed and indexed: from the cache, or downloaded into it. Nothing may be written
+ * into the root that it gives. Throws BOOT_NO_MIRROR, PROGRAM_FAILED.
+ */
+export async function openDebianRoot(options: DebianRootOptions): Promise<DebianRoot> {
+  const { cache, architecture, components, packages, stamp, say } = options;
+  const wanted = [SUITE, architecture.name, ...components, ...packages, stamp].join(' ');
+  const kept = join(
+    cache,
+    `debian-${architecture.name}-${createHash('sha256').update(wanted).digest('hex').slice(0, 16)}`,
+  );
+  if (!options.isFresh && existsSync(join(kept, LIST))) say('using the Debian packages of the last build');
+  else await fillCache(kept, options);
+  await utimes(kept, new Date(), new Date());
+  await dropOldRoots(cache);
+  const path = join(kept, 'root');
+  const list = JSON.parse(await readFile(join(kept, LIST), 'utf8')) as LockedPackage[];
+  return { path, release: await kernelRelease(path), packages: list };
+}
+
+/** Written last: a root without it is not whole. */
+const LIST = 'packages.json';
+const KEPT_ROOTS = 4;
+
+async function fillCache(kept: string, options: DebianRootOptions): Promise<void> {
+  await mkdir(options.cache, { recursive: true });
+  const work = await mkdtemp(join(options.cache, 'unpacking-'));
+  try {
+    const root = join(work, 'root');
+    options.say('downloading and unpacking Debian packages');
+    await unpackDebian(root, options);
+    const packages = await takePackageList(root);
+    await keepLicences(root);
+    for (const path of UNUSED) await rm(join(root, path), { recursive: true, force: true });
+    const release = await kernelRelease(root);
+    options.say(`preparing the modules of kernel ${release}`);
+    await prepareModules(root, release);
+    await writeFile(join(work, LIST), JSON.stringify(packages));
+    if (options.isFresh) await rm(kept, { recursive: true, force: true });
+    // Another build may have been quicker.
+    await rename(work, kept).catch((error: unknown) => {
+      if (!existsSync(join(kept, LIST))) throw error;
+    });
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+/** Firmware may be passed on only with its licence: that stays, of all the documents. */
+async function keepLicences(root: string): Promise<void> {
+  const documents = join(root, 'usr/share/doc');
+  const names = (await readdir(documents)).filter((name) => name.startsWith('firmware-'));
+  for (const name of names) await cp(join(documents, name), join(root, LICENCES, name), { recursive: true });
+}
+export const LICENCES = 'licences';
+
+/** Big, and never part of an image. */
+const UNUSED = ['usr/share', 'usr/lib/python3', 'usr/lib/python3.13', 'usr/lib/systemd', 'var/lib/apt'];
+
+async function dropOldRoots(cache: string): Promise<void> {
+  const names = (await readdir(cache)).filter((name) => name.startsWith('debian-'));
+  const aged = await Promise.all(
+    names.map(async (name) => ({ name, usedMs: (await stat(join(cache, name))).mtimeMs })),
+  );
+  for (const { name } of aged.sort((a, b) => b.usedMs - a.usedMs).slice(KEPT_ROOTS)) {
+    await rm(join(cache, name), { recursive: true, force: true });
+  }
+}
+
+async function unpackDebian(folder: string, options: DebianRootOptions): Promise<void> {
+  const { architecture, components, packages } = options;
+  const mirror = options.mirror ?? (await findMirror());
   await run(
     [
-      ...['mmdebstrap', '--variant=extract', '--mode=chrootless', '--architectures=amd64', '--quiet'],
+      ...['mmdebstrap', '--variant=extract', '--mode=chrootless', `--architectures=${architecture.name}`, '--quiet'],
       '--skip=cleanup/apt/cache',
       `--include=${packages.join(',')}`,
       ...[SUITE, folder, `deb ${mirror} ${SUITE} ${components.join(' ')}`],
@@ -54,7 +142,7 @@ export function mirrorIn(text: string): string | undefined {
 }
 
 /** What was unpacked, sorted by name; the packages themselves are removed. */
-export async function takePackageList(folder: string): Promise<LockedPackage[]> {
+async function takePackageList(folder: string): Promise<LockedPackage[]> {
   const archives = join(folder, 'var/cache/apt/archives');
   const names = (await readdir(archives)).filter((name) => name.endsWith('.deb')).sort();
   const list: LockedPackage[] = [];

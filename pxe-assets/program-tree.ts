@@ -2,10 +2,15 @@
 import { copyFile, cp, lstat, mkdir, readdir, readFile, readlink, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { knownError } from '#protocol/errors.ts';
+import { architectures } from './architecture.ts';
 import { readElfNeeds } from './elf.ts';
 
 const PROGRAM_FOLDERS = ['usr/bin', 'usr/sbin'];
-const LIBRARY_FOLDERS = ['usr/lib/x86_64-linux-gnu', 'usr/lib64', 'usr/lib'];
+const LIBRARY_FOLDERS = [
+  'usr/lib',
+  'usr/lib64',
+  ...Object.values(architectures).map(({ triplet }) => `usr/lib/${triplet}`),
+];
 /** Loaded by name at run time, so no ELF header tells of them. */
 const LOADED_AT_RUN_TIME = ['libgcc_s.so.1'];
 

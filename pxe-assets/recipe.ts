@@ -3,25 +3,36 @@
  * these need: shared libraries by their ELF headers, modules by modprobe(8).
  */
 
-import { toolbox } from './toolbox.ts';
+import type { Architecture, ArchitectureName } from './architecture.ts';
+import { type Tool, toolbox } from './toolbox.ts';
 
 export const SUITE = 'trixie';
 
 /** Packages that are downloaded and unpacked, with what they depend on. Never configured, never run. */
-export const packages: readonly string[] = [
-  ...['linux-image-amd64', 'kmod', 'busybox-static', 'iproute2', 'ethtool', 'udpcast', 'zstd', 'libstdc++6'],
-  ...['shim-signed', 'grub-efi-amd64-signed', 'ipxe'],
-  ...toolbox.flatMap((tool) => tool.packages ?? []),
-];
+export function packagesFor({ name, kernelPackage }: Architecture): string[] {
+  return [
+    ...[kernelPackage, 'kmod', 'busybox-static', 'iproute2', 'ethtool', 'udpcast', 'zstd', 'libstdc++6'],
+    ...(name === 'amd64' ? ['shim-signed', 'grub-efi-amd64-signed', 'ipxe'] : []),
+    ...toolsFor(name).flatMap((tool) => tool.packages ?? []),
+  ];
+}
 
 /** Programs of the agent's squashfs. A name ending in * is a pattern. */
-export const programs: readonly string[] = [
-  ...['busybox', 'udp-receiver', 'zstd', 'ip', 'ethtool', 'kmod', 'modprobe', 'rmmod', 'modinfo'],
-  ...toolbox.flatMap((tool) => tool.programs ?? []),
-];
+export function programsFor({ name }: Architecture): string[] {
+  return [
+    ...['busybox', 'udp-receiver', 'zstd', 'ip', 'ethtool', 'kmod', 'modprobe', 'rmmod', 'modinfo'],
+    ...toolsFor(name).flatMap((tool) => tool.programs ?? []),
+  ];
+}
 
 /** Files and folders of the agent's squashfs that are copied as they are. */
-export const files: readonly string[] = toolbox.flatMap((tool) => tool.files ?? []);
+export function filesFor({ name }: Architecture): string[] {
+  return toolsFor(name).flatMap((tool) => tool.files ?? []);
+}
+
+function toolsFor(name: ArchitectureName): Tool[] {
+  return toolbox.filter((tool) => tool.only === undefined || tool.only === name);
+}
 
 /** Drivers that bring the first packet: network cards of ordinary PCs, servers and virtual machines, and USB adapters. */
 export const networkModules: readonly string[] = [
@@ -77,9 +88,16 @@ export const diskModules: readonly string[] = [
   ...['mptspi', 'mptsas', 'vmw_pvscsi', 'hv_storvsc'],
 ];
 /** What the tools of the toolbox use. */
-export const toolModules: readonly string[] = toolbox.flatMap((tool) => tool.modules ?? []);
+export function toolModulesFor({ name }: Architecture): string[] {
+  return toolsFor(name).flatMap((tool) => tool.modules ?? []);
+}
 
-/** What firmware is given, as it lies in the packages: name on the server → path. */
+/** Packages of Debian's non-free-firmware with the files that these drivers name (firmware-files.ts finds which). */
+export const firmwarePackages: readonly string[] = [
+  ...['firmware-realtek', 'firmware-bnx2', 'firmware-bnx2x', 'firmware-intel-misc', 'firmware-misc-nonfree'],
+];
+
+/** What firmware is given, as it lies in the packages for amd64 (iPXE for ARM too): name on the server → path. */
 export const bootLoaders: Readonly<Record<string, string>> = {
   'shimx64.efi': 'usr/lib/shim/shimx64.efi.signed',
   'grubx64.efi': 'usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed',
@@ -90,7 +108,7 @@ export const bootLoaders: Readonly<Record<string, string>> = {
   'ipxe-arm64.efi': 'usr/lib/ipxe/ipxe-arm64.efi',
 };
 
-/** npm packages that the agent imports; what they depend on comes along. */
-export const agentPackages: readonly string[] = ['@napi-rs/blake-hash', 'execa', 'pino', 'typebox'];
+/** npm packages with a native part: they cannot be bundled into the agent's files, and lie beside them. */
+export const nativePackages: readonly string[] = ['@napi-rs/blake-hash'];
 /** Folders of this repository that the agent is made of. */
 export const agentFolders: readonly string[] = ['protocol', 'system', 'client-agent'];

@@ -3,7 +3,8 @@
  *
  *   bin/node server/main.ts [--config F] [--socket F] [--data-dir D] [--interface IF] [--agent-port P] [--log-level L] [--json]
  *   bin/node server/main.ts config show|check|page [--config F] [--json]
- *   bin/node server/main.ts boot build|check [--config F] [--data-dir D] [--mirror URL] [--non-free-firmware] [--force] [--json]
+ *   bin/node server/main.ts boot build|check [--config F] [--data-dir D] [--mirror URL] [--arch A]
+ *     [--non-free-firmware] [--locked | --update-lock] [--force] [--json]
  */
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -83,6 +84,9 @@ function readArguments(argv: readonly string[]) {
         json: { type: 'boolean', default: false },
         mirror: text,
         'non-free-firmware': { type: 'boolean', default: false },
+        arch: { type: 'string' },
+        locked: { type: 'boolean', default: false },
+        'update-lock': { type: 'boolean', default: false },
         force: { type: 'boolean', default: false },
       },
     });
@@ -112,7 +116,8 @@ async function main(argv: readonly string[]): Promise<void> {
 function buildArguments(values: ReturnType<typeof readArguments>['values']): string[] {
   return [
     ...(values.mirror === undefined ? [] : ['--mirror', values.mirror]),
-    ...(values['non-free-firmware'] ? ['--non-free-firmware'] : []),
+    ...(values.arch === undefined ? [] : ['--arch', values.arch]),
+    ...(['non-free-firmware', 'locked', 'update-lock'] as const).flatMap((flag) => (values[flag] ? [`--${flag}`] : [])),
     ...(values.force ? ['--force'] : []),
   ];
 }

@@ -4,9 +4,16 @@ import { join } from 'node:path';
 import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
 
-const indexSchema = Type.Object({
+const builtSchema = Type.Object({
   kernel: Type.String(),
+  lockDifferences: Type.Array(Type.String()),
+  firmware: Type.Object({ isIncluded: Type.Boolean(), missing: Type.Record(Type.String(), Type.Array(Type.String())) }),
+});
+export type Built = Static<typeof builtSchema>;
+const indexSchema = Type.Object({
   files: Type.Record(Type.String(), Type.Object({ bytes: Type.Integer(), sha256: Type.String() })),
+  /** What was built for each kind of processor (pxe-assets/boot-index.ts). */
+  builds: Type.Optional(Type.Record(Type.String(), builtSchema)),
 });
 export type BootIndex = Static<typeof indexSchema>;
 
@@ -21,6 +28,7 @@ export const chains: Readonly<Record<string, readonly string[]>> = {
     'agent.squashfs',
   ],
   'UEFI x64 with iPXE': ['ipxe.efi', 'vmlinuz', 'stage1.img', 'agent.squashfs'],
+  'UEFI ARM64: iPXE': ['ipxe-arm64.efi', 'vmlinuz-arm64', 'stage1-arm64.img', 'agent-arm64.squashfs'],
 };
 
 export class BootAssets {
@@ -57,6 +65,11 @@ export class BootAssets {
       this.#known = stamp === undefined ? undefined : readIndex(this.#path);
     }
     return this.#known;
+  }
+
+  /** By processor: amd64, arm64. */
+  get builds(): Readonly<Record<string, Built>> {
+    return this.#index?.builds ?? {};
   }
 
   /** SHA-256 in hex; undefined when there is no such file. */
