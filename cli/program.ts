@@ -1,6 +1,7 @@
 /** The tree of commands. */
 import { readFileSync } from 'node:fs';
 import { Command, type CommanderError } from 'commander';
+import { auditCommand } from './audit.ts';
 import { bootCommand } from './boot.ts';
 import { captureCommand } from './capture.ts';
 import { completeCommand, completionCommand } from './completion.ts';
@@ -38,6 +39,7 @@ export function buildProgram(cli: Cli): Command {
     .addCommand(imageCommand(cli))
     .addCommand(captureCommand(cli))
     .addCommand(deployCommand(cli))
+    .addCommand(auditCommand(cli))
     .addCommand(sessionCommand(cli))
     .addCommand(scheduleCommand(cli))
     .addCommand(wakeCommand(cli))

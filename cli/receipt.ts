@@ -1,6 +1,8 @@
 /** What a session has done, host by host: the last words of a watch and the body of `session show`. */
 import type { SessionView, TaskView } from '#protocol/admin-api.ts';
+import { isDrifted } from '#protocol/drift.ts';
 import { isSessionEnded, isTaskEnded } from '#protocol/states.ts';
+import { renderDrift, sumOfDrift } from './drift-view.ts';
 import { formatDuration } from './duration.ts';
 import { type ExitCode, exitCodes } from './exit-code.ts';
 import { describeFit, grownOf } from './fit-view.ts';
@@ -8,9 +10,11 @@ import { countOf, formatBytes, formatCount, percentOf } from './size.ts';
 import { renderTable } from './table.ts';
 import { printable } from './terminal.ts';
 
-/** 0 only when the session is completed and every host succeeded; 3 otherwise. */
+/** 0 only when the session is completed, every host succeeded, and no audited disk differs; 3 otherwise. */
 export function exitCodeOfSession(view: SessionView): ExitCode {
-  const isAllDone = view.state === 'completed' && view.tasks.every((task) => task.state === 'succeeded');
+  const isGood = (task: TaskView) =>
+    task.state === 'succeeded' && (task.auditResult === undefined || !isDrifted(task.auditResult));
+  const isAllDone = view.state === 'completed' && view.tasks.every(isGood);
   return isAllDone ? exitCodes.done : exitCodes.someHostsFailed;
 }
 
@@ -18,7 +22,9 @@ export function exitCodeOfSession(view: SessionView): ExitCode {
 export function renderReceipt(view: SessionView, nowMs: number, paintHead?: (text: string) => string): string {
   const options = paintHead ? { paintHead } : {};
   const blocks: string[] = [];
-  if (view.kind === 'deploy') {
+  if (view.audit === true) {
+    blocks.push(renderDrift(view.tasks, paintHead));
+  } else if (view.kind === 'deploy') {
     const head = ['HOST', 'RESULT', 'DISK', 'WRITTEN', 'OVER HTTP', 'VERIFIED', 'TIME'];
     const rows = view.tasks.map((task) => deployRow(task, view, nowMs));
     blocks.push(renderTable(head, rows, { right: [3, 4, 6], ...options }));
@@ -142,6 +148,7 @@ function summaryOf(view: SessionView, nowMs: number): string {
 }
 
 function verifiedNote(view: SessionView): string {
+  if (view.audit === true) return ` (${sumOfDrift(view)})`;
   if (view.kind !== 'deploy' || view.succeeded === 0) return '';
   const verified = view.tasks.filter(
     ({ state, deployResult }) =>

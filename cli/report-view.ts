@@ -1,7 +1,9 @@
 /** Receipts for people and for spreadsheets. Pure. */
+import { isDrifted } from '#protocol/drift.ts';
 import type { Receipt, SessionReport } from '#protocol/receipt.ts';
 import { isSessionEnded, isTaskEnded } from '#protocol/states.ts';
 import { renderCsv } from './csv.ts';
+import { kindOf } from './drift-view.ts';
 import { formatDuration, formatTime } from './duration.ts';
 import { reasonsOf } from './receipt.ts';
 import { countOf, formatBytes, formatCount } from './size.ts';
@@ -18,7 +20,7 @@ export function renderReport(report: SessionReport, nowMs: number, paintHead?: P
   const took = isSessionEnded(report.state) ? 'took' : 'has run for';
   const blocks = [
     [
-      `Session ${report.sessionId}: ${report.kind} ${image}, ${report.state}.`,
+      `Session ${report.sessionId}: ${kindOf(report)} ${image}, ${report.state}.`,
       `Begun ${formatTime(report.createdAtMs)}${by}, ${took} ${formatDuration(seconds)}, ${countOf(report.casts.length, 'cast')}.`,
       `${sumOf(report)}.`,
       ...(report.manifestId === undefined ? [] : [`Manifest ${report.manifestId}`]),
@@ -46,7 +48,10 @@ export function reportCsv(report: SessionReport): string {
 function sumOf({ succeeded, failed, cancelled, running, receipts }: SessionReport): string {
   const done = receipts.filter(({ state }) => state === 'succeeded');
   const verified = done.filter(isVerified).length;
-  const note = done.length === 0 || done[0]!.kind === 'capture' ? '' : ` (${verifiedNote(verified, done.length)})`;
+  const note =
+    done.length === 0 || done[0]!.kind === 'capture' || done[0]!.audit
+      ? ''
+      : ` (${verifiedNote(verified, done.length)})`;
   const parts = [`${formatCount(succeeded)} done${note}`, `${formatCount(failed)} failed`];
   if (cancelled > 0) parts.push(`${formatCount(cancelled)} cancelled`);
   if (running > 0) parts.push(`${formatCount(running)} running`);
@@ -86,9 +91,10 @@ function receiptTable(receipts: readonly Receipt[], isHistory: boolean, paintHea
   return renderTable(head, rows, { right, ...(paintHead ? { paintHead } : {}) });
 }
 
-function sessionCells({ sessionId, startedAtMs, kind, image, version }: Receipt): string[] {
+function sessionCells(receipt: Receipt): string[] {
+  const { sessionId, startedAtMs, image, version } = receipt;
   const began = startedAtMs === undefined ? '' : formatTime(startedAtMs);
-  return [String(sessionId), began, kind, version === undefined ? image : `${image}@${version}`];
+  return [String(sessionId), began, kindOf(receipt), version === undefined ? image : `${image}@${version}`];
 }
 
 /** Times are durations of each stage, from the one before. */
@@ -117,7 +123,9 @@ function resultOf({ state, error, attempt }: Receipt): string {
 }
 
 function checkedOf(receipt: Receipt): string {
-  const { chunks, verifiedChunks } = receipt;
+  const { chunks, verifiedChunks, drift } = receipt;
+  if (drift !== undefined)
+    return isDrifted(drift) ? `${formatCount(drift.differingChunks)} of ${formatCount(drift.chunks)} differ` : 'equal';
   if (chunks === undefined || verifiedChunks === undefined) return '';
   return isVerified(receipt)
     ? `all ${formatCount(chunks)}`
@@ -145,6 +153,7 @@ const columns: readonly (readonly [name: string, cellOf: (receipt: Receipt) => s
   ['disk_path', (receipt) => receipt.diskPath],
   ['chunks', (receipt) => receipt.chunks],
   ['verified_chunks', (receipt) => receipt.verifiedChunks],
+  ['differing_chunks', (receipt) => receipt.drift?.differingChunks],
   ['cast_bytes', (receipt) => receipt.castBytes],
   ['http_bytes', (receipt) => receipt.httpBytes],
   ['kept_bytes', (receipt) => receipt.keptBytes],

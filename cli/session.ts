@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { DEFAULT_WAKE_GAP_S, type SessionView } from '#protocol/admin-api.ts';
 import { isSessionEnded } from '#protocol/states.ts';
 import { apiPath } from './daemon-link.ts';
+import { kindOf } from './drift-view.ts';
 import { formatDuration, formatTime } from './duration.ts';
 import { type Cli, type Invocation, invocationOf, listing, show, withExample } from './invocation.ts';
 import { exitCodeOfSession, renderReceipt } from './receipt.ts';
@@ -118,7 +119,7 @@ function sessionTable(invocation: Invocation, sessions: readonly SessionView[]):
   const head = ['SESSION', 'KIND', 'IMAGE', 'STATE', 'HOSTS', 'DONE', 'FAILED', 'BEGAN', 'TOOK'];
   const rows = sessions.map((session) => [
     String(session.sessionId),
-    session.kind,
+    kindOf(session),
     session.version === undefined ? session.image : `${session.image}@${session.version}`,
     session.state,
     String(session.tasks.length),

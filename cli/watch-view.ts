@@ -1,6 +1,7 @@
 /** A session as lines of a screen. Pure: the same view, size and time give the same lines. */
 import type { CastView, SessionView, TaskView } from '#protocol/admin-api.ts';
 import { isSessionEnded, isTaskEnded, type TaskState, taskStates } from '#protocol/states.ts';
+import { kindOf } from './drift-view.ts';
 import { formatDuration } from './duration.ts';
 import { progressBar } from './progress-bar.ts';
 import { countOf, formatBytes, formatCount, formatRate, percentOf } from './size.ts';
@@ -49,7 +50,7 @@ export function headlineOf(view: SessionView): string {
   const image = view.version === undefined ? view.image : `${view.image}@${view.version}`;
   const road =
     view.kind === 'deploy' ? `to ${countOf(view.tasks.length, 'host')}` : `from ${view.tasks[0]?.host ?? '?'}`;
-  return `Session ${view.sessionId}: ${view.kind} ${image} ${road}, ${stateOf(view)}`;
+  return `Session ${view.sessionId}: ${kindOf(view)} ${image} ${road}, ${stateOf(view)}`;
 }
 
 /** `casting`, or `wave 2 of 3 casting`. */

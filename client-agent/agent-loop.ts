@@ -2,11 +2,20 @@
  * The agent's life after hello: it asks for its order, does it, and reports. It decides nothing by itself: a new order
  * ends what the old one was doing, a server that is away is waited for with everything kept as it is.
  */
-import type { CaptureOrder, CaptureResult, DeployOrder, Order, Progress, Report } from '#protocol/agent-api.ts';
+import type {
+  AuditOrder,
+  CaptureOrder,
+  CaptureResult,
+  DeployOrder,
+  Order,
+  Progress,
+  Report,
+} from '#protocol/agent-api.ts';
 import { HEARTBEAT_MS } from '#protocol/agent-api.ts';
 import type { Disk } from '#protocol/disk.ts';
 import { type ErrorBody, KnownError, knownError } from '#protocol/errors.ts';
 import { findDisk } from './disk/disk-finder.ts';
+import { runAudit } from './orders/audit.ts';
 import { DeployJob, type DeployMachine } from './orders/deploy.ts';
 import { isPressing } from './receive/stream-gauge.ts';
 import { isAway, type ServerLink } from './server-link.ts';
@@ -131,6 +140,7 @@ class AgentLoop {
     this.#state = idle;
     this.#o.say(describeOrder(order));
     if (order.kind === 'capture') this.#start((signal, onProgress) => this.#capture(order, signal, onProgress));
+    else if (order.kind === 'audit') this.#start((signal, onProgress) => this.#audit(order, signal, onProgress));
     else if (order.kind === 'deploy' && order.step !== 'hold') {
       this.#start((signal, onProgress) => this.#deploy(order, signal, onProgress));
     }
@@ -145,6 +155,10 @@ class AgentLoop {
       order.disk,
     );
     return { captureResult: await runCapture(order, { disk, link: machine.link, signal, onProgress }) };
+  }
+
+  async #audit(order: AuditOrder, signal: AbortSignal, onProgress: (p: Progress) => void): Promise<Partial<State>> {
+    return { auditResult: await runAudit(order, { machine: this.#o.machine, signal, onProgress }) };
   }
 
   async #deploy(order: DeployOrder, signal: AbortSignal, onProgress: (p: Progress) => void): Promise<Partial<State>> {
@@ -237,6 +251,8 @@ function describeOrder(order: Order): string {
       return 'waiting for orders';
     case 'capture':
       return `session ${order.sessionId}: capturing ${order.disk.model} ${order.disk.serial}`;
+    case 'audit':
+      return `session ${order.sessionId}: comparing ${order.disk.model} ${order.disk.serial} with the image`;
     case 'deploy':
       return `session ${order.sessionId}: ${stepText[order.step]} (${order.disk.model} ${order.disk.serial})`;
     case 'release':

@@ -51,6 +51,7 @@ import {
   progressSchema,
 } from './agent-api.ts';
 import { diskIdentitySchema } from './disk.ts';
+import { auditResultSchema } from './drift.ts';
 import { fitChangeSchema, growRuleSchema } from './fit.ts';
 import { layoutSchema } from './layout.ts';
 import { volumeHeadSchema } from './manifest.ts';
@@ -240,6 +241,8 @@ export const deployRequestSchema = Type.Object({
   waves: Type.Optional(Type.Array(waveSizeSchema, { minItems: 1, maxItems: 100 })),
   /** Failed hosts after which no further wave begins. Absent: DEFAULT_STOP_AT_FAILURES. */
   stopAtFailures: Type.Optional(Type.Integer({ minimum: 1 })),
+  /** Only compare the disks with the image: nothing is written, and a host is done when it has been read. */
+  audit: Type.Optional(Type.Literal(true)),
   /** Leave out the hosts that the plan refuses instead of refusing the session. */
   skipRefused: Type.Boolean(),
   /** Required to start a session: the plan that the admin saw. */
@@ -325,6 +328,7 @@ export const taskViewSchema = Type.Object({
   hasWritten: Type.Optional(Type.Boolean()),
   error: Type.Optional(errorBodySchema),
   deployResult: Type.Optional(deployResultSchema),
+  auditResult: Type.Optional(auditResultSchema),
   captureResult: Type.Optional(captureResultSchema),
   startedAtMs: Type.Optional(timeMs),
   endedAtMs: Type.Optional(timeMs),
@@ -358,6 +362,8 @@ export const sessionViewSchema = Type.Object({
   manifestId: Type.Optional(Type.String()),
   createdAtMs: timeMs,
   endedAtMs: Type.Optional(timeMs),
+  /** It only compares (kind deploy). */
+  audit: deployRequestSchema.properties.audit,
   start: Type.Optional(startPolicySchema),
   mode: Type.Optional(castModeSchema),
   maxMbit: Type.Optional(Type.Number()),

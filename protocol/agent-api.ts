@@ -16,6 +16,7 @@
  */
 import { type Static, Type } from 'typebox';
 import { diskIdentitySchema, diskSchema } from './disk.ts';
+import { auditResultSchema } from './drift.ts';
 import { type ErrorBody, type ErrorCode, errorTable } from './errors.ts';
 import { fitChangeSchema, fitSchema, growRuleSchema } from './fit.ts';
 
@@ -128,6 +129,15 @@ export const orderSchema = Type.Union([
     /** Where the volumes lie on this disk, and the rule it follows from; absent: as on the source. */
     fit: Type.Optional(Type.Object({ ...fitSchema.properties, grow: growRuleSchema })),
   }),
+  /** Compare the disk with an image; write nothing. */
+  Type.Object({
+    kind: Type.Literal('audit'),
+    rev,
+    taskId: Type.Integer(),
+    sessionId: Type.Integer(),
+    manifestId: Type.String(),
+    disk: diskIdentitySchema,
+  }),
   /** The host has no more to do here. */
   Type.Object({
     kind: Type.Literal('release'),
@@ -137,6 +147,7 @@ export const orderSchema = Type.Union([
 ]);
 export type Order = Static<typeof orderSchema>;
 export type CaptureOrder = Extract<Order, { kind: 'capture' }>;
+export type AuditOrder = Extract<Order, { kind: 'audit' }>;
 export type DeployOrder = Extract<Order, { kind: 'deploy' }>;
 
 /** The buffer between the wire and the disk of a host that hears a cast. Bytes are stored bytes, as they travel. */
@@ -218,6 +229,8 @@ export const reportSchema = Type.Object({
   error: Type.Optional(errorBodySchema),
   /** status done of step finish. */
   deployResult: Type.Optional(deployResultSchema),
+  /** status done of an audit. */
+  auditResult: Type.Optional(auditResultSchema),
   /** status done of a capture. */
   captureResult: Type.Optional(captureResultSchema),
 });

@@ -18,6 +18,9 @@ const { taskId, hostId, host, state, wave, disk, error } = taskViewSchema.proper
 export const receiptSchema = Type.Object({
   ...{ sessionId, kind, image, version, manifestId, verify },
   ...{ taskId, hostId, host, state, wave, disk, error },
+  /** It only compared, and what it found. */
+  audit: sessionViewSchema.properties.audit,
+  drift: taskViewSchema.properties.auditResult,
   /** Where the disk was found. */
   diskPath: Type.Optional(Type.String()),
   /** How often the host has been tried in this session, this one included. */
@@ -48,6 +51,7 @@ export type Receipt = Static<typeof receiptSchema>;
 export const sessionReportSchema = Type.Object({
   ...{ sessionId, kind, image, version, manifestId, verify },
   state: sessionViewSchema.properties.state,
+  audit: sessionViewSchema.properties.audit,
   /** Who began it. */
   actor: Type.Optional(Type.String()),
   createdAtMs: Type.Integer(),

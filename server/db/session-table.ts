@@ -2,6 +2,7 @@
 import type { CaptureRequest, CastView, DeployRequest, StartPolicy } from '#protocol/admin-api.ts';
 import type { CaptureResult, DeployResult } from '#protocol/agent-api.ts';
 import type { DiskIdentity } from '#protocol/disk.ts';
+import type { AuditResult } from '#protocol/drift.ts';
 import type { ErrorBody } from '#protocol/errors.ts';
 import type { Fit } from '#protocol/fit.ts';
 import { isWriting, type SessionState, type TaskState } from '#protocol/states.ts';
@@ -58,6 +59,7 @@ export interface TaskRow {
   /** Wire form of holes.ts. */
   readonly holes?: Buffer;
   readonly deployResult?: DeployResult;
+  readonly auditResult?: AuditResult;
   readonly captureResult?: CaptureResult;
   readonly error?: ErrorBody;
 }
@@ -70,7 +72,7 @@ export interface TaskChange {
   readonly endedMs?: number;
   readonly isHashing?: boolean;
   readonly holes?: null;
-  readonly result?: DeployResult | CaptureResult;
+  readonly result?: DeployResult | AuditResult | CaptureResult;
   readonly error?: ErrorBody;
 }
 
@@ -308,6 +310,7 @@ export class SessionTable {
            session.kind, session.image, session.version, session.manifest_id
          FROM task JOIN session USING (session_id)
          WHERE task.host_id = ? AND task.ended_ms IS NOT NULL AND session.manifest_id IS NOT NULL
+           AND session.request ->> '$.audit' IS NULL
            AND (task.state = 'succeeded' OR (task.have > 0 AND session.kind = 'deploy'))
          ORDER BY task.task_id DESC LIMIT ?`,
       )
@@ -401,7 +404,6 @@ function toSession(cells: Cells): SessionRow {
 }
 
 function toTask(cells: Cells): TaskRow {
-  const result = cells.result === null ? undefined : (JSON.parse(cells.result as string) as object);
   return {
     taskId: cells.task_id,
     sessionId: cells.session_id,
@@ -420,9 +422,17 @@ function toTask(cells: Cells): TaskRow {
     ...present('startedMs', cells.started_ms),
     ...present('endedMs', cells.ended_ms),
     ...present('holes', cells.holes),
-    ...(result === undefined ? {} : 'manifestId' in result ? { captureResult: result } : { deployResult: result }),
+    ...resultOf(cells.result),
     ...presentJson('error', cells.error),
   } as TaskRow;
+}
+
+/** One column holds the result of any kind of task. */
+function resultOf(cell: Cells[string] | undefined): Pick<TaskRow, 'deployResult' | 'auditResult' | 'captureResult'> {
+  if (typeof cell !== 'string') return {};
+  const result = JSON.parse(cell) as DeployResult | AuditResult | CaptureResult;
+  if ('manifestId' in result) return { captureResult: result };
+  return 'differingChunks' in result ? { auditResult: result } : { deployResult: result };
 }
 
 function toGivenDisk(cells: Cells): GivenDisk {

@@ -6,7 +6,7 @@ import { type ErrorBody, knownError } from '#protocol/errors.ts';
 import type { TaskState } from '#protocol/states.ts';
 
 export interface TaskFacts {
-  readonly kind: 'deploy' | 'capture';
+  readonly kind: 'deploy' | 'audit' | 'capture';
   readonly host: string;
   readonly state: TaskState;
   /** When it came into the state, or when the daemon started, whichever is later. */
@@ -102,7 +102,9 @@ function decideBooting(facts: TaskFacts, limits: TaskLimits): TaskDecision {
 
 function decidePreparing(facts: TaskFacts): TaskDecision {
   if (facts.status === 'failed') return fail(reported(facts));
-  return facts.status === 'done' && facts.holes !== undefined ? move('ready') : nothing;
+  if (facts.status !== 'done') return nothing;
+  if (facts.kind === 'audit') return move('succeeded');
+  return facts.holes === undefined ? nothing : move('ready');
 }
 
 function decideReady(facts: TaskFacts): TaskDecision {

@@ -75,7 +75,7 @@ export class Facts {
     const { pass } = live;
     const takesPart = pass?.order !== undefined && pass.lackedBefore.has(row.taskId);
     return {
-      kind: live.row.kind,
+      kind: live.row.kind === 'deploy' && live.row.request.audit ? 'audit' : live.row.kind,
       host: row.host,
       state: row.state,
       stateMs: Math.max(row.stateMs, this.#startedMs, this.#waking.calledMs(live, task)),

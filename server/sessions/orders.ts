@@ -32,6 +32,10 @@ export function orderOfTask(
     const rescue = session.request.rescue === true ? { rescue: true } : {};
     return withRev({ kind: 'capture', taskId, sessionId, disk, chunkBytes, zstdLevel, ...rescue }, round);
   }
+  if (session.request.audit === true) {
+    if (task.state !== 'preparing') return waitOrder();
+    return withRev({ kind: 'audit', taskId, sessionId, manifestId: session.manifestId!, disk }, round);
+  }
   const step = stepOf(task.state, cast !== undefined);
   if (step === undefined) return waitOrder();
   const manifestId = session.manifestId!;

@@ -24,12 +24,13 @@ function makeReceipt(session: SessionRow, task: TaskRow, attempt: number, events
   const { sessionId, kind, image, version, manifestId } = session;
   const { taskId, hostId, host, state, wave, disk, error, startedMs, endedMs, deployResult, captureResult } = task;
   const verify = session.kind === 'deploy' ? session.request.verify : undefined;
+  const audit = session.kind === 'deploy' ? session.request.audit : undefined;
   const moves = events.filter((event) => event.subject === 'task');
   const at = (...states: TaskState[]) => moves.filter((move) => states.includes(move.action as TaskState));
   const isOver = state === 'succeeded';
   return {
     ...{ sessionId, kind, image, taskId, hostId, host, state, wave, disk, attempt },
-    ...present({ version, manifestId, verify, error }),
+    ...present({ version, manifestId, verify: audit ? undefined : verify, error, audit, drift: task.auditResult }),
     ...present({
       diskPath: deployResult?.disk.path,
       startedAtMs: startedMs,

@@ -64,6 +64,6 @@ function headOf({ sessionId, kind, state, image, version, manifestId, request }:
     ...{ sessionId, kind, state, image },
     ...(version === undefined ? {} : { version }),
     ...(manifestId === undefined ? {} : { manifestId }),
-    ...('verify' in request ? { verify: request.verify } : {}),
+    ...('audit' in request ? { audit: request.audit } : 'verify' in request ? { verify: request.verify } : {}),
   };
 }

@@ -1,7 +1,7 @@
 /** The sentences of the audit log about sessions and tasks. Pure. */
 import type { StartPolicy } from '#protocol/admin-api.ts';
 import type { SessionState } from '#protocol/states.ts';
-import type { SessionRow, TaskRow } from '../db/session-table.ts';
+import type { NewSession, SessionRow, TaskRow } from '../db/session-table.ts';
 import type { TaskMove } from './decide-task.ts';
 import type { Straggler } from './straggler.ts';
 
@@ -49,6 +49,13 @@ export function sayParked(host: string, straggler: Straggler): string {
 function sayRate(bytesPerSecond: number): string {
   const mega = bytesPerSecond / 1e6;
   return `${mega >= 10 ? Math.round(mega) : mega.toFixed(1)} MB/s`;
+}
+
+/** What a session is to do, up to its hosts. */
+export function sayOrder({ kind, image, version, request }: NewSession): string {
+  if (kind === 'capture') return `captures ${image} from`;
+  const what = `${image}@${version}`;
+  return 'audit' in request ? `compares with ${what} the disks of` : `deploys ${what} to`;
 }
 
 export function saySessionMove(session: SessionRow, to: SessionState, succeeded: number, failed: number): string {

@@ -59,6 +59,7 @@ function viewOf(row: SessionRow, tasks: TaskView[], casts: readonly CastView[]):
 function viewRequest(request: DeployRequest): Partial<SessionView> {
   const { start, mode, verify, delta, maxMbit, onFailure, wakeWave, wakeGapS } = request;
   return {
+    ...(request.audit === true ? { audit: true } : {}),
     ...{ start, mode, verify, delta: delta ?? 'auto' },
     ...(maxMbit === undefined ? {} : { maxMbit }),
     onFailure: onFailure ?? 'stay',
@@ -75,8 +76,21 @@ function viewWaves(row: SessionRow, request: DeployRequest, tasks: readonly Task
 }
 
 function viewTask(row: TaskRow): TaskView {
-  const { taskId, hostId, host, state, wave, disk, error, deployResult, captureResult, startedMs, endedMs } = row;
-  const { hasWritten } = row;
+  const {
+    taskId,
+    hostId,
+    host,
+    state,
+    wave,
+    disk,
+    error,
+    deployResult,
+    auditResult,
+    captureResult,
+    startedMs,
+    endedMs,
+    hasWritten,
+  } = row;
   return {
     taskId,
     hostId,
@@ -88,6 +102,7 @@ function viewTask(row: TaskRow): TaskView {
     ...(hasWritten ? { hasWritten } : {}),
     ...(error === undefined ? {} : { error }),
     ...(deployResult === undefined ? {} : { deployResult }),
+    ...(auditResult === undefined ? {} : { auditResult }),
     ...(captureResult === undefined ? {} : { captureResult }),
     ...(startedMs === undefined ? {} : { startedAtMs: startedMs }),
     ...(endedMs === undefined ? {} : { endedAtMs: endedMs }),

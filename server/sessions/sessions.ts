@@ -31,6 +31,7 @@ import { Planner } from './planner.ts';
 import { Reports } from './reports.ts';
 import { SessionChanges } from './session-changes.ts';
 import { SessionRunner } from './session-runner.ts';
+import { sayOrder } from './session-text.ts';
 import { viewLive, viewStored } from './session-view.ts';
 
 export interface SessionsOptions {
@@ -282,8 +283,7 @@ export class Sessions {
     this.#runner.requireFree(session.tasks);
     const sessionId = this.#table.transaction(() => {
       const id = this.#table.insert(session, clock.nowMs());
-      const what =
-        session.kind === 'deploy' ? `deploys ${session.image}@${session.version} to` : `captures ${session.image} from`;
+      const what = sayOrder(session);
       const where = session.tasks.length === 1 ? session.tasks[0]!.host : `${session.tasks.length} hosts`;
       events.add({ subject: 'session', action: 'created', text: `Session ${id} ${what} ${where}`, sessionId: id });
       alsoCommit?.(id);

@@ -32,7 +32,7 @@ test('an end can be reached from every state', () => {
   for (const state of taskStates) assert.ok(reaches(taskMoves, state), state);
 });
 
-test('a deployed disk succeeds only from finishing, a captured one only from capturing', () => {
+test('a deployed disk succeeds only from finishing, a captured one from capturing, an audited one from preparing', () => {
   const before = taskStates.filter((state) => taskMoves[state].includes('succeeded'));
-  assert.deepEqual(before, ['capturing', 'finishing']);
+  assert.deepEqual(before, ['preparing', 'capturing', 'finishing']);
 });

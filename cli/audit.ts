@@ -1,0 +1,59 @@
+/** `fleetcast audit`: how far disks have drifted from an image. Nothing is written. */
+import { Command } from 'commander';
+import type { DeployRequest } from '#protocol/admin-api.ts';
+import { knownError } from '#protocol/errors.ts';
+import { onDoneOption } from './capture.ts';
+import { chosenHosts } from './chosen-hosts.ts';
+import { apiPath } from './daemon-link.ts';
+import { type Cli, invocationOf, withExample } from './invocation.ts';
+import { collectNames } from './name-list.ts';
+import { isAcceptable } from './plan-question.ts';
+import { refusedOf, renderPlan } from './plan-view.ts';
+import { tellStarted } from './started.ts';
+import { watchSession } from './watch.ts';
+
+interface AuditOptions {
+  group?: string[];
+  image: string;
+  disk?: string;
+  onDone: DeployRequest['onDone'];
+  skipRefused?: boolean;
+  watch: boolean;
+}
+
+export function auditCommand(cli: Cli): Command {
+  const command = new Command('audit')
+    .description('Compare the disks of hosts with an image; nothing is written. Exit code 3 when any differs')
+    .argument('[host...]', 'names or ids')
+    .requiredOption('--image <image>', 'NAME (its newest version) or NAME@VERSION')
+    .option('-g, --group <group>', 'all hosts of a group (repeatable)', collectNames)
+    .option('--disk <rule>', 'which disk of each host: serial=…, wwn=…, path=…, size>100G, transport=nvme, …')
+    .addOption(onDoneOption())
+    .option('--skip-refused', 'leave out the hosts that cannot take part instead of stopping')
+    .option('--watch', 'follow the audit to its end (the default)', true)
+    .option('--no-watch', 'return when it has started; see it later: fleetcast session show')
+    .action(async (names: string[], options: AuditOptions, self: Command) => {
+      const invocation = invocationOf(cli, self);
+      const { link, terminal, isJson } = invocation;
+      const hosts = await chosenHosts(invocation, names, options.group ?? []);
+      const request = requestOf(hosts, options);
+      const plan = await link.post('plan', apiPath`/plans/deploy`, request);
+      if (!isAcceptable(plan, request.skipRefused)) {
+        if (!isJson) terminal.outLine(renderPlan(plan));
+        throw knownError('PLAN_REFUSED', { count: refusedOf(plan).length });
+      }
+      const session = await link.post('session', apiPath`/sessions/deploy`, { ...request, planId: plan.planId });
+      if (options.watch) cli.exitCode = await watchSession(invocation, session.sessionId);
+      else tellStarted(invocation, session);
+    });
+  return withExample(command, 'fleetcast audit --group room-101 --image win11-lab@3');
+}
+
+function requestOf(hosts: string[], options: AuditOptions): DeployRequest {
+  return {
+    ...{ image: options.image, hosts, groups: [], audit: true },
+    ...(options.disk === undefined ? {} : { disk: options.disk }),
+    ...{ start: { when: 'all' }, mode: 'unicast', verify: 'full', delta: 'always' },
+    ...{ onDone: options.onDone, onFailure: options.onDone, skipRefused: options.skipRefused === true },
+  };
+}
