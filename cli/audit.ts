@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import type { DeployRequest } from '#protocol/admin-api.ts';
 import { knownError } from '#protocol/errors.ts';
-import { onDoneOption } from './capture.ts';
+import { onDoneOption, onFailureOption } from './capture.ts';
 import { chosenHosts } from './chosen-hosts.ts';
 import { apiPath } from './daemon-link.ts';
 import { type Cli, invocationOf, withExample } from './invocation.ts';
@@ -17,6 +17,7 @@ interface AuditOptions {
   image: string;
   disk?: string;
   onDone: DeployRequest['onDone'];
+  onFailure: NonNullable<DeployRequest['onFailure']>;
   skipRefused?: boolean;
   watch: boolean;
 }
@@ -29,6 +30,7 @@ export function auditCommand(cli: Cli): Command {
     .option('-g, --group <group>', 'all hosts of a group (repeatable)', collectNames)
     .option('--disk <rule>', 'which disk of each host: serial=…, wwn=…, path=…, size>100G, transport=nvme, …')
     .addOption(onDoneOption())
+    .addOption(onFailureOption())
     .option('--skip-refused', 'leave out the hosts that cannot take part instead of stopping')
     .option('--watch', 'follow the audit to its end (the default)', true)
     .option('--no-watch', 'return when it has started; see it later: fleetcast session show')
@@ -54,6 +56,6 @@ function requestOf(hosts: string[], options: AuditOptions): DeployRequest {
     ...{ image: options.image, hosts, groups: [], audit: true },
     ...(options.disk === undefined ? {} : { disk: options.disk }),
     ...{ start: { when: 'all' }, mode: 'unicast', verify: 'full', delta: 'always' },
-    ...{ onDone: options.onDone, onFailure: options.onDone, skipRefused: options.skipRefused === true },
+    ...{ onDone: options.onDone, onFailure: options.onFailure, skipRefused: options.skipRefused === true },
   };
 }

@@ -13,6 +13,7 @@ interface CaptureOptions {
   chunkSize?: number;
   rescue?: boolean;
   onDone: CaptureRequest['onDone'];
+  onFailure: NonNullable<CaptureRequest['onFailure']>;
   watch: boolean;
 }
 
@@ -25,6 +26,7 @@ export function captureCommand(cli: Cli): Command {
     .addOption(new Option('--chunk-size <size>', 'power of two from 64K to 4M').argParser(parseChunkSize))
     .option('--rescue', 'read on over bad sectors: what is lost becomes zeros, is listed, and the image says so')
     .addOption(onDoneOption())
+    .addOption(onFailureOption())
     .option('--watch', 'follow the session to its end (the default)', true)
     .option('--no-watch', 'return when the session has started')
     .action(async (host: string, options: CaptureOptions, self: Command) => {
@@ -36,6 +38,7 @@ export function captureCommand(cli: Cli): Command {
         ...(options.chunkSize === undefined ? {} : { chunkBytes: options.chunkSize }),
         ...(options.rescue === true ? { rescue: true } : {}),
         onDone: options.onDone,
+        onFailure: options.onFailure,
       };
       const session = await invocation.link.post('session', apiPath`/sessions/capture`, request);
       if (options.watch) cli.exitCode = await watchSession(invocation, session.sessionId);
@@ -49,4 +52,11 @@ export function onDoneOption(): Option {
   return new Option('--on-done <action>', 'what a host does when it is done')
     .choices(['reboot', 'poweroff', 'stay'])
     .default('reboot');
+}
+
+/** What the host does when it has failed. */
+export function onFailureOption(): Option {
+  return new Option('--on-failure <action>', 'what a host does when it has failed')
+    .choices(['stay', 'reboot', 'poweroff'])
+    .default('stay');
 }

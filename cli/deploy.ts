@@ -3,7 +3,7 @@ import { Command, Option } from 'commander';
 import type { CastMode, DeltaPolicy, DeployPlan, DeployRequest, StartPolicy, WaveSize } from '#protocol/admin-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import type { GrowRule } from '#protocol/fit.ts';
-import { onDoneOption } from './capture.ts';
+import { onDoneOption, onFailureOption } from './capture.ts';
 import { apiPath } from './daemon-link.ts';
 import { parseDuration } from './duration.ts';
 import { exitCodes } from './exit-code.ts';
@@ -76,11 +76,7 @@ export function deployCommand(cli: Cli): Command {
       ).argParser(parseGrow),
     )
     .addOption(onDoneOption())
-    .addOption(
-      new Option('--on-failure <action>', 'what a host does when it has failed')
-        .choices(['stay', 'reboot', 'poweroff'])
-        .default('stay'),
-    )
+    .addOption(onFailureOption())
     .addOption(new Option('--wake-wave <count>', 'wake at most so many hosts at once').argParser(parseWave))
     .addOption(new Option('--wake-gap <time>', 'time between two waves, 5s if not given').argParser(parseGap))
     .addOption(

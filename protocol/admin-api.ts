@@ -213,6 +213,9 @@ export type WaveSize = Static<typeof waveSizeSchema>;
 /** Failed hosts after which no further wave begins, when nothing is said. */
 export const DEFAULT_STOP_AT_FAILURES = 1;
 
+/** What a host does when its task has failed; absent: stay, so that somebody can look at it. */
+const onFailureSchema = Type.Union([Type.Literal('stay'), Type.Literal('reboot'), Type.Literal('poweroff')]);
+
 export const deployRequestSchema = Type.Object({
   /** NAME or NAME@VERSION. */
   image: Type.String(),
@@ -231,8 +234,7 @@ export const deployRequestSchema = Type.Object({
   grow: Type.Optional(growRuleSchema),
   /** What a host does when its task has succeeded. */
   onDone: Type.Union([Type.Literal('reboot'), Type.Literal('poweroff'), Type.Literal('stay')]),
-  /** What a host does when its task has failed; absent: stay, so that somebody can look at it. */
-  onFailure: Type.Optional(Type.Union([Type.Literal('stay'), Type.Literal('reboot'), Type.Literal('poweroff')])),
+  onFailure: Type.Optional(onFailureSchema),
   /** At most so many hosts are woken within `wakeGapS` seconds; absent: no waves. */
   wakeWave: Type.Optional(Type.Integer({ minimum: 1 })),
   /** Absent: DEFAULT_WAKE_GAP_S. */
@@ -307,6 +309,7 @@ export const captureRequestSchema = Type.Object({
   /** Read on over bad sectors; what is lost is zeros in the image, which says so. */
   rescue: Type.Optional(Type.Boolean()),
   onDone: Type.Union([Type.Literal('reboot'), Type.Literal('poweroff'), Type.Literal('stay')]),
+  onFailure: Type.Optional(onFailureSchema),
 });
 export type CaptureRequest = Static<typeof captureRequestSchema>;
 

@@ -182,7 +182,7 @@ export class AgentCalls {
       // It has said hello for this task, if it ever came.
       const helloMs = task.row.startedMs;
       const { sessionId, request } = live.row;
-      const onFailure = 'onFailure' in request ? request.onFailure : undefined;
+      const { onFailure } = request;
       const policy = { onDone: request.onDone, ...(onFailure === undefined ? {} : { onFailure }) };
       const last = { hostId, sessionId, state, endedMs, ...policy };
       this.#lastTasks.set(hostId, helloMs === undefined ? last : { ...last, helloMs });

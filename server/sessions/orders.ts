@@ -70,13 +70,17 @@ export function powerOrder(action: PowerAction, wishedMs: number): Order {
   return withRev({ kind: 'release', action }, `power ${wishedMs}`);
 }
 
-/** What a host does after its task ended; a failed one stays if nothing is said, so that somebody can look at it. */
+/**
+ * What a host does after its task ended. A failed one stays if nothing is said, so that somebody can look at it. A released one boots its
+ * disk, unless the room was to be off afterwards: then it is off.
+ */
 export function releaseAction(
   state: TaskState,
   policy: { readonly onDone: ReleaseAction; readonly onFailure?: ReleaseAction | undefined },
 ): ReleaseAction {
   if (state === 'succeeded') return policy.onDone;
-  return state === 'failed' ? (policy.onFailure ?? 'stay') : 'reboot';
+  if (state === 'failed') return policy.onFailure ?? 'stay';
+  return policy.onDone === 'poweroff' ? 'poweroff' : 'reboot';
 }
 
 function stepOf(state: TaskState, hasCast: boolean): DeployStep | undefined {

@@ -48,6 +48,7 @@ function viewOf(row: SessionRow, tasks: TaskView[], casts: readonly CastView[]):
     ...(row.kind === 'deploy' ? viewRequest(row.request) : {}),
     ...(row.kind === 'deploy' && row.request.waves !== undefined ? viewWaves(row, row.request, tasks) : {}),
     onDone: row.request.onDone,
+    onFailure: row.request.onFailure ?? 'stay',
     succeeded: tasks.filter((task) => task.state === 'succeeded').length,
     failed: tasks.filter((task) => task.state === 'failed').length,
     casts: [...casts],
@@ -57,12 +58,11 @@ function viewOf(row: SessionRow, tasks: TaskView[], casts: readonly CastView[]):
 }
 
 function viewRequest(request: DeployRequest): Partial<SessionView> {
-  const { start, mode, verify, delta, maxMbit, onFailure, wakeWave, wakeGapS } = request;
+  const { start, mode, verify, delta, maxMbit, wakeWave, wakeGapS } = request;
   return {
     ...(request.audit === true ? { audit: true } : {}),
     ...{ start, mode, verify, delta: delta ?? 'auto' },
     ...(maxMbit === undefined ? {} : { maxMbit }),
-    onFailure: onFailure ?? 'stay',
     ...(wakeWave === undefined ? {} : { wakeWave, wakeGapS: wakeGapS ?? DEFAULT_WAKE_GAP_S }),
   };
 }

@@ -151,7 +151,7 @@ test('capture asks for the disk by rule and does not wait with --no-watch', asyn
   assert.equal(result.code, 0);
   assert.match(result.out, /Watch: {2}fleetcast session watch 12/);
   assert.deepEqual(daemon.calls[0]?.body, {
-    ...{ host: 'pc-07', image: 'golden', disk: 'serial=X', chunkBytes: 1_048_576, onDone: 'stay' },
+    ...{ host: 'pc-07', image: 'golden', disk: 'serial=X', chunkBytes: 1_048_576, onDone: 'stay', onFailure: 'stay' },
   });
 });
 

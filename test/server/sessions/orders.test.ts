@@ -92,4 +92,5 @@ test('a host that succeeded does as asked, one that failed stays, one that was c
   assert.equal(releaseAction('failed', { onDone: 'poweroff' }), 'stay');
   assert.equal(releaseAction('failed', { onDone: 'stay', onFailure: 'poweroff' }), 'poweroff');
   assert.equal(releaseAction('cancelled', { onDone: 'stay', onFailure: 'stay' }), 'reboot');
+  assert.equal(releaseAction('cancelled', { onDone: 'poweroff', onFailure: 'stay' }), 'poweroff');
 });

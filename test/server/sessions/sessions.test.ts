@@ -597,6 +597,18 @@ test('a host that has failed does what the session says, also after a restart', 
   assert.equal(bench.sessions.view(sessionId).onFailure, 'poweroff');
 });
 
+test('a host whose capture has failed does what the session says, and one that is released is off when the room was to be', async (t) => {
+  const bench = new SessionBench(t);
+  bench.addHosts('pc-1', 'pc-2');
+  const capture = { image: 'new', onDone: 'reboot', onFailure: 'poweroff' } as const;
+  const first = await bench.sessions.startCapture({ host: 'pc-1', ...capture });
+  bench.report('pc-1', { status: 'failed' });
+  const { sessionId } = await bench.deploy({ hosts: ['pc-2'], onDone: 'poweroff' });
+  await bench.sessions.cancel(sessionId);
+  assert.deepEqual([bench.told('pc-1'), bench.told('pc-2')], ['release poweroff', 'release poweroff']);
+  assert.equal(bench.sessions.view(first.sessionId).onFailure, 'poweroff');
+});
+
 test('a host in the agent is told to switch off until its agent starts anew', async (t) => {
   const bench = new SessionBench(t);
   bench.addHosts('pc-1', 'pc-2');
