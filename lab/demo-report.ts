@@ -2,6 +2,7 @@
 import Table from 'cli-table3';
 import type { CastView, ImageView, SessionView, TaskView } from '#protocol/admin-api.ts';
 import type { BareCast } from './bare-cast.ts';
+import type { CheckResult } from './foreign-check.ts';
 
 export interface HostOutcome {
   readonly name: string;
@@ -60,6 +61,23 @@ export interface DemoJson {
 }
 
 const MIB = 1024 * 1024;
+
+/** What became of a host: by the daemon's word, foreign programs' and, for a virtual machine, its own. */
+export function outcomeOf(
+  name: string,
+  session: SessionView,
+  check: CheckResult,
+  booted: readonly VmOutcome[],
+): HostOutcome {
+  const task = session.tasks.find(({ host }) => host === name);
+  const isSilent = booted.some((vm) => vm.name === name && vm.line === undefined);
+  const problems = [
+    ...(task?.state === 'succeeded' ? [] : [task?.error?.message ?? 'took no part']),
+    ...check.problems,
+    ...(isSilent ? ['what was restored said nothing on the serial console'] : []),
+  ];
+  return { name, task, files: check.files, problems, isRight: problems.length === 0 };
+}
 
 export function demoTable(outcomes: readonly HostOutcome[]): string {
   const table = new Table({

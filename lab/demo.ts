@@ -12,9 +12,9 @@ import { type BareCast, runBareCast } from './bare-cast.ts';
 import { readyBootAssets } from './boot-cache.ts';
 import { bootableDiskBytes, buildBootableDisk } from './bootable-disk.ts';
 import { DEMO_USAGE, type DemoOptions, readDemoOptions } from './demo-options.ts';
-import { demoSummary, demoTable, type HostOutcome, type VmOutcome } from './demo-report.ts';
+import { demoSummary, demoTable, outcomeOf } from './demo-report.ts';
 import { DemoVms } from './demo-vms.ts';
-import { type CheckResult, checkDisks, readDiskFacts } from './foreign-check.ts';
+import { checkDisks, readDiskFacts } from './foreign-check.ts';
 import { buildGoldenDisk, planGoldenDisk } from './golden-disk.ts';
 import { Lab } from './lab.ts';
 import { GOLDEN } from './machines.ts';
@@ -196,17 +196,6 @@ async function newestDeployment(lab: Lab): Promise<SessionView> {
   const sessions = (await lab.get('/api/v1/sessions?limit=10')) as SessionView[];
   const { sessionId } = sessions.filter(({ kind }) => kind === 'deploy').sort((a, b) => b.sessionId - a.sessionId)[0]!;
   return (await lab.get(`/api/v1/sessions/${sessionId}`)) as SessionView;
-}
-
-function outcomeOf(name: string, session: SessionView, check: CheckResult, booted: readonly VmOutcome[]): HostOutcome {
-  const task = session.tasks.find(({ host }) => host === name);
-  const isSilent = booted.some((vm) => vm.name === name && vm.line === undefined);
-  const problems = [
-    ...(task?.state === 'succeeded' ? [] : [task?.error?.message ?? 'took no part']),
-    ...check.problems,
-    ...(isSilent ? ['what was restored said nothing on the serial console'] : []),
-  ];
-  return { name, task, files: check.files, problems, isRight: problems.length === 0 };
 }
 
 /** The same number of bytes to the same number of hosts, with udpcast alone. Undefined when there was no cast. */
