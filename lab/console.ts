@@ -4,15 +4,13 @@
  * Ctrl-] leaves that of a virtual machine, Ctrl-C that of a light host.
  */
 import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { findLab } from './find-lab.ts';
 import { LabUsageError, runLabProgram } from './lab-program.ts';
 import { type Machine, Machines } from './machines.ts';
 import { requireRoot } from './require-root.ts';
-import { type VirtualMachine, vmFiles } from './virtual-machine.ts';
+import { SerialPort } from './serial-port.ts';
 import { VmRack } from './vm-rack.ts';
 
 const LOOK_EVERY_MS = 100;
@@ -84,34 +82,4 @@ function openKeyboard({ vm }: Machine, left: AbortController): { close(): void }
       serial?.close();
     },
   };
-}
-
-/** The way in to the serial port. It is there while QEMU runs, and takes one console at a time; what comes out is in the log. */
-class SerialPort {
-  readonly #folder: string;
-  #socket: Socket | undefined;
-
-  constructor(vm: VirtualMachine) {
-    this.#folder = vm.folder;
-  }
-
-  send(keys: Buffer): void {
-    this.#socket ??= this.#open();
-    this.#socket.write(keys);
-  }
-
-  close(): void {
-    this.#socket?.destroy();
-  }
-
-  #open(): Socket {
-    const socket = connect(join(this.#folder, vmFiles.console));
-    socket.resume();
-    // The machine is off, or has just been switched off: the next key tries again.
-    socket.on('error', () => {});
-    socket.on('close', () => {
-      this.#socket = undefined;
-    });
-    return socket;
-  }
 }
