@@ -52,6 +52,11 @@ const benches: Readonly<Record<string, Bench>> = {
     title: 'the squashfs over HTTP: 1, 40 and 400 clients, against nginx (not in the default set)',
     run: async (o) => (await import('./fetch.ts')).benchFetch(o),
   },
+  stragglers: {
+    title:
+      'what one slow disk and one dead host cost the others, against Clonezilla’s options (not in the default set)',
+    run: async (o) => (await import('./stragglers.ts')).benchStragglers(o),
+  },
   chunks: {
     title: 'what the size of chunks costs (not in the default set)',
     run: async (o) => (await import('./chunk-size.ts')).benchChunkSize(o),

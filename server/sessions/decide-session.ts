@@ -19,7 +19,7 @@ export interface SessionFacts {
   readonly tasks: TaskCounts;
   /** Absent: there are no waves. */
   readonly wave?: Omit<WaveFacts, 'running'>;
-  /** Preparing hosts that the ready ones wait for: not a parked one, which writes on in its own time. */
+  /** Preparing hosts that the ready ones wait for: not a parked one, which writes on in its own time, nor a silent one. */
   readonly awaited: number;
   /** planning: its frames are looked up · running: hosts may be hearing it · ended: its sender is gone. */
   readonly cast: 'none' | 'planning' | 'running' | 'ended';

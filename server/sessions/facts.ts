@@ -36,6 +36,8 @@ export interface FactsOptions {
 const MAX_FRUITLESS_PASSES = 2;
 /** So many passes of earlier sessions are looked at for what the network gives. */
 const EARLIER_CASTS = 10;
+/** Three heartbeats: nobody waits longer for a host that is to come back. */
+const AWAITED_SILENCE_MS = 6000;
 /** What a host of a running cast comes to when the cast has brought it all, which says that the sender is about to end. */
 const SERVED_STATES: readonly TaskState[] = ['verifying', 'finishing', 'succeeded'];
 
@@ -122,7 +124,7 @@ export class Facts {
       gatheringMs: Math.max(row.gatheringMs ?? nowMs, row.startSetMs ?? 0),
       firstReadyMs: live.firstReadyMs,
       ...countsOf(live),
-      awaited: live.tasksIn('preparing').filter((task) => task.parking === undefined).length,
+      awaited: live.tasksIn('preparing').filter((task) => this.#isAwaited(task)).length,
       cast: live.pass?.phase ?? 'none',
       isCastHeard: this.#isCastHeard(live),
       settleUntilMs: row.passes === 0 ? 0 : live.settleUntilMs,
@@ -136,6 +138,10 @@ export class Facts {
     const { state } = task.row;
     if (isTaskEnded(state) || state === 'pending' || state === 'booting') return false;
     return this.#silentMs(task) > this.#options.config.session.lostAfterS * 1000;
+  }
+
+  #isAwaited(task: LiveTask): boolean {
+    return task.parking === undefined && this.#silentMs(task) <= AWAITED_SILENCE_MS;
   }
 
   /** False when every host of the running cast has failed, was cancelled, is lost, or left it before its end. */

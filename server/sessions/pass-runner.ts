@@ -42,8 +42,11 @@ export interface PassRunnerOptions {
 
 /** A host that was told to join and has not: the others wait for it so long after the first has joined. */
 const MAX_WAIT_S = 15;
-/** The time-outs of udp-sender itself come first; this ends a cast that is stuck in a way nobody foresaw. */
-const STALL_LIMIT_MS = 60_000;
+/**
+ * Dead hosts are dropped and slow ones parked before; this ends a cast that a host holds up whose receiver answers and whose
+ * agent does not: one that is stopped, or swaps itself to death.
+ */
+const STALL_LIMIT_MS = 20_000;
 /** A pass that leaves more than this share of what was lacking has not helped. */
 const FRUITLESS_SHARE = 0.9;
 /** Why a cast was ended, for people. */
@@ -160,8 +163,8 @@ export class PassRunner {
     };
     const { clock } = this.#options;
     const sender = this.#senderPlan(live, castId, ports, receivers);
-    const stallLimitMs = STALL_LIMIT_MS + (sender.startTimeoutS + sender.maxWaitS) * 1000;
-    return this.#options.runCast({ sender, frames, signal: pass.abort.signal, clock, stallLimitMs, onProgress });
+    const limits = { stallLimitMs: STALL_LIMIT_MS, startLimitMs: (sender.startTimeoutS + sender.maxWaitS) * 1000 };
+    return this.#options.runCast({ sender, frames, signal: pass.abort.signal, clock, ...limits, onProgress });
   }
 
   #senderPlan(live: LiveSession, castId: string, ports: CastPorts, receivers: number): SenderPlan {

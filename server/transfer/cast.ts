@@ -18,6 +18,8 @@ export interface CastOptions {
   readonly clock: Clock;
   /** The cast is ended when nothing moves for so long, in ms. */
   readonly stallLimitMs: number;
+  /** So much more before the transfer begins, in ms: the hosts still join. */
+  readonly startLimitMs?: number;
   onProgress?(progress: CastProgress): void;
 }
 
@@ -118,6 +120,11 @@ class CastRun {
     this.#movedAtMs = options.clock.nowMs();
   }
 
+  /** All have joined, or the waiting is over. */
+  get hasStarted(): boolean {
+    return this.#startedAtMs !== undefined;
+  }
+
   get joinedCount(): number {
     return this.#addresses.size;
   }
@@ -198,7 +205,8 @@ async function watch(run: CastRun, options: CastOptions, end: AbortController, s
   while (!signal.aborted) {
     await options.clock.sleep(LOOK_EVERY_MS, signal);
     await run.readLog();
-    if (run.stalledForMs() <= options.stallLimitMs) continue;
+    const moreMs = run.hasStarted ? 0 : (options.startLimitMs ?? 0);
+    if (run.stalledForMs() <= options.stallLimitMs + moreMs) continue;
     run.isStalled = true;
     end.abort();
   }

@@ -68,7 +68,7 @@ const end = await runCast({
     receivers: job.receivers,
     maxWaitS: 5,
     startTimeoutS: job.startTimeoutS,
-    retriesUntilDrop: 11,
+    retriesUntilDrop: 20,
     maxMbit: job.maxMbit,
     logPath: job.logPath,
   },
