@@ -1,6 +1,15 @@
 /** `fleetcast deploy`: shows the plan, asks, starts the session. */
 import { Command, Option } from 'commander';
-import type { CastMode, DeltaPolicy, DeployPlan, DeployRequest, StartPolicy, WaveSize } from '#protocol/admin-api.ts';
+import {
+  type CastMode,
+  DEFAULT_FEC,
+  type DeltaPolicy,
+  type DeployPlan,
+  type DeployRequest,
+  FEC_PATTERN,
+  type StartPolicy,
+  type WaveSize,
+} from '#protocol/admin-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import type { GrowRule } from '#protocol/fit.ts';
 import { onDoneOption, onFailureOption } from './capture.ts';
@@ -26,6 +35,8 @@ export interface DeployOptions {
   start: StartPolicy;
   rate?: number;
   mode: CastMode;
+  fec?: string;
+  weight?: number;
   verify: DeployRequest['verify'];
   delta: DeltaPolicy;
   grow?: GrowRule;
@@ -53,8 +64,19 @@ export function deployCommand(cli: Cli): Command {
     .addOption(new Option('--rate <mbit>', 'cap of the cast in Mbit/s: 300, 1G').argParser(parseRate))
     .addOption(
       new Option('--mode <mode>', 'how the image travels')
-        .choices(['multicast', 'broadcast', 'unicast'])
+        .choices(['multicast', 'broadcast', 'unicast', 'oneway'])
         .default('multicast'),
+    )
+    .addOption(
+      new Option(
+        '--fec <KxR/S>',
+        `spare packets of --mode oneway, as udp-sender takes it (default: ${DEFAULT_FEC})`,
+      ).argParser(parseFec),
+    )
+    .addOption(
+      new Option('--weight <n>', 'its part of an interface with a cap, against other casts (default: 1)').argParser(
+        parseWeight,
+      ),
     )
     .addOption(
       new Option('--verify <how>', 'read the disks back and check every chunk')
@@ -121,6 +143,7 @@ export function requestOf(image: string, options: DeployOptions, command: string
   const hosts = options.hosts ?? [];
   const groups = options.group ?? [];
   if (hosts.length === 0 && groups.length === 0) throw knownError('PLAN_EMPTY');
+  if (options.fec !== undefined && options.mode !== 'oneway') throw usageError('--fec needs --mode oneway', command);
   if (options.wakeGap !== undefined && options.wakeWave === undefined) {
     throw usageError('--wake-gap needs --wake-wave', command);
   }
@@ -135,6 +158,8 @@ export function requestOf(image: string, options: DeployOptions, command: string
     start: options.start,
     mode: options.mode,
     ...(options.rate === undefined ? {} : { maxMbit: options.rate }),
+    ...(options.fec === undefined ? {} : { fec: options.fec }),
+    ...(options.weight === undefined ? {} : { weight: options.weight }),
     verify: options.verify,
     delta: options.delta,
     ...(options.grow === undefined ? {} : { grow: options.grow }),
@@ -146,6 +171,17 @@ export function requestOf(image: string, options: DeployOptions, command: string
     ...(options.stopAtFailures === undefined ? {} : { stopAtFailures: options.stopAtFailures }),
     skipRefused: options.skipRefused === true,
   };
+}
+
+function parseFec(text: string): string {
+  if (!new RegExp(FEC_PATTERN).test(text)) throw usageError(`--fec ${text} is not like ${DEFAULT_FEC}`, 'deploy');
+  return text;
+}
+
+function parseWeight(text: string): number {
+  const weight = /^\d{1,3}$/.test(text) ? Number(text) : 0;
+  if (weight < 1 || weight > 100) throw usageError(`--weight ${text} is not a number from 1 to 100`, 'deploy');
+  return weight;
 }
 
 function parseWave(text: string): number {

@@ -24,9 +24,9 @@ export interface BareCast {
 /** The options that make a cast quick; a test holds them equal to those of the daemon's casts. */
 export function bareSenderArgs(receivers: number, dataAddress: string, logPath: string): string[] {
   return [
-    ...['udp-sender', '--full-duplex', '--nopointopoint', '--slice-size', '512', '--rexmit-hello-interval', '200'],
-    ...['--min-receivers', String(receivers), '--max-wait', '30', '--start-timeout', '30'],
-    ...['--retries-until-drop', '11', '--portbase', String(PORT_BASE)],
+    ...['udp-sender', '--full-duplex', '--slice-size', '512', '--min-receivers', String(receivers), '--max-wait', '30'],
+    ...['--retries-until-drop', '11', '--rexmit-hello-interval', '200', '--nopointopoint', '--start-timeout', '30'],
+    ...['--portbase', String(PORT_BASE)],
     ...['--mcast-data-address', dataAddress, '--mcast-rdv-address', RDV_ADDRESS],
     ...['--ttl', '1', '--nokbd', '--interface', 'eth0', '--log', logPath, '--bw-period', '1'],
   ];

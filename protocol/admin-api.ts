@@ -193,10 +193,20 @@ export const startPolicySchema = Type.Object({
 });
 export type StartPolicy = Static<typeof startPolicySchema>;
 
+/** Each stripe of 128 packets survives the loss of 8, and 8 stripes are interleaved: 6 % more to send (facts/udpcast.md). */
+export const DEFAULT_FEC = '8x8/128';
+/** What udp-sender takes: up to 128 each. */
+export const FEC_PATTERN =
+  '^([1-9]|[1-9][0-9]|1[01][0-9]|12[0-8])x([1-9]|[1-9][0-9]|1[01][0-9]|12[0-8])/([1-9]|[1-9][0-9]|1[01][0-9]|12[0-8])$';
+
+export const DEFAULT_WEIGHT = 1;
+
 export const castModeSchema = Type.Union([
   Type.Literal('multicast'),
   Type.Literal('broadcast'),
   Type.Literal('unicast'),
+  /** Multicast without a word back while it runs: for bad return paths. Needs a rate. */
+  Type.Literal('oneway'),
 ]);
 export type CastMode = Static<typeof castModeSchema>;
 
@@ -227,6 +237,10 @@ export const deployRequestSchema = Type.Object({
   mode: castModeSchema,
   /** Cap of the cast in Mbit/s. */
   maxMbit: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
+  /** Its part of an interface with a cap, against that of other casts. Absent: DEFAULT_WEIGHT. */
+  weight: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
+  /** Forward error correction of mode oneway: STRIPES x REDUNDANCY / STRIPESIZE of udp-sender(1). Absent: DEFAULT_FEC. */
+  fec: Type.Optional(Type.String({ pattern: FEC_PATTERN })),
   verify: Type.Union([Type.Literal('full'), Type.Literal('none')]),
   /** Whether hosts hash their disks first and take only what they lack; absent: auto. */
   delta: Type.Optional(deltaPolicySchema),

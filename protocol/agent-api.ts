@@ -86,6 +86,8 @@ export const castOrderSchema = Type.Object({
   portBase: Type.Integer(),
   /** Rendezvous multicast group; absent: broadcast. */
   rdvAddress: Type.Optional(Type.String()),
+  /** Nothing is acknowledged: the receiver goes on when data is lost. */
+  isOneWay: Type.Optional(Type.Boolean()),
   startTimeoutS: Type.Integer(),
   receiveTimeoutS: Type.Integer(),
   /** Chunk frames and their bytes in this pass, for progress. */

@@ -315,6 +315,11 @@ export const errorTable = {
     next: 'The disk or its cable is failing: replace it and deploy again',
   },
 
+  ONEWAY_NEEDS_RATE: {
+    status: 400,
+    message: 'A one-way cast needs a rate: no host says when it is too fast',
+    next: 'Add --rate with less than the slowest link carries, such as --rate 300, or set cast.max_mbit',
+  },
   PLAN_EMPTY: { status: 400, message: 'No host is named', next: 'Give --hosts A,B or --group G' },
   PLAN_CHANGED: {
     status: 409,

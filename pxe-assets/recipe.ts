@@ -11,7 +11,7 @@ export const SUITE = 'trixie';
 /** Packages that are downloaded and unpacked, with what they depend on. Never configured, never run. */
 export function packagesFor({ name, kernelPackage }: Architecture): string[] {
   return [
-    ...[kernelPackage, 'kmod', 'busybox-static', 'iproute2', 'ethtool', 'udpcast', 'zstd', 'libstdc++6'],
+    ...[kernelPackage, 'kmod', 'busybox-static', 'iproute2', 'ethtool', 'udpcast', 'zstd', 'libstdc++6', 'coreutils'],
     ...(name === 'amd64' ? ['shim-signed', 'grub-efi-amd64-signed', 'ipxe'] : []),
     ...toolsFor(name).flatMap((tool) => tool.packages ?? []),
   ];
@@ -20,7 +20,7 @@ export function packagesFor({ name, kernelPackage }: Architecture): string[] {
 /** Programs of the agent's squashfs. A name ending in * is a pattern. */
 export function programsFor({ name }: Architecture): string[] {
   return [
-    ...['busybox', 'udp-receiver', 'zstd', 'ip', 'ethtool', 'kmod', 'modprobe', 'rmmod', 'modinfo'],
+    ...['busybox', 'udp-receiver', 'env', 'zstd', 'ip', 'ethtool', 'kmod', 'modprobe', 'rmmod', 'modinfo'],
     ...toolsFor(name).flatMap((tool) => tool.programs ?? []),
   ];
 }

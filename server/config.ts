@@ -87,6 +87,15 @@ export const configSchema = Type.Object({
         description: 'Cap of every cast.',
       }),
     ),
+    interfaceMbit: Type.Optional(
+      Type.Number({
+        minimum: 1,
+        maximum: 100_000,
+        unit: 'Mbit/s',
+        unset: 'as fast as the network',
+        description: 'Cap of all casts together: those that run at once share it by their --weight.',
+      }),
+    ),
     startTimeoutS: integer(30, 5, 600, 's', 'A receiver that hears no cast begin for this long gives up.'),
     receiveTimeoutS: integer(30, 5, 600, 's', 'A receiver that hears nothing in mid-cast for this long gives up.'),
     retriesUntilDrop: integer(

@@ -35,16 +35,19 @@ export interface UdpReceiver {
 }
 
 /**
- * The argument list. `setpriv` makes it die with the agent. The receive buffer is capped by net.core.rmem_max; the default
+ * The argument list. `setpriv` makes it leave when the agent dies. The receive buffer is capped by net.core.rmem_max; the default
  * one costs 5–20 % retransmits (facts/udpcast.md).
  */
 export function udpReceiverArgv(interfaceName: string, cast: CastOrder): string[] {
   return [
-    // INT, because that disconnects: by any other death the others wait until udp-sender drops it.
-    ...['setpriv', '--pdeathsig', 'INT', 'udp-receiver', '--nokbd'],
+    // INT, because that disconnects: by any other death the others wait until udp-sender drops it. An agent that is killed
+    // closes the pipe too, and often first: SIGPIPE would be such a death, while a failed write disconnects.
+    ...['setpriv', '--pdeathsig', 'INT', 'env', '--ignore-signal=PIPE', 'udp-receiver', '--nokbd'],
     ...['--interface', interfaceName, '--rcvbuf', '4m', '--exit-wait', '100'],
     ...['--start-timeout', String(cast.startTimeoutS), '--receive-timeout', String(cast.receiveTimeoutS)],
     ...['--portbase', String(cast.portBase)],
+    // Lost data leaves garbage or a gap; the frames behind it are found again by their magic.
+    ...(cast.isOneWay === true ? ['--ignore-lost-data'] : []),
     ...(cast.rdvAddress === undefined ? [] : ['--mcast-rdv-address', cast.rdvAddress]),
   ];
 }

@@ -38,6 +38,8 @@ export interface TaskFacts {
   readonly cast?: {
     readonly isEnded: boolean;
     readonly isFailed: boolean;
+    /** Nobody knows whether a receiver has heard the end. */
+    readonly isOneWay?: boolean;
     /** Since the cast ended and the host's progress last moved, in ms. */
     readonly quietMs: number;
   };
@@ -67,6 +69,9 @@ export type TaskDecision =
 
 /** A receiver gives up by itself after receiveTimeoutS; it then needs a moment to write what it has and to say so. */
 const DRAIN_MS = 15_000;
+
+/** A one-way cast has ended and a host writes nothing more: it has lost the end, and is asked what it lacks. */
+const ONEWAY_QUIET_MS = 3000;
 
 const nothing: TaskDecision = { effects: [] };
 
@@ -135,7 +140,8 @@ function decideReceiving(facts: TaskFacts, limits: TaskLimits): TaskDecision {
   if (facts.status === 'done' && facts.holes !== undefined) {
     return facts.holes === 0 ? afterLastHole(facts) : move('ready');
   }
-  const isOverdue = cast.isEnded && cast.quietMs > limits.receiveTimeoutS * 1000 + DRAIN_MS;
+  const limitMs = cast.isOneWay ? ONEWAY_QUIET_MS : limits.receiveTimeoutS * 1000 + DRAIN_MS;
+  const isOverdue = cast.isEnded && cast.quietMs > limitMs;
   return isOverdue ? move('preparing') : nothing;
 }
 

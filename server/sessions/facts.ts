@@ -103,6 +103,7 @@ export class Facts {
             cast: {
               isEnded: pass.phase === 'ended',
               isFailed: pass.isFailed,
+              isOneWay: pass.order?.isOneWay === true,
               quietMs: nowMs - Math.max(pass.endedAtMs, task.movedAtMs),
             },
           }

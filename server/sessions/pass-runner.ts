@@ -1,7 +1,7 @@
 /** Plans, begins, runs and ends the passes of deploy sessions. */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import type { CastView } from '#protocol/admin-api.ts';
+import { type CastView, DEFAULT_WEIGHT, type DeployRequest } from '#protocol/admin-api.ts';
 import type { CastOrder } from '#protocol/agent-api.ts';
 import { KnownError } from '#protocol/errors.ts';
 import { NONCE_BYTES } from '#protocol/frame.ts';
@@ -15,6 +15,7 @@ import type { EventLog } from '../inventory/events.ts';
 import type { CastEnd, CastProgress, runCast } from '../transfer/cast.ts';
 import { type FramePlan, type PackReader, planFrames, readFrames } from '../transfer/frame-source.ts';
 import { type CastPorts, PortAllocator } from '../transfer/port-allocator.ts';
+import { RateShare } from '../transfer/rate-share.ts';
 import type { SenderPlan } from '../transfer/udp-sender-args.ts';
 import type { LivePass, LiveSession, LiveTask } from './live-session.ts';
 import { choosePassHosts } from './pass-hosts.ts';
@@ -55,9 +56,11 @@ const UNHEARD = 'no host hears it any more';
 export class PassRunner {
   #options: PassRunnerOptions;
   #ports: PortAllocator;
+  #rates: RateShare;
 
   constructor(options: PassRunnerOptions) {
     this.#options = options;
+    this.#rates = new RateShare(options.config.cast.interfaceMbit);
     this.#ports = new PortAllocator(options.config.cast, randomBytes(4).readUInt32LE() / 2 ** 32);
   }
 
@@ -129,7 +132,7 @@ export class PassRunner {
     const ports = this.#ports.take();
     try {
       const view = viewOf(castId, pass.pass, tasks.length, plan, clock.nowMs());
-      pass.order = orderOf(castId, nonce, ports, plan, isBroadcast(live), config);
+      pass.order = orderOf(castId, nonce, ports, plan, modeOf(live), config);
       pass.view = view;
       for (const task of tasks) pass.lackedBefore.set(task.row.taskId, task.holes?.count ?? 0);
       pass.phase = 'running';
@@ -164,16 +167,28 @@ export class PassRunner {
     const { clock } = this.#options;
     const sender = this.#senderPlan(live, castId, ports, receivers);
     const limits = { stallLimitMs: STALL_LIMIT_MS, startLimitMs: (sender.startTimeoutS + sender.maxWaitS) * 1000 };
-    return this.#options.runCast({ sender, frames, signal: pass.abort.signal, clock, ...limits, onProgress });
+    const part = this.#rates.join({ weight: requestOf(live)?.weight ?? DEFAULT_WEIGHT, maxMbit: sender.maxMbit });
+    const { mbit } = part;
+    const cast = this.#options.runCast({
+      sender,
+      frames,
+      signal: pass.abort.signal,
+      clock,
+      ...limits,
+      mbit,
+      onProgress,
+    });
+    return cast.finally(part.leave);
   }
 
   #senderPlan(live: LiveSession, castId: string, ports: CastPorts, receivers: number): SenderPlan {
     const { config } = this.#options;
-    const asked = live.row.kind === 'deploy' ? live.row.request.maxMbit : undefined;
+    const { maxMbit: asked, fec } = requestOf(live) ?? {};
     const caps = [asked, config.cast.maxMbit].filter((cap) => cap !== undefined);
     const { rdvAddress, ttl, startTimeoutS, retriesUntilDrop } = config.cast;
     return {
-      mode: isBroadcast(live) ? 'broadcast' : 'multicast',
+      mode: modeOf(live),
+      fec,
       interface: this.#options.interface,
       ...ports,
       rdvAddress,
@@ -230,8 +245,13 @@ export class PassRunner {
   }
 }
 
-function isBroadcast(live: LiveSession): boolean {
-  return live.row.kind === 'deploy' && live.row.request.mode === 'broadcast';
+function requestOf(live: LiveSession): DeployRequest | undefined {
+  return live.row.kind === 'deploy' ? live.row.request : undefined;
+}
+
+function modeOf(live: LiveSession): SenderPlan['mode'] {
+  const mode = requestOf(live)?.mode;
+  return mode === 'broadcast' || mode === 'oneway' ? mode : 'multicast';
 }
 
 function viewOf(castId: string, pass: number, receivers: number, plan: FramePlan, nowMs: number): CastView {
@@ -253,7 +273,7 @@ function orderOf(
   nonce: Buffer,
   ports: CastPorts,
   plan: FramePlan,
-  isBroadcast: boolean,
+  mode: SenderPlan['mode'],
   config: Config,
 ): CastOrder {
   const { rdvAddress, startTimeoutS, receiveTimeoutS } = config.cast;
@@ -261,7 +281,8 @@ function orderOf(
     castId,
     nonce: nonce.toString('hex'),
     portBase: ports.portBase,
-    ...(isBroadcast ? {} : { rdvAddress }),
+    ...(mode === 'broadcast' ? {} : { rdvAddress }),
+    ...(mode === 'oneway' ? { isOneWay: true } : {}),
     startTimeoutS,
     receiveTimeoutS,
     frames: plan.frames,

@@ -35,6 +35,9 @@ export class Planner {
     const { image, version } = catalog.resolve(request.image);
     const chosen = hosts.resolve(request.hosts, request.groups);
     if (chosen.length === 0) throw knownError('PLAN_EMPTY');
+    if (request.mode === 'oneway' && (request.maxMbit ?? config.cast.maxMbit) === undefined) {
+      throw knownError('ONEWAY_NEEDS_RATE');
+    }
     const problem = request.waves && waveProblem(request.waves, request.verify);
     if (problem !== undefined) throw knownError('WAVES_INVALID', { waves: request.waves!.join(','), problem });
     const manifest = await catalog.loadManifest(version.manifestId);

@@ -30,6 +30,8 @@ export class StragglerWatch {
     const { pass } = live;
     const stream = progress?.stream;
     if (pass?.phase !== 'running' || task.row.state !== 'receiving' || stream === undefined) return;
+    // There is no back pressure: who is too slow loses data, and nobody waits for it.
+    if (pass.order?.isOneWay === true) return;
     const tracks = this.#tracks.get(pass) ?? new Map<number, HostTrack>();
     this.#tracks.set(pass, tracks);
     const { taskId } = task.row;

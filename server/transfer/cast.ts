@@ -7,6 +7,7 @@ import { dirname } from 'node:path';
 import type { Writable } from 'node:stream';
 import { execa } from 'execa';
 import type { Clock } from '#system/clock.ts';
+import { Pacer } from './rate-share.ts';
 import { type SenderPlan, udpSenderArgs } from './udp-sender-args.ts';
 import { LineCutter, momentOf, readSenderLine, type SenderLine } from './udp-sender-output.ts';
 
@@ -20,6 +21,8 @@ export interface CastOptions {
   readonly stallLimitMs: number;
   /** So much more before the transfer begins, in ms: the hosts still join. */
   readonly startLimitMs?: number;
+  /** What it may send now, in Mbit/s; undefined: as much as udp-sender takes. It may change while the cast runs. */
+  mbit?(): number | undefined;
   onProgress?(progress: CastProgress): void;
 }
 
@@ -72,12 +75,15 @@ export async function runCast(options: CastOptions): Promise<CastEnd> {
     if (!signal.aborted) throw error;
   });
   let sourceError: unknown;
-  const feeding = feed(child.stdin, options.frames, run).catch((error: unknown) => {
-    // A sender that ends closes its pipe: how it ended tells more than EPIPE.
-    if (isBrokenPipe(error)) return;
-    sourceError = error;
-    end.abort();
-  });
+  const pacer = new Pacer(options.clock, () => options.mbit?.());
+  const feeding = feed(child.stdin, options.frames, run, (bytes) => pacer.take(bytes, signal)).catch(
+    (error: unknown) => {
+      // A sender that ends closes its pipe: how it ended tells more than EPIPE.
+      if (isBrokenPipe(error) || signal.aborted) return;
+      sourceError = error;
+      end.abort();
+    },
+  );
   const result = await child;
   await feeding;
   if (!end.signal.aborted) end.abort();
@@ -93,7 +99,7 @@ export async function runCast(options: CastOptions): Promise<CastEnd> {
     const how = result.signal ?? (result.exitCode === undefined ? result.code : `exit code ${result.exitCode}`);
     return ending('failed', `udp-sender ended with ${how}: ${run.lastWords() || 'it printed nothing'}`);
   }
-  if (run.joinedCount === 0) return ending('nobody-came', 'no host joined');
+  if (run.joinedCount === 0 && sender.mode !== 'oneway') return ending('nobody-came', 'no host joined');
   if (!run.isFed) return ending('failed', `udp-sender ended by itself after ${run.progress().takenBytes} bytes`);
   const text = run.progress().dropped.length > 0 ? 'sent, with hosts dropped' : 'sent';
   return { ...ending('sent', text), sentBytes: run.progress().takenBytes };
@@ -212,12 +218,18 @@ async function watch(run: CastRun, options: CastOptions, end: AbortController, s
   }
 }
 
-async function feed(stdin: Writable, frames: AsyncIterable<Buffer>, run: CastRun): Promise<void> {
+async function feed(
+  stdin: Writable,
+  frames: AsyncIterable<Buffer>,
+  run: CastRun,
+  untilAllowed: (bytes: number) => Promise<void>,
+): Promise<void> {
   // Errors come to whoever writes; a pipe that breaks between two writes must not end the daemon.
   stdin.on('error', () => {});
   for await (const bytes of frames) {
     for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
       const piece = bytes.subarray(at, at + PIECE_BYTES);
+      await untilAllowed(piece.length);
       await write(stdin, piece);
       run.took(piece.length);
     }

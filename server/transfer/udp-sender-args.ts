@@ -1,7 +1,10 @@
 /** The command line of udp-sender(1), from what facts/udpcast.md measured. Pure. */
+import { DEFAULT_FEC } from '#protocol/admin-api.ts';
 
 export interface SenderPlan {
-  readonly mode: 'multicast' | 'broadcast';
+  readonly mode: 'multicast' | 'broadcast' | 'oneway';
+  /** Forward error correction (mode oneway). */
+  readonly fec?: string | undefined;
   readonly interface: string;
   readonly portBase: number;
   /** Multicast group of the data (mode multicast). */
@@ -24,20 +27,18 @@ export interface SenderPlan {
 /** udp-sender keeps the rate in an int of bits a second: above this it hangs. */
 const MOST_MBIT = 2100;
 
+/** Hellos before a one-way cast begins, 0.2 s apart: the receivers only listen, so nobody knows who is there. */
+const ONEWAY_HELLOS = 15;
+
 export function udpSenderArgs(plan: SenderPlan): string[] {
   return [
     'udp-sender',
-    // Half duplex falls to 30 % of the wire at 42 receivers.
-    '--full-duplex',
-    // One receiver would turn it into a unicast sender, which late pings and other receivers do not hear.
-    '--nopointopoint',
-    ...['--slice-size', '512'],
+    ...(plan.mode === 'oneway' ? unacknowledged(plan) : acknowledged(plan)),
     // A lost join packet hangs the start unless the hello is sent again.
     ...['--rexmit-hello-interval', '200'],
-    ...['--min-receivers', String(plan.receivers)],
-    ...['--max-wait', String(plan.maxWaitS)],
+    // One receiver would turn it into a unicast sender, which late pings and other receivers do not hear.
+    '--nopointopoint',
     ...['--start-timeout', String(plan.startTimeoutS)],
-    ...['--retries-until-drop', String(plan.retriesUntilDrop)],
     ...['--portbase', String(plan.portBase)],
     ...(plan.mode === 'broadcast'
       ? ['--broadcast']
@@ -48,6 +49,21 @@ export function udpSenderArgs(plan: SenderPlan): string[] {
     ...['--log', plan.logPath],
     ...['--bw-period', '1'],
     ...(plan.maxMbit === undefined ? [] : ['--max-bitrate', rateOf(plan.maxMbit)]),
+  ];
+}
+
+function unacknowledged(plan: SenderPlan): string[] {
+  return ['--async', '--fec', plan.fec ?? DEFAULT_FEC, '--autostart', String(ONEWAY_HELLOS)];
+}
+
+function acknowledged(plan: SenderPlan): string[] {
+  return [
+    // Half duplex falls to 30 % of the wire at 42 receivers.
+    '--full-duplex',
+    ...['--slice-size', '512'],
+    ...['--min-receivers', String(plan.receivers)],
+    ...['--max-wait', String(plan.maxWaitS)],
+    ...['--retries-until-drop', String(plan.retriesUntilDrop)],
   ];
 }
 

@@ -14,7 +14,17 @@ const cast = {
 
 test('udp-receiver gets an interface, a large buffer, its port base and both time limits', () => {
   assert.deepEqual(udpReceiverArgv('eth0', cast), [
-    ...['setpriv', '--pdeathsig', 'INT', 'udp-receiver', '--nokbd', '--interface', 'eth0'],
+    ...[
+      'setpriv',
+      '--pdeathsig',
+      'INT',
+      'env',
+      '--ignore-signal=PIPE',
+      'udp-receiver',
+      '--nokbd',
+      '--interface',
+      'eth0',
+    ],
     ...['--rcvbuf', '4m', '--exit-wait', '100', '--start-timeout', '20', '--receive-timeout', '30'],
     ...['--portbase', '9004'],
   ]);

@@ -19,8 +19,8 @@ const plan: SenderPlan = {
 test('a multicast cast is one line of full-duplex udp-sender that starts when all hosts have joined', () => {
   assert.equal(
     udpSenderArgs(plan).join(' '),
-    'udp-sender --full-duplex --nopointopoint --slice-size 512 --rexmit-hello-interval 200 --min-receivers 42 --max-wait 15 ' +
-      '--start-timeout 30 --retries-until-drop 11 --portbase 9010 --mcast-data-address 239.192.78.5 ' +
+    'udp-sender --full-duplex --slice-size 512 --min-receivers 42 --max-wait 15 --retries-until-drop 11 ' +
+      '--rexmit-hello-interval 200 --nopointopoint --start-timeout 30 --portbase 9010 --mcast-data-address 239.192.78.5 ' +
       '--mcast-rdv-address 239.192.77.1 --ttl 1 --nokbd --interface eth1 --log /var/lib/fleetcast/casts/3-1.log --bw-period 1',
   );
 });
@@ -29,6 +29,13 @@ test('a broadcast cast names no multicast group', () => {
   const args = udpSenderArgs({ ...plan, mode: 'broadcast' });
   assert.ok(args.includes('--broadcast'));
   assert.ok(!args.some((arg) => arg.startsWith('--mcast') || arg.startsWith('239.')));
+});
+
+test('a one-way cast asks for no answers, sends spare packets, and begins after so many hellos', () => {
+  const args = udpSenderArgs({ ...plan, mode: 'oneway', fec: '4x16/64', maxMbit: 90 }).join(' ');
+  assert.match(args, /^udp-sender --async --fec 4x16\/64 --autostart 15 /);
+  assert.match(args, /--mcast-data-address 239\.192\.78\.5 .*--max-bitrate 90000k$/);
+  assert.doesNotMatch(args, /full-duplex|retries|min-receivers/);
 });
 
 test('a single receiver is still sent to by multicast', () => {

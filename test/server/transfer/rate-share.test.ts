@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Pacer, RateShare, shareRate } from '#server/transfer/rate-share.ts';
+
+test('casts share an interface by weight, and what one may not use is the others’', () => {
+  assert.deepEqual(shareRate(400, [{ weight: 1 }, { weight: 3 }]), [100, 300]);
+  assert.deepEqual(shareRate(400, [{ weight: 1 }, { weight: 3, maxMbit: 100 }]), [300, 100]);
+  assert.deepEqual(
+    shareRate(300, [{ weight: 1, maxMbit: 50 }, { weight: 1, maxMbit: 120 }, { weight: 1 }]),
+    [50, 120, 130],
+  );
+  assert.deepEqual(shareRate(100, [{ weight: 2, maxMbit: 900 }]), [100]);
+  assert.deepEqual(shareRate(100, []), []);
+});
+
+test('a cast that begins or ends changes the rate of those that run', () => {
+  const share = new RateShare(400);
+  const one = share.join({ weight: 1 });
+  assert.equal(one.mbit(), 400);
+  const two = share.join({ weight: 1 });
+  assert.deepEqual([one.mbit(), two.mbit()], [200, 200]);
+  one.leave();
+  assert.equal(two.mbit(), 400);
+  assert.equal(new RateShare(undefined).join({ weight: 1 }).mbit(), undefined);
+});
+
+test('a feed is held to its rate, also when the rate changes, and saves up no more than a burst', async () => {
+  let nowMs = 0;
+  const clock = {
+    nowMs: () => nowMs,
+    sleep: async (ms: number) => {
+      nowMs += ms;
+    },
+  };
+  let mbit: number | undefined = 8;
+  const pacer = new Pacer(clock, () => mbit);
+  const takeFor = async (untilMs: number): Promise<number> => {
+    let bytes = 0;
+    for (; nowMs < untilMs; bytes += 1000) await pacer.take(1000, new AbortController().signal);
+    return bytes;
+  };
+  const near = (bytes: number, wanted: number) => assert.ok(Math.abs(bytes - wanted) < 50_000, `${bytes} bytes`);
+  near(await takeFor(1000), 1e6);
+  mbit = 16;
+  near(await takeFor(2000), 2e6);
+  nowMs = 10_000;
+  near(await takeFor(11_000), 2e6);
+  mbit = undefined;
+  await pacer.take(1e12, new AbortController().signal);
+  assert.ok(nowMs < 11_010);
+});
