@@ -27,12 +27,17 @@ function spoil(diskPath: string): void {
   closeSync(file);
 }
 
-test('an audit finds the one host whose disk has drifted from what was deployed, and changes nothing', {
+test('two waves follow each other, and an audit finds the one host whose disk has drifted since, and changes nothing', {
   skip: noLab,
 }, async (t) => {
   const hosts = ['pc-1', 'pc-2'];
   const road = await Road.build(t, { hosts, images: ['one'], usedMiB: 16, linkMbit: 100 });
-  await road.untilCompleted(await road.deploy('one', hosts));
+  const sessionId = await road.deploy('one', hosts, ['--waves', '1,rest']);
+  const deployed = await road.untilCompleted(sessionId);
+  const [canary, other] = deployed.tasks;
+  assert.deepEqual([deployed.wave, deployed.waveCount, deployed.casts.length], [2, 2, 2]);
+  assert.ok(canary!.endedAtMs! <= other!.startedAtMs!, 'the second host was called when the first was done');
+  assert.match(await road.cli(['session', 'report', String(sessionId)]), /^2 done \(all verified\), 0 failed\.$/m);
   const words = ['audit', ...hosts, '--image', 'one', '--on-done'];
   const equal = await road.lab.fleetcast([...words, 'stay']);
   assert.equal(equal.exitCode, 0, equal.stdout + equal.stderr);
