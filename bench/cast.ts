@@ -4,13 +4,11 @@
  * what is measured; how busy they were is printed, and a round above 80 % does not count.
  */
 import { readFileSync, truncateSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import { runBareCast } from '#lab/bare-cast.ts';
-import { buildGoldenDisk, planGoldenDisk } from '#lab/golden-disk.ts';
-import { Lab } from '#lab/lab.ts';
-import { scratchOf } from '#lab/run-folder.ts';
+import { planGoldenDisk } from '#lab/golden-disk.ts';
+import type { Lab } from '#lab/lab.ts';
 import type { LabHost } from '#lab/topology.ts';
-import type { HostView, SessionView } from '#protocol/admin-api.ts';
+import { deployBench, withBenchLab } from './bench-lab.ts';
 
 /** 42 agents hold this on two processors (facts: 100 % of the ceiling at 10, 88 % at 20). */
 const LINK_MBIT = 10;
@@ -18,7 +16,6 @@ const LINK_MBIT = 10;
 const WIRE_SHARE = 1456 / 1514;
 const MOST_BUSY = 0.8;
 const USED_MIB = 24;
-const REGISTER_LIMIT_MS = 300_000;
 
 interface Round {
   readonly ours: number;
@@ -33,20 +30,7 @@ interface Round {
 export async function benchCast(o: { quick: boolean }): Promise<{ name: string; metrics: Record<string, number> }[]> {
   const sizes = o.quick ? [1, 8] : [1, 8, 42];
   const names = Array.from({ length: sizes.at(-1)! }, (_, i) => `pc-${i + 1}`);
-  const { diskBytes } = planGoldenDisk(USED_MIB, 1);
-  const lab = await Lab.create({ hosts: ['golden', ...names], linkMbit: LINK_MBIT, diskBytes });
-  // A bench that is stopped must not leave its network behind.
-  const stop = () => void lab.takeDown().finally(() => process.exit(130));
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
-  try {
-    const path = lab.diskOf(lab.host('golden'));
-    await buildGoldenDisk({ path, workDir: scratchOf(lab.folder), usedMiB: USED_MIB });
-    await lab.startDaemon();
-    for (const { name, mac } of lab.topology.hosts) await mustRun(lab, ['host', 'add', name, mac]);
-    for (const host of lab.topology.hosts) lab.powerOn(host);
-    await untilRegistered(lab);
-    await mustRun(lab, ['capture', 'golden', '--as', 'bench', '--on-done', 'stay']);
-
+  return withBenchLab({ hosts: names, linkMbit: LINK_MBIT, usedMiB: USED_MIB }, async (lab) => {
     const rows: { name: string; metrics: Record<string, number> }[] = [];
     const medians: number[] = [];
     for (const size of sizes) {
@@ -58,10 +42,7 @@ export async function benchCast(o: { quick: boolean }): Promise<{ name: string; 
     }
     rows.push({ name: `cast: ${sizes.at(-1)} hosts against 1`, metrics: { timeRatio: medians.at(-1)! / medians[0]! } });
     return rows;
-  } finally {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, stop);
-    await lab.takeDown();
-  }
+  });
 }
 
 function metricsOf(rounds: readonly Round[]): Record<string, number> {
@@ -85,9 +66,9 @@ function metricsOf(rounds: readonly Round[]): Record<string, number> {
 async function playRound(lab: Lab, hosts: readonly LabHost[]): Promise<Round> {
   for (const host of hosts) blank(lab.diskOf(host), planGoldenDisk(USED_MIB, 1).diskBytes);
   const before = readProcessorTimes();
-  const list = hosts.map(({ name }) => name).join(',');
-  await mustRun(lab, ['deploy', 'bench', '--hosts', list, '--yes', '--watch', '--on-done', 'stay']);
-  const session = await newestSession(lab);
+  const names = hosts.map(({ name }) => name);
+  // Every byte is to be cast: nobody looks at what the disks hold.
+  const session = await deployBench(lab, names, ['--delta', 'never']);
   const cast = session.casts[0];
   if (session.casts.length !== 1 || cast?.firstByteAtMs === undefined || cast.endedAtMs === undefined) {
     throw new Error(`the session did not end with one cast: ${JSON.stringify(session.casts)}`);
@@ -106,26 +87,6 @@ async function playRound(lab: Lab, hosts: readonly LabHost[]): Promise<Round> {
 function blank(path: string, bytes: number): void {
   truncateSync(path, 0);
   truncateSync(path, bytes);
-}
-
-async function newestSession(lab: Lab): Promise<SessionView> {
-  const sessions = (await lab.get('/api/v1/sessions?limit=1')) as SessionView[];
-  return (await lab.get(`/api/v1/sessions/${sessions[0]!.sessionId}`)) as SessionView;
-}
-
-async function mustRun(lab: Lab, args: readonly string[]): Promise<void> {
-  const { exitCode, stderr, stdout } = await lab.fleetcast(args);
-  if (exitCode !== 0) throw new Error(`fleetcast ${args.join(' ')} ended with ${exitCode}: ${stderr}${stdout}`);
-}
-
-async function untilRegistered(lab: Lab): Promise<void> {
-  const deadline = performance.now() + REGISTER_LIMIT_MS;
-  for (;;) {
-    const hosts = (await lab.get('/api/v1/hosts')) as HostView[];
-    if (hosts.every(({ inventory }) => inventory !== undefined)) return;
-    if (performance.now() > deadline) throw new Error('not every host registered');
-    await delay(250);
-  }
 }
 
 /** Busy and all time of all processors since boot, in ticks: the first line of /proc/stat, proc(5). */

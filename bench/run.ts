@@ -40,6 +40,10 @@ const benches: Readonly<Record<string, Bench>> = {
     title: 'store read against cat',
     run: async (o) => (await import('./store.ts')).benchStore(o),
   },
+  delta: {
+    title: 're-image of drifted disks against a full cast (not in the default set)',
+    run: async (o) => (await import('./delta.ts')).benchDelta(o),
+  },
   boot: {
     title: 'DHCP against dnsmasq, TFTP against atftpd and tftpd-hpa (not in the default set)',
     run: async (o) => (await import('./boot.ts')).benchBoot(o),

@@ -1,13 +1,13 @@
-/** Which hosts of a plan will hash their disks first, and why: hosts with the same estimates share a line. */
-import type { PlanHost } from '#protocol/admin-api.ts';
+/** What the admin reads of hashing: in a plan who will do it and why, in a receipt what it spared. */
+import type { PlanHost, SessionView } from '#protocol/admin-api.ts';
 import { formatDuration } from './duration.ts';
-import { countOf } from './size.ts';
+import { countOf, formatBytes } from './size.ts';
 import { printable } from './terminal.ts';
 
 /** More names than this make a count. */
 const MOST_NAMES = 4;
 
-/** undefined when nothing is known of any disk and nobody will hash: then there is nothing to choose. */
+/** Hosts with the same estimates share a line. undefined when nothing is known of any disk and nobody will hash: then there is nothing to choose. */
 export function renderDelta(hosts: readonly PlanHost[]): string | undefined {
   const estimated = hosts.filter((host) => host.delta !== undefined);
   const hashing = estimated.filter((host) => host.delta!.hash);
@@ -16,6 +16,14 @@ export function renderDelta(hosts: readonly PlanHost[]): string | undefined {
     .entries()
     .map(([line, alike]) => `  ${namesOf(alike)}: ${line}`);
   return [headOf(estimated.length, hashing.length), ...lines].join('\n');
+}
+
+/** What hosts had on their disks already; undefined when nobody had anything. */
+export function renderKept({ tasks }: SessionView): string | undefined {
+  const kept = tasks.map((task) => task.deployResult?.keptBytes ?? 0).filter((bytes) => bytes > 0);
+  if (kept.length === 0) return undefined;
+  const sum = kept.reduce((all, bytes) => all + bytes, 0);
+  return `Left as it was, because hashing found it right: ${formatBytes(sum)} on ${countOf(kept.length, 'host')}.`;
 }
 
 function headOf(all: number, hashing: number): string {

@@ -2,6 +2,7 @@
 import type { SessionView, TaskView } from '#protocol/admin-api.ts';
 import { isDrifted } from '#protocol/drift.ts';
 import { isSessionEnded, isTaskEnded } from '#protocol/states.ts';
+import { renderKept } from './delta-view.ts';
 import { renderDrift, sumOfDrift } from './drift-view.ts';
 import { formatDuration } from './duration.ts';
 import { type ExitCode, exitCodes } from './exit-code.ts';
@@ -33,6 +34,8 @@ export function renderReceipt(view: SessionView, nowMs: number, paintHead?: (tex
     const rows = view.tasks.map((task) => captureRow(task, nowMs));
     blocks.push(renderTable(head, rows, { right: [3, 4, 5, 6], ...options }));
   }
+  const kept = renderKept(view);
+  if (kept !== undefined) blocks.push(kept);
   const fitted = fittedLines(view);
   if (fitted.length > 0) blocks.push(fitted.join('\n'));
   const reasons = reasonsOf(view.tasks);

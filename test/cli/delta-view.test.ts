@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { renderDelta } from '#cli/delta-view.ts';
+import { renderDelta, renderKept } from '#cli/delta-view.ts';
 import type { PlanHost } from '#protocol/admin-api.ts';
-import { planHost } from './sample-views.ts';
+import { planHost, session, succeeded } from './sample-views.ts';
 
 const hashing = { hash: true, hashSeconds: 40, moveShare: 0.03, deltaSeconds: 55, fullSeconds: 480 };
 
@@ -23,4 +23,14 @@ test('hosts with the same estimates share a line that tells both roads and why o
 test('when nothing is known of any disk there is nothing to tell', () => {
   assert.equal(renderDelta([host('pc-1', { hash: false, moveShare: 1 })]), undefined);
   assert.equal(renderDelta([planHost('pc-1')]), undefined);
+});
+
+test('a receipt says what was left alone on the disks', () => {
+  const plain = succeeded('pc-1');
+  const kept = succeeded('pc-2', { deployResult: { ...plain.deployResult!, keptBytes: 39e9 } });
+  assert.equal(renderKept(session('completed', [plain])), undefined);
+  assert.equal(
+    renderKept(session('completed', [plain, kept, kept])),
+    'Left as it was, because hashing found it right: 78.0 GB on 2 hosts.',
+  );
 });
