@@ -41,8 +41,9 @@ export class DaemonLink {
   }
 
   /** An answer that comes as lines of JSON, each as soon as it is there. */
-  async *postForLines<Kind extends AnswerKind>(kind: Kind, path: string): AsyncGenerator<Answers[Kind]> {
-    const response = await this.#send('POST', path, {}, undefined, {});
+  async *postForLines<Kind extends AnswerKind>(kind: Kind, path: string, body?: object): AsyncGenerator<Answers[Kind]> {
+    const headers: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' };
+    const response = await this.#send('POST', path, headers, body && JSON.stringify(body), {});
     try {
       for await (const line of createInterface({ input: response })) {
         if (line !== '') yield await this.checked(kind, line);

@@ -5,6 +5,7 @@ import { knownError } from '#protocol/errors.ts';
 import { confirm, requireAnswerer } from './confirm.ts';
 import { apiPath } from './daemon-link.ts';
 import { formatTime } from './duration.ts';
+import { fitCommand } from './image-fit.ts';
 import { type Cli, type Invocation, invocationOf, listing, show, withExample } from './invocation.ts';
 import { progressBar } from './progress-bar.ts';
 import { countOf, formatBytes, formatCount, percentOf } from './size.ts';
@@ -18,6 +19,7 @@ export function imageCommand(cli: Cli): Command {
     .addCommand(renameCommand(cli))
     .addCommand(removeCommand(cli))
     .addCommand(verifyCommand(cli))
+    .addCommand(fitCommand(cli))
     .addCommand(pruneCommand(cli));
 }
 
@@ -147,11 +149,15 @@ function imageRow(image: ImageView): string[] {
     `@${newest.version}`,
     String(image.versions.length),
     formatTime(newest.createdAtMs),
-    newest.sourceHost,
+    fromOf(newest),
     formatBytes(newest.diskBytes),
     formatBytes(newest.usedBytes),
     formatBytes(newest.storedBytes),
   ];
+}
+
+function fromOf({ fittedFrom, sourceHost }: VersionView): string {
+  return fittedFrom === undefined ? sourceHost : `fitted from ${fittedFrom}`;
 }
 
 function describeImage(invocation: Invocation, image: ImageView): string {
@@ -191,7 +197,7 @@ function versionRow(version: VersionView): string[] {
   return [
     `@${version.version}`,
     formatTime(version.createdAtMs),
-    version.sourceHost,
+    fromOf(version),
     formatBytes(version.usedBytes),
     formatCount(version.chunks),
     formatBytes(version.storedBytes),

@@ -20,6 +20,7 @@
  * | POST   /images/IMAGE/rename | { name } → ImageView |
  * | DELETE /images/IMAGE | → 204. NAME@VERSION removes one version |
  * | POST   /images/IMAGE/verify · /store/verify | → lines of JSON: VerifyLine. Reads every chunk |
+ * | POST   /images/IMAGE/fit | { toBytes, name? } → lines of JSON: FitLine. Makes a smaller image of it |
  * | POST   /store/prune | { dryRun } → PruneAnswer |
  * | POST   /plans/deploy | DeployRequest → DeployPlan. Changes nothing |
  * | POST   /sessions/deploy | DeployRequest + planId → SessionView |
@@ -148,6 +149,8 @@ export const versionViewSchema = Type.Object({
   /** Stored bytes that this capture added to the store. */
   addedBytes: Type.Integer(),
   warnings: Type.Array(Type.String()),
+  /** NAME@VERSION of the image that was made smaller to make this one. */
+  fittedFrom: Type.Optional(Type.String()),
 });
 export type VersionView = Static<typeof versionViewSchema>;
 
@@ -173,6 +176,35 @@ export const verifyLineSchema = Type.Object({
   done: Type.Boolean(),
 });
 export type VerifyLine = Static<typeof verifyLineSchema>;
+
+export const fitImageSchema = Type.Object({
+  /** Size of the disk that it is to fit, in bytes. */
+  toBytes: Type.Integer({ minimum: 1 }),
+  /** Name of the image that is made; absent: NAME-100G. */
+  name: Type.Optional(Type.String()),
+});
+
+/** How far the making of a fitted image is; the last line is `done` or has the error. */
+export const fitLineSchema = Type.Object({
+  /** restore: volumes are copied out of the store · fit: filesystems become smaller · store: what is new goes into the store. */
+  phase: Type.Union([Type.Literal('restore'), Type.Literal('fit'), Type.Literal('store')]),
+  /** The volume that is worked on. */
+  partition: Type.Optional(Type.Integer()),
+  doneBytes: Type.Integer(),
+  totalBytes: Type.Integer(),
+  done: Type.Optional(
+    Type.Object({
+      image: name,
+      version: Type.Integer(),
+      manifestId: Type.String(),
+      isNew: Type.Boolean(),
+      addedBytes: Type.Integer(),
+      changes: Type.Array(fitChangeSchema),
+    }),
+  ),
+  error: Type.Optional(errorBodySchema),
+});
+export type FitLine = Static<typeof fitLineSchema>;
 
 export const pruneAnswerSchema = Type.Object({
   dryRun: Type.Boolean(),

@@ -80,8 +80,8 @@ function meets(disk: Disk, { key, sign, value, bytes }: Condition): boolean {
   }
 }
 
-/** Bytes; undefined when it is not a size. */
-function parseSize(text: string): number | undefined {
+/** Bytes of `256G`, `1.5TB`, `500MiB` or a plain number of bytes; undefined when it is not a size. */
+export function parseSize(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?$/i.exec(text);
   if (match === null) return undefined;
   const [, number, unit, binary] = match as unknown as [string, string, string, string];

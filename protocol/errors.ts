@@ -231,6 +231,11 @@ export const errorTable = {
     message: 'The store cannot be pruned while it is being verified',
     next: 'Wait for the verifying to end, or interrupt it',
   },
+  STORE_FITTING: {
+    status: 409,
+    message: 'The store cannot be pruned while an image is being fitted',
+    next: 'Wait for the fitting to end, or interrupt it',
+  },
   STORE_PRUNING: { status: 409, message: 'The store is being pruned', next: 'Try again in a minute' },
   STREAM_CORRUPT: {
     status: 400,
@@ -273,6 +278,26 @@ export const errorTable = {
     status: 409,
     message: '{host}: the disk {disk} has {haveBytes} bytes, the image needs at least {needBytes}: {why}',
     next: 'Choose a larger disk: --disk …   or capture the image from a smaller one',
+  },
+  SHRINK_IMPOSSIBLE: {
+    status: 409,
+    message: 'The image {image} cannot be made to fit {toBytes} bytes; the least is {needBytes}: {why}',
+    next: 'Fit it to a larger disk: fleetcast image fit {image} --to {needBytes}',
+  },
+  SHRINK_NEEDLESS: {
+    status: 409,
+    message: 'The image {image} fits a disk of {toBytes} bytes as it is',
+    next: 'Deploy it: fleetcast deploy {image}',
+  },
+  SHRINK_FAILED: {
+    status: 500,
+    message: 'The {filesystem} could not be made smaller: {reason}',
+    next: 'Check the filesystem on the machine that was captured, and capture it again',
+  },
+  FIT_NO_ROOM: {
+    status: 507,
+    message: 'Fitting needs {needBytes} bytes for a copy in {path}, where {freeBytes} are free',
+    next: 'Make room there: fleetcast image prune   or remove other files',
   },
   GROW_IMPOSSIBLE: {
     status: 409,

@@ -148,6 +148,7 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
     debugShell: config.boot.debugShell === 'on',
     open,
     log,
+    zstdLevel: config.capture.zstdLevel,
     version: VERSION,
     status,
   };

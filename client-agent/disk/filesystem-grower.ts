@@ -2,14 +2,12 @@
  * Makes a filesystem as large as the place that it lies in, and lets the filesystem's own checker say whether it is sound. It
  * works on a loop device over that place: the disk's table does not say so yet (docs/decisions/0002-label-last.md).
  */
-import { mkdtemp, rmdir } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Disk } from '#protocol/disk.ts';
 import { KnownError, knownError } from '#protocol/errors.ts';
 import type { FitChange } from '#protocol/fit.ts';
 import { run } from '#system/run.ts';
 import { withLoopDevice } from './loop-device.ts';
+import { whileMounted } from './mount.ts';
 
 /** A program and its exit codes that are no failure. */
 interface Call {
@@ -92,23 +90,4 @@ export async function growFilesystem(disk: Pick<Disk, 'path' | 'sectorBytes'>, c
 
 async function perform({ argv, okCodes }: Call): Promise<void> {
   await run(argv, { limitMs: LIMIT_MS, ...(okCodes === undefined ? {} : { okCodes }) });
-}
-
-async function whileMounted(
-  device: string,
-  filesystem: string,
-  options: string,
-  use: (folder: string) => Promise<void>,
-): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'fleetcast-grow-'));
-  try {
-    await run(['mount', '-t', filesystem, '-o', options, device, folder], { limitMs: LIMIT_MS });
-    try {
-      await use(folder);
-    } finally {
-      await run(['umount', folder], { limitMs: LIMIT_MS });
-    }
-  } finally {
-    await rmdir(folder);
-  }
 }

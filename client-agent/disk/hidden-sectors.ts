@@ -18,22 +18,26 @@ import { DirectFile } from './direct-file.ts';
 const BOOT_SECTOR_BYTES = 512;
 const HIDDEN_AT = 28;
 
+/** A volume that lies elsewhere than on the source: its start there and here, its size there. */
+export type Move = Pick<FitChange, 'filesystem' | 'fromStartBytes' | 'startBytes' | 'fromBytes'>;
+
 /**
  * Writes the new start into the boot sector and its copy; a number that was not the source's start is left alone: whoever made
- * it meant something else. May be repeated. Throws DISK_READ_FAILED, DISK_WRITE_FAILED.
+ * it meant something else. `volumeAt` is where the volume begins in the file or disk that is written.
+ * May be repeated. Throws DISK_READ_FAILED, DISK_WRITE_FAILED.
  */
-export function moveHiddenSectors(disk: Pick<Disk, 'path'>, change: FitChange): void {
-  const { filesystem, fromStartBytes, startBytes, fromBytes } = change;
+export function moveHiddenSectors(disk: Pick<Disk, 'path'>, move: Move, volumeAt = move.startBytes): void {
+  const { filesystem, fromStartBytes, startBytes, fromBytes } = move;
   if ((filesystem !== 'ntfs' && filesystem !== 'vfat') || fromStartBytes === startBytes) return;
   const file = DirectFile.open(disk.path, 'write');
   try {
     const sector = Buffer.alloc(BOOT_SECTOR_BYTES);
-    file.readAt(sector, startBytes, sector.length);
+    file.readAt(sector, volumeAt, sector.length);
     const copyAt = copyOffset(sector, filesystem);
-    patch(file, sector, startBytes, fromStartBytes, startBytes);
+    patch(file, sector, volumeAt, fromStartBytes, startBytes);
     if (copyAt === undefined || copyAt + BOOT_SECTOR_BYTES > fromBytes) return;
-    file.readAt(sector, startBytes + copyAt, sector.length);
-    patch(file, sector, startBytes + copyAt, fromStartBytes, startBytes);
+    file.readAt(sector, volumeAt + copyAt, sector.length);
+    patch(file, sector, volumeAt + copyAt, fromStartBytes, startBytes);
   } finally {
     file.close();
   }

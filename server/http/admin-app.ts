@@ -16,6 +16,7 @@ import { type App, makeApp } from './app.ts';
 import { noteCallers } from './caller.ts';
 import { addDhcpRoutes } from './dhcp-routes.ts';
 import { addEventRoutes } from './event-routes.ts';
+import { addFitRoutes } from './fit-routes.ts';
 import { addHostRoutes } from './host-routes.ts';
 import { addImageRoutes } from './image-routes.ts';
 import { addReportRoutes } from './report-routes.ts';
@@ -36,6 +37,8 @@ export interface AdminServices {
   readonly clock: Clock;
   readonly networkBoot: Pick<NetworkBoot, 'leases' | 'externalSnippet'>;
   readonly log: Logger;
+  /** Of chunks that the server makes itself. */
+  readonly zstdLevel: number;
   readonly version: string;
   readonly status: () => DaemonStatus;
 }
@@ -55,6 +58,7 @@ export async function makeAdminApp(services: AdminServices): Promise<App> {
       );
       addHostRoutes(api, services);
       addImageRoutes(api, services);
+      addFitRoutes(api, services);
       addReportRoutes(api, services);
       addSessionRoutes(api, services);
       addScheduleRoutes(api, services);

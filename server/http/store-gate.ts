@@ -1,9 +1,9 @@
-/** Keeps apart what must not touch the store at the same time: pruning on one side, sessions and verifying on the other. */
+/** Keeps apart what must not touch the store at the same time: pruning on one side, sessions, verifying and fitting on the other. */
 import { knownError } from '#protocol/errors.ts';
 
 export class StoreGate {
   #isPruning = false;
-  #verifiers = 0;
+  #readers = { verify: 0, fit: 0 };
   #runningSession: () => number | undefined;
 
   constructor(runningSession: () => number | undefined) {
@@ -15,12 +15,13 @@ export class StoreGate {
     if (this.#isPruning) throw knownError('STORE_PRUNING');
   }
 
-  /** Throws STORE_PRUNING, STORE_BUSY, STORE_VERIFYING. */
+  /** Throws STORE_PRUNING, STORE_BUSY, STORE_VERIFYING, STORE_FITTING. */
   async whilePruning<T>(prune: () => Promise<T>): Promise<T> {
     this.requireNoPrune();
     const session = this.#runningSession();
     if (session !== undefined) throw knownError('STORE_BUSY', { session });
-    if (this.#verifiers > 0) throw knownError('STORE_VERIFYING');
+    if (this.#readers.verify > 0) throw knownError('STORE_VERIFYING');
+    if (this.#readers.fit > 0) throw knownError('STORE_FITTING');
     this.#isPruning = true;
     try {
       return await prune();
@@ -31,11 +32,20 @@ export class StoreGate {
 
   /** Throws STORE_PRUNING. Answers how to say that the verifying is over. */
   beginVerify(): () => void {
+    return this.#begin('verify');
+  }
+
+  /** Throws STORE_PRUNING. Answers how to say that the fitting is over. */
+  beginFit(): () => void {
+    return this.#begin('fit');
+  }
+
+  #begin(what: 'verify' | 'fit'): () => void {
     this.requireNoPrune();
-    this.#verifiers++;
+    this.#readers[what]++;
     let isOver = false;
     return () => {
-      if (!isOver) this.#verifiers--;
+      if (!isOver) this.#readers[what]--;
       isOver = true;
     };
   }

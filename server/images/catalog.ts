@@ -34,6 +34,8 @@ export interface NewVersion {
   readonly manifestBytes: Buffer;
   readonly warnings: string[];
   readonly addedBytes: number;
+  /** NAME@VERSION that it was made smaller from. */
+  readonly fittedFrom?: string;
 }
 
 export interface ResolvedImage {
@@ -273,6 +275,7 @@ export class Catalog {
       storedBytes: locations.storedBytes.reduce((sum, bytes) => sum + bytes, 0),
       addedBytes: version.addedBytes,
       warnings: version.warnings,
+      ...(version.fittedFrom === undefined ? {} : { fittedFrom: version.fittedFrom }),
     };
   }
 

@@ -17,14 +17,15 @@ const USED_MIB = 16;
 test('images go onto larger disks, where the root grows and the swap moves behind it', { skip: noLab }, async (t) => {
   const plug = makePlug();
   t.after(plug.remove);
-  const moreDiskBytes = { 'pc-1': 300 * MIB, 'pc-2': 500 * MIB + 512 };
+  const moreDiskBytes = { 'pc-1': 300 * MIB, 'pc-2': 500 * MIB + 512, 'pc-4': -120 * MIB };
   const road = await Road.build(t, {
-    ...{ hosts: ['pc-1', 'pc-2', 'pc-3'], images: ['one'], usedMiB: USED_MIB, linkMbit: 100, moreDiskBytes },
+    ...{ hosts: ['pc-1', 'pc-2', 'pc-3', 'pc-4'], images: ['one'], usedMiB: USED_MIB, linkMbit: 100, moreDiskBytes },
   });
   const golden = planGoldenDisk(USED_MIB, 1);
 
   await t.test('the plan says for each host what grows and what moves', async () => {
-    const printed = await road.cli(['--json', 'deploy', 'one', '--group', 'all', '--dry-run', '--grow', 'last']);
+    const hostsArg = ['--hosts', 'golden-one,pc-1,pc-2,pc-3'];
+    const printed = await road.cli(['--json', 'deploy', 'one', ...hostsArg, '--dry-run', '--grow', 'last']);
     const { hosts } = JSON.parse(printed) as DeployPlan;
     assert.deepEqual(
       hosts.map(({ host, fit }) => [host, fit]),
@@ -91,6 +92,38 @@ test('images go onto larger disks, where the root grows and the swap moves behin
     assert.ok(plug.wasPulled());
     assert.equal(session.succeeded, 1);
     await assertGrown(road, 'pc-1', 300 * MIB);
+  });
+
+  await t.test('a disk that is too small is refused with the command that helps, and that command helps', async () => {
+    const refused = await road.lab.fleetcast(['--json', 'deploy', 'one', '--hosts', 'pc-4', '--dry-run']);
+    assert.equal(refused.exitCode, 11);
+    const [host] = (JSON.parse(refused.stdout) as DeployPlan).hosts;
+    assert.equal(host!.refused?.code, 'IMAGE_NEEDS_FIT');
+    const [, ...command] = host!.refused!.next.split('   ')[0]!.split(' ');
+    assert.deepEqual(command.slice(0, 2), ['image', 'fit']);
+    const printed = await road.cli([...command, '--as', 'small']);
+    assert.match(printed, /^Made small@1: partition 2 \(ext4\) from 268\.4 MB to 142\.6 MB\. /);
+    assert.match(await road.cli(['image', 'list']), /small .*fitted from one@1/);
+    await road.untilCompleted(await road.deploy('small', ['pc-4'], ['--on-done', 'stay']));
+    const path = road.lab.diskOf(road.lab.host('pc-4'));
+    const target = await readDiskFacts(path, scratchOf(road.lab.folder));
+    const expected = { ...road.goldenFacts('one'), table: target.table };
+    assert.deepEqual(compareDisks(withoutSizes(expected), withoutSizes(target)), []);
+    assert.equal(target.tableDamage, '');
+    assert.ok(target.diskBytes < road.goldenFacts('one').diskBytes);
+  });
+
+  await t.test('the source of a fitted image deploys as before, and what needs no fitting is told', async () => {
+    await road.cli(['image', 'verify', 'one']);
+    const needless = await road.lab.fleetcast(['image', 'fit', 'one', '--to', '100G']);
+    assert.equal(needless.exitCode, 11);
+    assert.match(needless.stderr, /The image one fits a disk of 100000000000 bytes as it is/);
+    const { exitCode, stderr } = await road.lab.fleetcast(['image', 'fit', 'one', '--to', '120M']);
+    assert.equal(exitCode, 11);
+    assert.match(
+      stderr,
+      /cannot be made to fit 120000000 bytes; the least is \d+: .*partition 1 \(vfat\) stays at 64 MiB/,
+    );
   });
 
   async function assertGrown(on: Road, host: string, moreBytes: number): Promise<void> {

@@ -105,6 +105,7 @@ async function makeAdmin(t: TestContext, facts: { runningSession?: number; usedB
     remove: async (...args: unknown[]) => void calls.push(['remove', ...args]),
   } as unknown as Catalog;
   const app = await makeAdminApp({
+    zstdLevel: 1,
     ...inventory,
     catalog,
     store: {} as ChunkStore,

@@ -1,0 +1,78 @@
+/** `fleetcast image fit`: an image for smaller disks, made on the server. */
+import { Command, Option } from 'commander';
+import type { FitLine } from '#protocol/admin-api.ts';
+import { parseSize } from '#protocol/disk-rule.ts';
+import { KnownError, knownError } from '#protocol/errors.ts';
+import { apiPath } from './daemon-link.ts';
+import { type Cli, type Invocation, invocationOf, show, withExample } from './invocation.ts';
+import { progressBar } from './progress-bar.ts';
+import { formatBytes, percentOf } from './size.ts';
+import { usageError } from './usage-error.ts';
+
+interface FitOptions {
+  to: number;
+  as?: string;
+}
+
+export function fitCommand(cli: Cli): Command {
+  const command = new Command('fit')
+    .description(
+      'Make an image of an image, for disks that are smaller: filesystems are made smaller on a copy, the image itself is only read. Needs room for the copy in the store, and a daemon that runs as root',
+    )
+    .argument('<image>', 'NAME (its newest version) or NAME@VERSION')
+    .addOption(
+      new Option('--to <size>', 'size of the smallest disk that it is for: 100G, 60022480896')
+        .argParser(parseTo)
+        .makeOptionMandatory(),
+    )
+    .option(
+      '--as <name>',
+      'name of the image that is made, NAME-100G if not given; the same again makes its next version',
+    )
+    .action(async (ref: string, options: FitOptions, self: Command) => {
+      const invocation = invocationOf(cli, self);
+      const done = await followFit(invocation, ref, options);
+      show(invocation, done, () => describe(done));
+    });
+  return withExample(command, 'fleetcast image fit win11-lab --to 100G');
+}
+
+/** Shows progress on a terminal; a stream that stops early is an error of the daemon. */
+async function followFit(
+  { terminal, link, isJson }: Invocation,
+  ref: string,
+  { to, as: name }: FitOptions,
+): Promise<NonNullable<FitLine['done']>> {
+  const isShown = terminal.isErrorTerminal && !isJson;
+  const body = { toBytes: to, ...(name === undefined ? {} : { name }) };
+  for await (const line of link.postForLines('fitLine', apiPath`/images/${ref}/fit`, body)) {
+    if (isShown) terminal.error(`\r\x1b[K${line.done || line.error ? '' : progressOf(line)}`);
+    if (line.error !== undefined) throw new KnownError(line.error);
+    if (line.done !== undefined) return line.done;
+  }
+  if (isShown) terminal.error('\r\x1b[K');
+  throw knownError('DAEMON_UNREACHABLE', { socket: link.socketPath, reason: 'it ended in the middle of the fitting' });
+}
+
+function progressOf({ phase, partition, doneBytes, totalBytes }: FitLine): string {
+  const where = partition === undefined ? '' : `partition ${partition}: `;
+  if (phase !== 'restore') return `${where}making it smaller and storing what is new …`;
+  const percent = percentOf(doneBytes, totalBytes) ?? 100;
+  return `${where}${progressBar(percent, 24)} ${percent} %  copied out of the store`;
+}
+
+function describe({ image, version, isNew, addedBytes, changes }: NonNullable<FitLine['done']>): string {
+  const what = changes
+    .filter(({ fromBytes, sizeBytes }) => sizeBytes < fromBytes)
+    .map(({ partition, filesystem, fromBytes, sizeBytes }) => {
+      return `partition ${partition} (${filesystem}) from ${formatBytes(fromBytes)} to ${formatBytes(sizeBytes)}`;
+    });
+  const made = isNew ? `Made ${image}@${version}` : `${image}@${version} is just that already`;
+  return `${made}: ${what.join(', ')}. ${formatBytes(addedBytes)} are new in the store.\nDeploy it: fleetcast deploy ${image} …`;
+}
+
+function parseTo(text: string): number {
+  const bytes = Math.floor(parseSize(text) ?? 0);
+  if (bytes < 1) throw usageError(`--to ${text} is not a size like 100G or 60022480896`, 'image fit');
+  return bytes;
+}
