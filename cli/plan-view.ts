@@ -53,7 +53,7 @@ function rowOf(host: PlanHost): string[] {
 }
 
 function fitOf({ fit, fitted }: PlanHost): string {
-  return fitted === undefined ? (fit ?? '') : describeFit(fitted);
+  return fitted === undefined ? (fit ?? '') : describeFit(fitted) || 'fitted';
 }
 
 function refusalLines(host: PlanHost): string[] {

@@ -6,7 +6,7 @@
  */
 import { type Static, Type } from 'typebox';
 import { isExtended, type Layout, layoutSchema, type Partition, reservedEndSectors } from './layout.ts';
-import type { Manifest, ManifestHead, VolumeHead } from './manifest.ts';
+import { canonicalJson, type Manifest, type ManifestHead, type VolumeHead } from './manifest.ts';
 
 const MIB = 1024 * 1024;
 /** Sector numbers of an MBR have 32 bits. */
@@ -94,7 +94,14 @@ export function fitTo({ layout, volumes }: Head, diskBytes: number, grow: GrowRu
   return { misfit: { leastBytes: endBytes + reservedEndSectors(layout) * layout.sectorBytes } };
 }
 
-/** The volumes that a fit moves or enlarges, in the manifest's order; empty: all is as on the source. */
+/** Whether a fit is just how the image lies on its source. */
+export function isAsOnSource({ layout, volumes }: Head, fit: Fit): boolean {
+  return (
+    changesOf(volumes, fit).length === 0 && canonicalJson(fit.layout.partitions) === canonicalJson(layout.partitions)
+  );
+}
+
+/** The volumes that a fit moves or enlarges, in the manifest's order. */
 export function changesOf(volumes: readonly VolumeHead[], fit: Fit): FitChange[] {
   return volumes.flatMap(({ partition, filesystem, startBytes, sizeBytes }, i) => {
     const place = fit.places[i]!;
@@ -269,13 +276,17 @@ function layoutFor(layout: Layout, diskBytes: number, pieces: readonly Piece[], 
     const { startBytes, sizeBytes } = places[i]!;
     return { startSector: startBytes / sectorBytes, sectors: sizeBytes / sectorBytes };
   };
+  const limitSectors = usableEnd(layout, diskBytes) / sectorBytes;
   const isMoved = pieces.some((piece, i) => {
     return piece.startBytes !== places[i]!.startBytes || piece.sizeBytes !== places[i]!.sizeBytes;
   });
   const partitions = layout.partitions.map((partition) => {
     const at = pieces.findIndex((piece) => piece.partition.number === partition.number);
     if (at !== -1) return { ...partition, ...sectorsOf(at) };
-    return isMoved ? { ...partition, ...aroundLogical(partition, pieces, places, sectorBytes) } : partition;
+    const isKept = !isMoved && partition.startSector + partition.sectors <= limitSectors;
+    return isKept
+      ? partition
+      : { ...partition, ...aroundLogical(partition, pieces, places, sectorBytes, limitSectors) };
   });
   const { lastLba, ...rest } = layout;
   const isSameSize = diskBytes === layout.diskBytes;
@@ -284,9 +295,15 @@ function layoutFor(layout: Layout, diskBytes: number, pieces: readonly Piece[], 
 
 /**
  * Start and length of the extended partition: it begins a MiB before its first logical partition if that has moved, and ends with
- * its last one if that, or what lies behind, has.
+ * its last one if that, or what lies behind, has, or if the disk ends earlier.
  */
-function aroundLogical(extended: Partition, pieces: readonly Piece[], places: Places, sectorBytes: number) {
+function aroundLogical(
+  extended: Partition,
+  pieces: readonly Piece[],
+  places: Places,
+  sectorBytes: number,
+  limitSectors: number,
+) {
   const inside = pieces
     .keys()
     .filter((i) => pieces[i]!.kind !== 'plain')
@@ -299,6 +316,7 @@ function aroundLogical(extended: Partition, pieces: readonly Piece[], places: Pl
   const isEndKept =
     isSame(last) &&
     places[last]!.sizeBytes === pieces[last]!.sizeBytes &&
+    sourceEnd <= limitSectors * sectorBytes &&
     (places[last + 1]?.startBytes ?? sourceEnd) >= sourceEnd;
   const startSector = isSame(first) ? extended.startSector : (places[first]!.startBytes - MIB) / sectorBytes;
   return { startSector, sectors: (isEndKept ? sourceEnd : endOfPlace(last)) / sectorBytes - startSector };

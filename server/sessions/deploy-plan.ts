@@ -4,7 +4,7 @@ import type { DeployPlan, DeployRequest, HostView, PlanHost, VersionView } from 
 import { type Disk, type DiskIdentity, describeDisk, identityOf } from '#protocol/disk.ts';
 import { chooseDisk } from '#protocol/disk-rule.ts';
 import { KnownError, knownError } from '#protocol/errors.ts';
-import { canGrow, changesOf, type Fit, type FitChange, fitTo, type GrowRule } from '#protocol/fit.ts';
+import { canGrow, changesOf, type Fit, type FitChange, fitTo, type GrowRule, isAsOnSource } from '#protocol/fit.ts';
 import { canonicalJson, type Manifest, type Volume } from '#protocol/manifest.ts';
 import { planShrink } from '../images/shrink-plan.ts';
 import { USUAL_LINK_MBIT, WIRE_SHARE } from './pass-cost.ts';
@@ -102,7 +102,7 @@ export function fitOf(
   disk: DiskIdentity,
 ): Fit | undefined {
   const { fit } = fitTo(head, disk.sizeBytes, grow ?? 'none');
-  return fit === undefined || changesOf(head.volumes, fit).length === 0 ? undefined : fit;
+  return fit === undefined || isAsOnSource(head, fit) ? undefined : fit;
 }
 
 function planHost(host: HostView, image: PlanImage, request: DeployRequest): PlanHost {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { changesOf, type Fit, fitTo, type GrowRule, placeManifest } from '#protocol/fit.ts';
+import { changesOf, type Fit, fitTo, type GrowRule, isAsOnSource, placeManifest } from '#protocol/fit.ts';
 import { isExtended, type Layout, type Partition, reservedEndSectors } from '#protocol/layout.ts';
 import { placeOf, type VolumeHead } from '#protocol/manifest.ts';
 import { makeSampleImage } from '#test/client-agent/receive/sample-image.ts';
@@ -188,6 +188,21 @@ test('on a smaller disk the gaps are closed when that suffices, else it says wha
   const leastBytes = 3073 * MIB + 33 * 512;
   assert.deepEqual(fitTo(gaps, leastBytes - 512, 'none').misfit, { leastBytes });
   assert.ok(fitTo(gaps, leastBytes, 'none').fit);
+});
+
+test('an extended partition that reaches beyond a smaller disk ends with its last logical one', () => {
+  const mbr = sourceOf('dos', 10 * GIB, [
+    ['ext4', 2 * M, 1000 * M, { number: 5 }],
+    ['', 1 * M, 9000 * M, { type: '5', number: 1 }],
+  ]);
+  const fit = fitOf(mbr, 2 * GIB, 'none');
+  assert.deepEqual(mibOf(fit), [
+    [2, 1000],
+    [1, 1001],
+  ]);
+  assert.deepEqual(changesOf(mbr.volumes, fit), []);
+  assert.ok(!isAsOnSource(mbr, fit));
+  assert.ok(isAsOnSource(mbr, fitOf(mbr, 12 * GIB, 'none')));
 });
 
 test('partitions that overlap stay where they are', () => {
