@@ -1,7 +1,5 @@
 /** /images/IMAGE/fit of the admin API. */
 import { randomUUID } from 'node:crypto';
-import { rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { Type } from 'typebox';
 import { type FitLine, fitImageSchema, fitLineSchema } from '#protocol/admin-api.ts';
@@ -25,9 +23,6 @@ export interface FitServices {
 
 export function addFitRoutes(app: App, services: FitServices): void {
   const { catalog, store, gate } = services;
-  const workDir = join(store.dir, 'fit');
-  // What a daemon that was killed has left there.
-  rmSync(workDir, { recursive: true, force: true });
   app.post(
     '/images/:image/fit',
     {
@@ -43,7 +38,14 @@ export function addFitRoutes(app: App, services: FitServices): void {
       const { toBytes, name = fittedName(image, toBytes) } = body;
       const endFit = gate.beginFit();
       const stop = new AbortController();
-      const lines = fitImage({ ...services, ref: params.image, toBytes, name, workDir, signal: stop.signal });
+      const lines = fitImage({
+        ...services,
+        ref: params.image,
+        toBytes,
+        name,
+        workDir: store.fitDir,
+        signal: stop.signal,
+      });
       const stream = Readable.from(toText(lines, services));
       stream.once('close', () => {
         stop.abort();

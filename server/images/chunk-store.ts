@@ -2,7 +2,7 @@
  * The store of chunks: packs on disk, and the index of which chunk lies where.
  * The packs are the truth. The index in SQLite is made again from them when it is lost, and only the pruner deletes.
  */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { CHUNK_ID_BYTES } from '#protocol/chunk.ts';
@@ -63,6 +63,7 @@ export class ChunkStore {
     await mkdir(join(options.dir, 'packs'), { recursive: true, mode: 0o750 });
     const store = new ChunkStore(options, await lockStore(options.dir));
     try {
+      await rm(store.fitDir, { recursive: true, force: true });
       await store.files.removeTemporary();
       await store.#bringUpIndex();
     } catch (error) {
@@ -70,6 +71,11 @@ export class ChunkStore {
       throw error;
     }
     return store;
+  }
+
+  /** For copies of volumes that are fitted; nothing in it outlives the daemon. */
+  get fitDir(): string {
+    return join(this.dir, 'fit');
   }
 
   /** Looks up n · 32 bytes of ids, in slices, so that the event loop lives: about 3 µs an id. */
