@@ -394,6 +394,7 @@ test('the OpenAPI document has every call of the protocol', async (t) => {
       'POST /api/v1/hosts/{host}/rename',
       'POST /api/v1/hosts/{host}/set',
       'POST /api/v1/hosts/{host}/wake',
+      'POST /api/v1/images/{image}/fit',
       'POST /api/v1/images/{image}/rename',
       'POST /api/v1/images/{image}/verify',
       'POST /api/v1/plans/deploy',
