@@ -58,3 +58,16 @@ test('a disk that cannot be read fails its task, and the other host is read', as
   const view = bench.sessions.view(sessionId);
   assert.deepEqual([view.state, view.succeeded, view.failed], ['completed', 1, 1]);
 });
+
+test('an audit gives a disk nothing, so the next plan knows no more of it than before', async (t) => {
+  const { bench, sessionId } = await audited(t);
+  bench.arrive('pc-1', 'pc-2');
+  for (const name of ['pc-1', 'pc-2']) bench.report(name, { status: 'done', auditResult: found(bench, name, 0) });
+  await letRun();
+  assert.equal(bench.state(sessionId), 'completed');
+  const { hosts } = await bench.sessions.planDeploy(bench.request());
+  assert.deepEqual(
+    hosts.map(({ delta }) => delta?.because),
+    ['nothing is known of its disk', 'nothing is known of its disk'],
+  );
+});
