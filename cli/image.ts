@@ -10,6 +10,7 @@ import { type Cli, type Invocation, invocationOf, listing, show, withExample } f
 import { progressBar } from './progress-bar.ts';
 import { countOf, formatBytes, formatCount, percentOf } from './size.ts';
 import { renderFacts, renderTable } from './table.ts';
+import { printable } from './terminal.ts';
 
 export function imageCommand(cli: Cli): Command {
   return new Command('image')
@@ -206,9 +207,15 @@ function versionRow(version: VersionView): string[] {
   ];
 }
 
+/** `partition 3`, and which part of a container it is. */
+function nameOf({ kind, partition, within }: NonNullable<ImageView['volumes']>[number]): string {
+  const outer = partition === undefined ? kind : `${kind} ${partition}`;
+  return within === undefined ? outer : `${outer} (${within.kind} ${printable(within.name)})`;
+}
+
 function volumeTable(volumes: NonNullable<ImageView['volumes']>, paintHead: (text: string) => string): string {
   const rows = volumes.map((volume) => [
-    volume.partition === undefined ? volume.kind : `${volume.kind} ${volume.partition}`,
+    nameOf(volume),
     volume.filesystem ?? '',
     volume.map,
     formatBytes(volume.sizeBytes),

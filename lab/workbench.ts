@@ -86,9 +86,7 @@ for _ in 1 2; do
 done
 modprobe -a -q loop virtio_blk dm_mod 2>/dev/null
 busybox mount -t tmpfs tmpfs /tmp
-busybox mkdir -p /mnt /dev/shm /etc/lvm
-# There is no udev here to make the nodes of volumes.
-echo 'activation { udev_sync=0 udev_rules=0 }' >/etc/lvm/lvm.conf
+busybox mkdir -p /mnt /dev/shm
 echo ${BEGIN}
 busybox sh /workbench-script 2>&1
 echo "${END} $?"

@@ -118,7 +118,8 @@ export function changesOf(volumes: readonly VolumeHead[], fit: Fit): FitChange[]
 }
 
 /** Whether the filesystem of a volume can be made larger on the host; one that was taken raw is not understood, or not clean. */
-export function canGrow(volume: Pick<VolumeHead, 'filesystem' | 'map' | 'swap'>): boolean {
+export function canGrow(volume: Pick<VolumeHead, 'filesystem' | 'map' | 'swap' | 'within'>): boolean {
+  if (volume.within !== undefined) return false;
   if (volume.swap !== undefined) return true;
   return volume.filesystem !== undefined && volume.map !== 'raw' && growing.has(volume.filesystem);
 }
@@ -162,7 +163,8 @@ function piecesOf(layout: Layout, volumes: readonly VolumeHead[]): Piece[] {
     .map((partition) => ({
       partition,
       kind: kindOf(partition),
-      volume: volumes.find((volume) => volume.partition === partition.number),
+      // The parts of a container move with it; none of them is the whole of it.
+      volume: volumes.find((volume) => volume.partition === partition.number && volume.within === undefined),
       startBytes: partition.startSector * layout.sectorBytes,
       sizeBytes: partition.sectors * layout.sectorBytes,
     }));
@@ -259,12 +261,12 @@ function earliestStart(piece: Piece, before: Places[number], sectorBytes: number
 function toFit({ layout, volumes }: Head, diskBytes: number, pieces: readonly Piece[], places: Places): Fit {
   return {
     layout: layoutFor(layout, diskBytes, pieces, places),
-    places: volumes.map(({ partition, startBytes, sizeBytes }) => {
+    places: volumes.map(({ partition, within, startBytes, sizeBytes }) => {
       const i = partition === undefined ? -1 : pieces.findIndex((piece) => piece.partition.number === partition);
       const place = places[i];
-      return place === undefined
-        ? { startBytes, sizeBytes }
-        : { startBytes: place.startBytes, sizeBytes: place.sizeBytes };
+      if (place === undefined) return { startBytes, sizeBytes };
+      if (within === undefined) return { startBytes: place.startBytes, sizeBytes: place.sizeBytes };
+      return { startBytes: startBytes + place.startBytes - pieces[i]!.startBytes, sizeBytes };
     }),
   };
 }

@@ -28,11 +28,24 @@ export const MANIFEST_VERSION = 1;
 const MAGIC = 0x464d4346; // "FCMF" read little-endian
 const HEADER_BYTES = 24;
 
+/** The container that a volume is part of; all parts of a container are volumes of their own, those of its metadata too. */
+export const withinSchema = Type.Object({
+  /** lvm: a physical volume · md: a member of a software mirror. */
+  kind: Type.Union([Type.Literal('lvm'), Type.Literal('md')]),
+  /** `group/volume`, or the group for LVM's own metadata; the id of an array. */
+  name: Type.String(),
+  /** Where in that volume this part begins, when it lies in several; absent: 0. */
+  offsetBytes: Type.Optional(Type.Integer({ minimum: 0 })),
+});
+export type Within = Static<typeof withinSchema>;
+
 export const volumeHeadSchema = Type.Object({
   /** boot: from the partition table's end to the first partition; partition: what a partition carries; disk: a disk without a table. */
   kind: Type.Union([Type.Literal('boot'), Type.Literal('partition'), Type.Literal('disk')]),
   /** Partition number; absent in `boot` and `disk`. */
   partition: Type.Optional(Type.Integer({ minimum: 1 })),
+  /** Absent: it is all of the partition or disk. */
+  within: Type.Optional(withinSchema),
   /** Where the volume lies on the source disk. */
   startBytes: Type.Integer({ minimum: 0 }),
   sizeBytes: Type.Integer({ minimum: 0 }),

@@ -7,13 +7,19 @@ import { KnownError } from '#protocol/errors.ts';
 import type { VolumeHead } from '#protocol/manifest.ts';
 import { run } from '#system/run.ts';
 import { type BlockProbe, probeBlock } from './block-probe.ts';
+import { isContainer, mapContainer } from './container-map.ts';
 import { DirectFile } from './direct-file.ts';
 import { subtractExtents, uniteExtents } from './extent-set.ts';
 import { withLoopDevice } from './loop-device.ts';
 import { findNtfsScratch, isHibernated } from './ntfs-scratch.ts';
 import { readPartcloneMap } from './partclone-map.ts';
 import { readSwapHeader, SWAP_HEADER_BYTES } from './swap.ts';
-import type { VolumeSpan } from './volumes.ts';
+import { nameOfVolume, type VolumeSpan } from './volumes.ts';
+
+export interface MappedDisk {
+  readonly path: string;
+  readonly sectorBytes: number;
+}
 
 export interface VolumeMap {
   readonly head: VolumeHead;
@@ -49,18 +55,27 @@ const partcloneFor: Readonly<Record<string, string>> = {
 };
 
 /**
- * Maps one volume. Only reads. What partclone cannot map (damaged, mounted, hibernated …) is taken raw, with a warning
- * that says why. Throws DISK_READ_FAILED, PROGRAM_MISSING (blkid, losetup), AbortError.
+ * Maps what lies on a span of the disk: one volume, or those in a container. Only reads. What partclone cannot map (damaged,
+ * mounted, hibernated …) is taken raw, with a warning that says why. Throws DISK_READ_FAILED, PROGRAM_MISSING (blkid,
+ * losetup), AbortError.
  */
-export async function mapVolume(
-  disk: { readonly path: string; readonly sectorBytes: number },
-  span: VolumeSpan,
-  signal?: AbortSignal,
-): Promise<VolumeMap> {
+export async function mapVolumes(disk: MappedDisk, span: VolumeSpan, signal?: AbortSignal): Promise<VolumeMap[]> {
   // Nothing in the boot area is a filesystem, whatever its bytes look like.
-  if (span.kind === 'boot') return { head: { ...span, map: 'raw' }, warnings: [] };
+  if (span.kind === 'boot') return [{ head: { ...span, map: 'raw' }, warnings: [] }];
   const probe = await probeBlock(disk.path, span);
   signal?.throwIfAborted();
+  if (isContainer(probe.type)) {
+    return mapContainer(disk, span, probe.type, (inner, part) => mapVolumes(inner, part, signal));
+  }
+  return [await mapFilesystem(disk, span, probe, signal)];
+}
+
+async function mapFilesystem(
+  disk: MappedDisk,
+  span: VolumeSpan,
+  probe: BlockProbe,
+  signal: AbortSignal | undefined,
+): Promise<VolumeMap> {
   const head = { ...span, ...(probe.type !== undefined ? { filesystem: probe.type } : {}) };
   if (probe.type === 'swap' || probe.type === 'swsuspend') {
     const map = mapSwap(disk.path, head);
@@ -87,7 +102,7 @@ export function partcloneArgv(program: string, device: string, mapPath: string, 
 /** A string is the reason why there is no map. */
 async function runPartclone(
   program: string,
-  disk: { readonly path: string; readonly sectorBytes: number },
+  disk: MappedDisk,
   span: VolumeSpan,
   signal?: AbortSignal,
 ): Promise<Extents | string> {
@@ -116,7 +131,7 @@ async function runPartclone(
 /** The map of an NTFS without the memory that Windows has put aside. Only reads. Throws PROGRAM_MISSING. */
 async function withoutScratch(
   { head, extents }: VolumeMap & { extents: Extents },
-  disk: { readonly path: string; readonly sectorBytes: number },
+  disk: MappedDisk,
   span: VolumeSpan,
 ): Promise<VolumeMap> {
   const bootSector = readStart(disk.path, span, 512);
@@ -181,9 +196,4 @@ function readStart(path: string, span: Pick<VolumeSpan, 'startBytes' | 'sizeByte
   } finally {
     file.close();
   }
-}
-
-/** `partition 3`, for people. */
-export function nameOfVolume(span: Pick<VolumeSpan, 'kind' | 'partition'>): string {
-  return span.partition === undefined ? `the ${span.kind}` : `partition ${span.partition}`;
 }

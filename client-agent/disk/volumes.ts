@@ -2,7 +2,7 @@
 import { isExtended, type Layout } from '#protocol/layout.ts';
 import type { VolumeHead } from '#protocol/manifest.ts';
 
-export type VolumeSpan = Pick<VolumeHead, 'kind' | 'partition' | 'startBytes' | 'sizeBytes'>;
+export type VolumeSpan = Pick<VolumeHead, 'kind' | 'partition' | 'startBytes' | 'sizeBytes' | 'within'>;
 
 /**
  * Boot loaders live in the first MiB (GRUB), those of small boards in the first 16 (U-Boot, Rockchip). More is a gap where a
@@ -37,4 +37,10 @@ function bootVolume(layout: Layout): VolumeSpan | undefined {
   const startBytes = tableSectors * layout.sectorBytes;
   const sizeBytes = Math.min(firstSector * layout.sectorBytes - startBytes, MAX_BOOT_BYTES);
   return sizeBytes > 0 ? { kind: 'boot', startBytes, sizeBytes } : undefined;
+}
+
+/** `partition 3`, `partition 3 (group/root)`, for people. */
+export function nameOfVolume(span: Pick<VolumeHead, 'kind' | 'partition' | 'within'>): string {
+  const outer = span.partition === undefined ? `the ${span.kind}` : `partition ${span.partition}`;
+  return span.within === undefined ? outer : `${outer} (${span.within.name})`;
 }

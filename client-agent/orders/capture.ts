@@ -20,8 +20,8 @@ import { Uploads } from '../capture/uploads.ts';
 import { VolumeChunks } from '../capture/volume-chunks.ts';
 import { CaptureWorkers } from '../capture/worker-pool.ts';
 import { readLayout } from '../disk/layout-reader.ts';
-import { mapVolume, nameOfVolume, type VolumeMap } from '../disk/used-extents.ts';
-import { volumesOf } from '../disk/volumes.ts';
+import { mapVolumes, type VolumeMap } from '../disk/used-extents.ts';
+import { nameOfVolume, volumesOf } from '../disk/volumes.ts';
 import type { ServerLink } from '../server-link.ts';
 
 /** Maps made at the same time: each mostly waits for the disk. */
@@ -49,7 +49,7 @@ export async function runCapture(order: CaptureOrder, o: CaptureOptions): Promis
   o.signal.throwIfAborted();
   const meter = new ProgressMeter(o.onProgress, systemClock.nowMs);
   const layout = await readLayout(o.disk.path, o.disk.sectorBytes);
-  const maps = await mapVolumes(o.disk, layout, meter, o.signal);
+  const maps = await mapDisk(o.disk, layout, meter, o.signal);
   meter.warn(maps.flatMap((map) => map.warnings));
   const slots = new Slots(order.chunkBytes);
   const tools: PassTools = {
@@ -74,9 +74,9 @@ export async function runCapture(order: CaptureOrder, o: CaptureOptions): Promis
   }
 }
 
-async function mapVolumes(disk: Disk, layout: Layout, meter: ProgressMeter, signal: AbortSignal): Promise<VolumeMap[]> {
+async function mapDisk(disk: Disk, layout: Layout, meter: ProgressMeter, signal: AbortSignal): Promise<VolumeMap[]> {
   const spans = volumesOf(layout);
-  const maps: VolumeMap[] = [];
+  const maps: VolumeMap[][] = [];
   meter.begin(
     'map',
     spans.reduce((sum, span) => sum + span.sizeBytes, 0),
@@ -84,13 +84,13 @@ async function mapVolumes(disk: Disk, layout: Layout, meter: ProgressMeter, sign
   let next = 0;
   const mapNext = async (): Promise<void> => {
     for (let i = next++; i < spans.length; i = next++) {
-      maps[i] = await mapVolume(disk, spans[i]!, signal);
+      maps[i] = await mapVolumes(disk, spans[i]!, signal);
       meter.add(spans[i]!.sizeBytes);
     }
   };
   const results = await Promise.allSettled(Array.from({ length: MAPS_AT_ONCE }, mapNext));
   for (const result of results) if (result.status === 'rejected') throw result.reason;
-  return maps;
+  return maps.flat();
 }
 
 async function uploadAll(

@@ -69,8 +69,10 @@ export function leastVolumeBytes(volume: Volume): number {
 }
 
 /** Whether a program makes its filesystem smaller; one that was taken raw is not understood, or not clean. */
-function canShrink({ kind, filesystem, map }: VolumeHead): boolean {
-  return kind === 'partition' && map !== 'raw' && filesystem !== undefined && filesystem in overheads;
+function canShrink({ kind, within, filesystem, map }: VolumeHead): boolean {
+  return (
+    kind === 'partition' && within === undefined && map !== 'raw' && filesystem !== undefined && filesystem in overheads
+  );
 }
 
 function leastDiskBytes(layout: Layout, volumes: readonly VolumeHead[], sizes: readonly number[]): number {
@@ -81,7 +83,7 @@ function leastDiskBytes(layout: Layout, volumes: readonly VolumeHead[], sizes: r
 /** The image as if its volumes had these sizes, each still at its own place. */
 function withSizes(layout: Layout, volumes: readonly VolumeHead[], sizes: readonly number[]) {
   const partitions = layout.partitions.map((partition) => {
-    const i = volumes.findIndex((volume) => volume.partition === partition.number);
+    const i = volumes.findIndex((volume) => volume.partition === partition.number && volume.within === undefined);
     return i === -1 ? partition : { ...partition, sectors: sizes[i]! / layout.sectorBytes };
   });
   return {

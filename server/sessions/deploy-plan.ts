@@ -148,7 +148,8 @@ function requireGrowable({ grow }: DeployRequest, { image, manifest }: PlanImage
   throw knownError('GROW_IMPOSSIBLE', { partition: grow, image, why });
 }
 
-function whyFixed({ filesystem, map }: Volume): string {
+function whyFixed({ within, filesystem, map }: Volume): string {
+  if (within !== undefined) return 'it is a container (LVM, a mirror), whose parts keep their sizes';
   if (filesystem === undefined) return 'what it holds is not known';
   return map === 'raw'
     ? `its ${filesystem} was not clean when it was captured`

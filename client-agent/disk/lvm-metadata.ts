@@ -1,0 +1,238 @@
+/**
+ * What a physical volume of LVM2 says about itself: which bytes belong to which logical volume. Read from its own metadata, so
+ * that nothing is activated, locked or changed (lvm2 source, lib/label/label.h and lib/format_text/layout.h).
+ *
+ * | where | bytes | field (little-endian) |
+ * |---|---:|---|
+ * | sector 0–3 | 8 | `LABELONE` |
+ * | +8 | 8 | number of this sector |
+ * | +20 | 4 | offset from here to the header of the volume |
+ * | +24 | 8 | `LVM2 001` |
+ * | header | 32 | id, without dashes |
+ * | +32 | 8 | size of the device |
+ * | +40 | 16 n | data areas (offset, size), ended by zeros; then metadata areas, ended by zeros |
+ * | metadata area +4 | 16 | ` LVM2 x[5A%r0N*>` |
+ * | +24 | 16 | start and size of the area |
+ * | +40 | 24 | where the text lies: offset in the area, size, CRC; the text wraps at the area's end to byte 512 of it |
+ */
+import { crc32 } from 'node:zlib';
+
+const SECTOR_BYTES = 512;
+const LABEL_SECTORS = 4;
+const LABEL_MAGIC = 'LABELONE';
+const LABEL_TYPE = 'LVM2 001';
+const AREA_MAGIC = ' LVM2 x[5A%r0N*>';
+const AREA_HEADER_BYTES = 512;
+const MAX_AREAS = 32;
+/** Metadata of a group with thousands of volumes is some MiB. */
+const MAX_TEXT_BYTES = 64 * 1024 * 1024;
+/** lvm2 source, lib/misc/crc.h: the start value of its CRC-32, which is not inverted. */
+const CRC_START = 0xf597a6cf;
+
+export interface ByteRange {
+  readonly startBytes: number;
+  readonly sizeBytes: number;
+}
+
+/** A run of one logical volume that lies on this physical volume in one piece. */
+export interface LvmRun extends ByteRange {
+  /** `group/volume`. */
+  readonly name: string;
+  /** Where the run begins in the logical volume, and how large that is, in bytes. */
+  readonly offsetBytes: number;
+  readonly wholeBytes: number;
+  /** A plain piece of a volume that people use; false: part of a mirror, a thin pool, a snapshot, a stripe set … */
+  readonly isPlain: boolean;
+}
+
+export interface PhysicalVolume {
+  readonly group: string;
+  /** Where data begins. */
+  readonly dataStartBytes: number;
+  /** Labels and metadata, in bytes of the volume, ascending; they do not reach into the data. */
+  readonly metadata: readonly ByteRange[];
+  /** Ascending by place. */
+  readonly runs: readonly LvmRun[];
+}
+
+export type ReadBytes = (offset: number, length: number) => Buffer;
+
+/** Reads the metadata of the volume behind `read`, of `sizeBytes`. A string is the reason why it makes no sense. */
+export function readPhysicalVolume(read: ReadBytes, sizeBytes: number): PhysicalVolume | string {
+  const label = findLabel(read);
+  if (label === undefined) return 'it has no label of LVM2';
+  const { id, metadataAreas } = label;
+  const text = metadataAreas.map((area) => readText(read, area, sizeBytes)).find((found) => found !== undefined);
+  if (text === undefined) return 'none of its metadata areas can be read';
+  const parsed = parseConfig(text);
+  if (parsed === undefined) return 'its metadata cannot be understood';
+  return describe(parsed, id, metadataAreas, sizeBytes);
+}
+
+interface Label {
+  readonly id: string;
+  readonly metadataAreas: readonly ByteRange[];
+}
+
+function findLabel(read: ReadBytes): Label | undefined {
+  const bytes = read(0, LABEL_SECTORS * SECTOR_BYTES);
+  for (let sector = 0; sector < LABEL_SECTORS; sector++) {
+    const at = sector * SECTOR_BYTES;
+    const isLabel =
+      bytes.toString('latin1', at, at + 8) === LABEL_MAGIC && Number(bytes.readBigUInt64LE(at + 8)) === sector;
+    if (!isLabel || bytes.toString('latin1', at + 24, at + 32) !== LABEL_TYPE) continue;
+    const header = at + bytes.readUInt32LE(at + 20);
+    if (header + 40 > bytes.length) return undefined;
+    const areas = { at: header + 40, bytes };
+    readAreas(areas);
+    return { id: bytes.toString('latin1', header, header + 32), metadataAreas: readAreas(areas) };
+  }
+  return undefined;
+}
+
+function readAreas(cursor: { bytes: Buffer; at: number }): ByteRange[] {
+  const areas: ByteRange[] = [];
+  while (areas.length < MAX_AREAS && cursor.at + 16 <= cursor.bytes.length) {
+    const startBytes = Number(cursor.bytes.readBigUInt64LE(cursor.at));
+    const sizeBytes = Number(cursor.bytes.readBigUInt64LE(cursor.at + 8));
+    cursor.at += 16;
+    if (startBytes === 0) break;
+    areas.push({ startBytes, sizeBytes });
+  }
+  return areas;
+}
+
+/** The text of a metadata area, if its checksum is right. */
+function readText(read: ReadBytes, area: ByteRange, volumeBytes: number): string | undefined {
+  if (area.startBytes + area.sizeBytes > volumeBytes || area.sizeBytes < AREA_HEADER_BYTES) return undefined;
+  const header = read(area.startBytes, AREA_HEADER_BYTES);
+  if (header.toString('latin1', 4, 20) !== AREA_MAGIC) return undefined;
+  const offset = Number(header.readBigUInt64LE(40));
+  const length = Number(header.readBigUInt64LE(48));
+  const isSane = offset >= AREA_HEADER_BYTES && offset < area.sizeBytes && length > 0 && length <= MAX_TEXT_BYTES;
+  if (!isSane || length > area.sizeBytes - AREA_HEADER_BYTES) return undefined;
+  const first = Math.min(length, area.sizeBytes - offset);
+  const text = Buffer.concat([
+    read(area.startBytes + offset, first),
+    ...(first < length ? [read(area.startBytes + AREA_HEADER_BYTES, length - first)] : []),
+  ]);
+  return lvmCrc(text) === header.readUInt32LE(56) ? text.toString('utf8').replace(/\0+$/, '') : undefined;
+}
+
+/** CRC-32 without the inversions before and after, which zlib does. */
+function lvmCrc(bytes: Buffer): number {
+  return ~crc32(bytes, ~CRC_START >>> 0) >>> 0;
+}
+
+function describe(
+  root: ConfigSection,
+  id: string,
+  metadataAreas: readonly ByteRange[],
+  sizeBytes: number,
+): PhysicalVolume | string {
+  const [group, content] = Object.entries(root).find(([, value]) => isSection(value)) ?? [];
+  if (group === undefined || !isSection(content)) return 'its metadata names no group';
+  const volumes = sectionOf(content, 'physical_volumes');
+  const own = Object.entries(volumes).find(([, pv]) => isSection(pv) && String(pv.id).replaceAll('-', '') === id);
+  if (own === undefined || !isSection(own[1])) return `it is no member of its group ${group}`;
+  const extentBytes = Number(content.extent_size) * SECTOR_BYTES;
+  const dataStartBytes = Number(own[1].pe_start) * SECTOR_BYTES;
+  const runs = Object.entries(sectionOf(content, 'logical_volumes')).flatMap(([name, lv]) =>
+    isSection(lv) ? runsOf(`${group}/${name}`, lv, own[0], extentBytes, dataStartBytes) : [],
+  );
+  runs.sort((a, b) => a.startBytes - b.startBytes);
+  const isSane = runs.every((run, i) => {
+    const before = runs[i - 1];
+    const from = before === undefined ? dataStartBytes : before.startBytes + before.sizeBytes;
+    return run.startBytes >= from && run.sizeBytes > 0 && run.startBytes + run.sizeBytes <= sizeBytes;
+  });
+  if (!isSane || !Number.isSafeInteger(dataStartBytes)) return 'its metadata contradicts itself';
+  // The labels lie before the first area, which lies before the data; a second area may lie at the end.
+  const lastEnd = runs.reduce((end, run) => Math.max(end, run.startBytes + run.sizeBytes), dataStartBytes);
+  const behind = metadataAreas.filter(({ startBytes }) => startBytes >= lastEnd);
+  return { group, dataStartBytes, runs, metadata: [{ startBytes: 0, sizeBytes: dataStartBytes }, ...behind] };
+}
+
+/** The pieces of a logical volume on the physical volume that the metadata calls `pvName`. */
+function runsOf(
+  name: string,
+  lv: ConfigSection,
+  pvName: string,
+  extentBytes: number,
+  dataStartBytes: number,
+): LvmRun[] {
+  const segments = Object.values(lv).filter((value) => isSection(value) && value.extent_count !== undefined);
+  const wholeBytes =
+    segments.reduce<number>((sum, one) => sum + Number((one as ConfigSection).extent_count), 0) * extentBytes;
+  const isVisible = Array.isArray(lv.status) && lv.status.includes('VISIBLE');
+  // One that is not wholly plain, or lies on other disks too, has no map here.
+  const isPlain = isVisible && segments.every((one) => isLinearOn(one as ConfigSection, pvName));
+  return segments.flatMap((segment) => {
+    const { start_extent, extent_count, stripe_count, stripes, type } = segment as ConfigSection;
+    if (type !== 'striped' || !Array.isArray(stripes)) return [];
+    const count = Number(extent_count) / Number(stripe_count);
+    return stripes.flatMap((member, i) => {
+      if (i % 2 !== 0 || member !== pvName) return [];
+      return {
+        ...{ name, isPlain, wholeBytes },
+        offsetBytes: Number(start_extent) * extentBytes,
+        startBytes: dataStartBytes + Number(stripes[i + 1]) * extentBytes,
+        sizeBytes: count * extentBytes,
+      };
+    });
+  });
+}
+
+function isLinearOn(segment: ConfigSection, pvName: string): boolean {
+  const { type, stripe_count, stripes } = segment;
+  return type === 'striped' && Number(stripe_count) === 1 && Array.isArray(stripes) && stripes[0] === pvName;
+}
+
+type ConfigValue = string | number | readonly (string | number)[] | ConfigSection;
+interface ConfigSection {
+  readonly [name: string]: ConfigValue;
+}
+
+function isSection(value: ConfigValue | undefined): value is ConfigSection {
+  return typeof value === 'object' && !Array.isArray(value);
+}
+
+function sectionOf(section: ConfigSection, name: string): ConfigSection {
+  const value = section[name];
+  return isSection(value) ? value : {};
+}
+
+/** lvm.conf(5), the syntax: `name { … }`, `name = value`, lists in brackets, comments from `#`. Undefined: not that. */
+export function parseConfig(text: string): ConfigSection | undefined {
+  const tokens = text
+    .match(/"(?:[^"\\]|\\.)*"|#[^\n]*|[{}[\],=]|[^\s{}[\],="#]+/g)
+    ?.filter((one) => !one.startsWith('#'));
+  if (tokens === undefined) return undefined;
+  let at = 0;
+  const scalar = (token: string): string | number =>
+    token.startsWith('"') ? token.slice(1, -1).replace(/\\(.)/g, '$1') : Number(token);
+  const section = (isRoot: boolean): ConfigSection | undefined => {
+    const found: Record<string, ConfigValue> = Object.create(null);
+    while (at < tokens.length) {
+      const name = tokens[at++]!;
+      if (name === '}') return isRoot ? undefined : found;
+      const sign = tokens[at++];
+      const value = sign === '{' ? section(false) : sign === '=' ? readValue() : undefined;
+      if (value === undefined) return undefined;
+      found[name] = value;
+    }
+    return isRoot ? found : undefined;
+  };
+  const readValue = (): ConfigValue | undefined => {
+    const token = tokens[at++];
+    if (token !== '[') return token === undefined || '{}],='.includes(token) ? undefined : scalar(token);
+    const list: (string | number)[] = [];
+    for (;;) {
+      const item = tokens[at++];
+      if (item === ']') return list;
+      if (item === undefined || '{}[='.includes(item)) return undefined;
+      if (item !== ',') list.push(scalar(item));
+    }
+  };
+  return section(true);
+}
