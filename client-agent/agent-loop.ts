@@ -14,9 +14,11 @@ import type {
 import { HEARTBEAT_MS } from '#protocol/agent-api.ts';
 import type { Disk } from '#protocol/disk.ts';
 import { type ErrorBody, KnownError, knownError } from '#protocol/errors.ts';
+import type { ProbeOrder } from '#protocol/probe.ts';
 import { findDisk } from './disk/disk-finder.ts';
 import { runAudit } from './orders/audit.ts';
 import { DeployJob, type DeployMachine } from './orders/deploy.ts';
+import { listenToProbe } from './receive/probe-listener.ts';
 import { isPressing } from './receive/stream-gauge.ts';
 import { isAway, type ServerLink } from './server-link.ts';
 
@@ -141,7 +143,7 @@ class AgentLoop {
     this.#o.say(describeOrder(order));
     if (order.kind === 'capture') this.#start((signal, onProgress) => this.#capture(order, signal, onProgress));
     else if (order.kind === 'audit') this.#start((signal, onProgress) => this.#audit(order, signal, onProgress));
-    else if (order.kind === 'deploy' && order.step !== 'hold') {
+    else if (order.kind === 'deploy' && (order.step !== 'hold' || order.probe !== undefined)) {
       this.#start((signal, onProgress) => this.#deploy(order, signal, onProgress));
     }
     this.#nudge();
@@ -162,9 +164,17 @@ class AgentLoop {
   }
 
   async #deploy(order: DeployOrder, signal: AbortSignal, onProgress: (p: Progress) => void): Promise<Partial<State>> {
+    if (order.probe !== undefined) return this.#listen(order.probe, signal, onProgress);
     this.#job ??= new DeployJob(order, this.#o.machine);
     const deployResult = await this.#job.run(order, signal, onProgress);
     return deployResult === undefined ? {} : { deployResult };
+  }
+
+  async #listen(probe: ProbeOrder, signal: AbortSignal, onProgress: (p: Progress) => void): Promise<Partial<State>> {
+    const name = this.#job?.interfaceName ?? (await this.#o.machine.readInventory()).interface;
+    const isListening = { phase: 'probe', doneBytes: 0, totalBytes: 0, bytesPerSecond: 0 };
+    const heard = await listenToProbe(probe, name, signal, () => onProgress(isListening));
+    return { probe: { nonce: probe.nonce, heard } };
   }
 
   #start(action: (signal: AbortSignal, onProgress: (p: Progress) => void) => Promise<Partial<State>>): void {
@@ -173,7 +183,7 @@ class AgentLoop {
     const onProgress = (progress: Progress) => {
       this.#state = { ...this.#state, progress };
       const isDue = performance.now() - this.#reportedMs >= PROGRESS_MS;
-      if (isDue || isPressing(this.#reported?.stream, progress.stream)) this.#nudge();
+      if (isDue || progress.phase === 'probe' || isPressing(this.#reported?.stream, progress.stream)) this.#nudge();
     };
     const ended = action(controller.signal, onProgress).then(
       (result) => this.#end({ ...this.#state, status: 'done', ...result }),
@@ -228,7 +238,8 @@ export function isSameWork(a: Order, b: Order): boolean {
       a.manifestId === b.manifestId &&
       a.step === b.step &&
       a.round === b.round &&
-      a.cast?.castId === b.cast?.castId
+      a.cast?.castId === b.cast?.castId &&
+      a.probe?.nonce === b.probe?.nonce
     );
   }
   // A capture that is ordered again must begin again: only its rev tells.

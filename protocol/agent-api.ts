@@ -19,6 +19,7 @@ import { diskIdentitySchema, diskSchema } from './disk.ts';
 import { auditResultSchema } from './drift.ts';
 import { type ErrorBody, type ErrorCode, errorTable } from './errors.ts';
 import { fitChangeSchema, fitSchema, growRuleSchema } from './fit.ts';
+import { probeHeardSchema, probeOrderSchema } from './probe.ts';
 
 /** Raised with every incompatible change of this page. */
 export const AGENT_PROTOCOL = 1;
@@ -128,6 +129,8 @@ export const orderSchema = Type.Union([
     /** Step prepare: read what the disk holds and lack only what is wrong. An agent that knows its holes already does not. */
     hash: Type.Optional(Type.Boolean()),
     cast: Type.Optional(castOrderSchema),
+    /** Step hold only: listen to this meanwhile, and say what was heard. */
+    probe: Type.Optional(probeOrderSchema),
     /** Where the volumes lie on this disk, and the rule it follows from; absent: as on the source. */
     fit: Type.Optional(Type.Object({ ...fitSchema.properties, grow: growRuleSchema })),
   }),
@@ -229,6 +232,8 @@ export const reportSchema = Type.Object({
   progress: Type.Optional(progressSchema),
   /** status failed only. */
   error: Type.Optional(errorBodySchema),
+  /** status done of a probe. */
+  probe: Type.Optional(probeHeardSchema),
   /** status done of step finish. */
   deployResult: Type.Optional(deployResultSchema),
   /** status done of an audit. */

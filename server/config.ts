@@ -105,6 +105,14 @@ export const configSchema = Type.Object({
       'times',
       'Unanswered requests until udp-sender drops a dead host: it holds the others up for about this less 9, in s.',
     ),
+    probePackets: integer(
+      200,
+      0,
+      2000,
+      'packets',
+      'Sent before a pass to find hosts that multicast does not reach; 0: no probe.',
+    ),
+    probeLossPercent: integer(20, 1, 99, '%', 'A host that loses more of the probe takes HTTP instead of the cast.'),
     parkQueuePercent: integer(
       50,
       10,

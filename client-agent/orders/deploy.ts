@@ -76,6 +76,11 @@ export class DeployJob {
     this.#machine = machine;
   }
 
+  /** Of the deployment network; known once it has prepared. */
+  get interfaceName(): string | undefined {
+    return this.#prepared?.interfaceName;
+  }
+
   /** Whether the order belongs to this job. */
   isOf(order: DeployOrder): boolean {
     return order.taskId === this.taskId && order.manifestId === this.manifestId;

@@ -64,7 +64,8 @@ export class AgentCalls {
     if (running !== undefined) {
       const { live, task } = running;
       const cast = live.pass?.lackedBefore.has(task.row.taskId) === true ? live.pass.order : undefined;
-      return orderOfTask(live.row, task.row, cast, this.#options.config.capture);
+      const probe = live.probe?.concerns(task.row.taskId) === true ? live.probe.order : undefined;
+      return orderOfTask(live.row, task.row, cast, this.#options.config.capture, probe);
     }
     const power = this.#powerOrders.get(hostId);
     if (power !== undefined) return power;
@@ -198,6 +199,11 @@ export class AgentCalls {
     const present = this.#powerOrders.get(hostId);
     if (present?.kind === 'release' && present.action === action) return;
     this.#powerOrders.set(hostId, powerOrder(action, this.#options.clock.nowMs()));
+    this.#waiters.wakeUp(hostId);
+  }
+
+  /** The order of the host has changed without a move of its task. */
+  orderChanged(hostId: number): void {
     this.#waiters.wakeUp(hostId);
   }
 

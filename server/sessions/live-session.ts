@@ -5,6 +5,7 @@ import { HoleSet } from '#protocol/holes.ts';
 import { type TaskState, taskStates } from '#protocol/states.ts';
 import type { SessionRow, TaskRow } from '../db/session-table.ts';
 import type { Parking } from './pass-hosts.ts';
+import type { SessionProbe } from './session-probe.ts';
 
 export interface LiveTask {
   row: TaskRow;
@@ -18,6 +19,8 @@ export interface LiveTask {
   lastWakeMs: number | undefined;
   /** Present: it left a cast because it held the others back. A restart of the daemon forgets it. */
   parking: Parking | undefined;
+  /** What the probe has shown: deaf hosts take no part in casts. Undefined: not probed yet. */
+  hearing: 'good' | 'deaf' | undefined;
 }
 
 /** One pass from its planning until every host that heard it has said what it lacks. */
@@ -42,6 +45,8 @@ export class LiveSession {
   readonly tasks = new Map<number, LiveTask>();
   readonly counts: Record<TaskState, number>;
   pass: LivePass | undefined;
+  /** Runs before a pass. */
+  probe: SessionProbe | undefined;
   /** Casts that have ended, in order. */
   casts: CastView[];
   /** Until then a further pass waits for hosts that still prepare. */
@@ -117,5 +122,6 @@ function toLiveTask(row: TaskRow, nowMs: number): LiveTask {
     firstWakeMs: undefined,
     lastWakeMs: undefined,
     parking: undefined,
+    hearing: undefined,
   };
 }

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { PowerAction } from '#protocol/admin-api.ts';
 import type { CastOrder, DeployStep, Order } from '#protocol/agent-api.ts';
 import { canonicalJson } from '#protocol/manifest.ts';
+import type { ProbeOrder } from '#protocol/probe.ts';
 import type { TaskState } from '#protocol/states.ts';
 import type { SessionRow, TaskRow } from '../db/session-table.ts';
 
@@ -22,6 +23,7 @@ export function orderOfTask(
   task: TaskRow,
   cast: CastOrder | undefined,
   defaults: CaptureDefaults,
+  probe?: ProbeOrder,
 ): Order {
   const { taskId, sessionId, disk, fit, round } = task;
   if (session.kind === 'capture') {
@@ -50,6 +52,7 @@ export function orderOfTask(
       round,
       ...(step === 'prepare' && task.isHashing ? { hash: true } : {}),
       ...(step === 'receive' ? { cast: cast! } : {}),
+      ...(step === 'hold' && probe !== undefined ? { probe } : {}),
       ...(fit === undefined ? {} : { fit: { ...fit, grow: session.request.grow ?? 'none' } }),
     },
     round,

@@ -10,10 +10,11 @@ export interface Parking {
   readonly times: number;
 }
 
-/** Everybody but the parked hosts; when only they are left, they among themselves, at their own pace. */
+/** Everybody but deaf and parked hosts; when only they are left, they among themselves, at their own pace. */
 export function choosePassHosts(ready: readonly LiveTask[]): LiveTask[] {
-  const quick = ready.filter((task) => task.parking === undefined);
-  return quick.length > 0 ? quick : ready.filter((task) => task.parking!.times < MOST_PARKINGS);
+  const hearing = ready.filter((task) => task.hearing !== 'deaf');
+  const quick = hearing.filter((task) => task.parking === undefined);
+  return quick.length > 0 ? quick : hearing.filter((task) => task.parking!.times < MOST_PARKINGS);
 }
 
 /** Those that fetch their holes now; parked hosts wait until a pass of their own has been weighed. */

@@ -15,11 +15,13 @@ import type { EventLog } from '../inventory/events.ts';
 import type { CastEnd, CastProgress, runCast } from '../transfer/cast.ts';
 import { type FramePlan, type PackReader, planFrames, readFrames } from '../transfer/frame-source.ts';
 import { type CastPorts, PortAllocator } from '../transfer/port-allocator.ts';
+import { judgeHearing, sendProbe } from '../transfer/probe.ts';
 import { RateShare } from '../transfer/rate-share.ts';
 import type { SenderPlan } from '../transfer/udp-sender-args.ts';
 import type { LivePass, LiveSession, LiveTask } from './live-session.ts';
 import { choosePassHosts } from './pass-hosts.ts';
 import { chunksToCast } from './pass-plan.ts';
+import { SessionProbe } from './session-probe.ts';
 
 export interface PassRunnerOptions {
   readonly config: Config;
@@ -31,6 +33,12 @@ export interface PassRunnerOptions {
   readonly events: EventLog;
   readonly clock: Clock;
   readonly log: Logger;
+  /** The server's address on the interface. */
+  readonly address: string;
+  /** The host has another order. */
+  onOrder(hostId: number): void;
+  /** A ready host hears too little of a cast. */
+  onDeaf(live: LiveSession, task: LiveTask, problem: string): void;
   /** Moves these ready tasks to receiving, together with `alsoCommit`, in one transaction. */
   beginReceiving(live: LiveSession, tasks: readonly LiveTask[], alsoCommit: () => void): void;
   /** Something changed that the session's decisions look at. */
@@ -43,6 +51,8 @@ export interface PassRunnerOptions {
 
 /** A host that was told to join and has not: the others wait for it so long after the first has joined. */
 const MAX_WAIT_S = 15;
+/** Rate of a probe when the cast has no cap. */
+const PROBE_MBIT = 100;
 /**
  * Dead hosts are dropped and slow ones parked before; this ends a cast that a host holds up whose receiver answers and whose
  * agent does not: one that is stopped, or swaps itself to death.
@@ -123,7 +133,9 @@ export class PassRunner {
     const holes = chosen.map((task) => task.holes!);
     const wanted = chunksToCast(pass.pass - live.passesBefore, holes, manifest.chunkCount);
     const plan = await planFrames({ store: this.#options.store, manifest, holes: wanted });
-    const tasks = chosen.filter((task) => task.row.state === 'ready' && live.tasks.get(task.row.taskId) === task);
+    await this.#probe(live, pass, chosen);
+    const isStillReady = (task: LiveTask) => task.row.state === 'ready' && live.tasks.get(task.row.taskId) === task;
+    const tasks = chosen.filter((task) => isStillReady(task) && task.hearing !== 'deaf');
     const isWanted = tasks.length > 0 && wanted.count > 0 && live.row.state === 'casting';
     if (!isWanted || pass.abort.signal.aborted) return this.#end(live, pass, true);
 
@@ -141,6 +153,37 @@ export class PassRunner {
       this.#say(live, 'started', `Pass ${pass.pass} begins: ${plan.frames} chunks to ${tasks.length} hosts`);
       this.#close(live, pass, await this.#cast(live, pass, plan, nonce, ports, tasks.length));
     } finally {
+      this.#ports.giveBack(ports);
+    }
+  }
+
+  /** Finds hosts that would hold the others back because they hear little or nothing: they fetch the image over HTTP at once. */
+  async #probe(live: LiveSession, pass: LivePass, chosen: readonly LiveTask[]): Promise<void> {
+    const { config, clock, address } = this.#options;
+    const { probePackets, probeLossPercent, ttl } = config.cast;
+    const tasks = chosen.filter((task) => task.hearing === undefined);
+    if (probePackets === 0 || tasks.length === 0 || modeOf(live) === 'broadcast') return;
+    const ports = this.#ports.take();
+    const taskIds = tasks.map((task) => task.row.taskId);
+    const probe = new SessionProbe(taskIds, ports, probePackets);
+    live.probe = probe;
+    for (const { row } of tasks) this.#options.onOrder(row.hostId);
+    try {
+      const mbit = requestOf(live)?.maxMbit ?? config.cast.maxMbit ?? PROBE_MBIT;
+      const { signal } = pass.abort;
+      const heard = await probe.run(() => sendProbe(probe.order, { address, ttl, mbit, clock }, signal), clock, signal);
+      for (const task of tasks) {
+        const count = heard.get(task.row.taskId);
+        if (count === undefined) continue;
+        const problem = judgeHearing(count, probePackets, probeLossPercent);
+        task.hearing = problem === undefined ? 'good' : 'deaf';
+        if (problem !== undefined && task.row.state === 'ready') this.#options.onDeaf(live, task, problem);
+      }
+    } catch (error) {
+      // A probe that cannot be sent must not keep anybody from the cast, which will say why.
+      this.#options.log.warn({ err: error }, 'the probe failed');
+    } finally {
+      live.probe = undefined;
       this.#ports.giveBack(ports);
     }
   }

@@ -141,6 +141,7 @@ export class SessionRunner {
     if (now !== undefined) this.#haveNotes.note(task, now, this.#options.clock.nowMs());
     this.#options.onChange(live.row.sessionId);
     this.#stragglers.note(live, task, report.progress);
+    live.probe?.note(task.row.taskId, report);
     this.settleTask(live, task);
     this.#parkStragglers(live);
   }

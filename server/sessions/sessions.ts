@@ -103,6 +103,12 @@ export class Sessions {
           tasks.map((task) => ({ task, move: { to: 'receiving' } })),
           alsoCommit,
         ),
+      address: options.network.address,
+      onOrder: (hostId) => this.agents.orderChanged(hostId),
+      onDeaf: (live, task, problem) => {
+        const why = `${task.row.host} ${problem}. It fetches the image over HTTP`;
+        this.#runner.moveTasks(live, [{ task, move: { to: 'repairing', why } }]);
+      },
       onSkipped: (live, ordinal, error) => this.agents.noteDamaged(live, ordinal, error.message),
       onTurn: (live) => this.#runner.settle(live),
       onProgress: (live) => onChange(live.row.sessionId),

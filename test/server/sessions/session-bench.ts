@@ -50,6 +50,8 @@ export class SessionBench {
     const folder = mkdtempSync(join(tmpdir(), 'fc-sessions-'));
     this.#path = join(folder, 'fleetcast.db');
     this.config.daemon.dataDir = folder;
+    // Its agents hear nothing.
+    this.config.cast.probePackets = 0;
     this.database = openDatabase(this.#path);
     this.#open();
     t.after(async () => {
