@@ -310,10 +310,8 @@ export class SessionTable {
            session.kind, session.image, session.version, session.manifest_id
          FROM task JOIN session USING (session_id)
          WHERE task.host_id = ? AND task.ended_ms IS NOT NULL AND session.manifest_id IS NOT NULL
-           AND session.request ->> '$.audit' IS NULL
+           AND session.request ->> '$.audit' IS NULL -- it leaves nothing on a disk
            AND (task.state = 'succeeded' OR (task.have > 0 AND session.kind = 'deploy'))
-           -- An audit leaves nothing on a disk.
-           AND coalesce(session.request ->> '$.audit', 0) = 0
          ORDER BY task.task_id DESC LIMIT ?`,
       )
       .all(hostId, limit)
