@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { probeBlock } from '#agent/disk/block-probe.ts';
 import { growFilesystem } from '#agent/disk/filesystem-grower.ts';
 import { KnownError } from '#protocol/errors.ts';
+import { run } from '#system/run.ts';
 import { digestTree, filesystems, makeEmptyFile, makeTree } from '#test/client-agent/filesystems.ts';
 import { writeInto } from '#test/client-agent/test-disk.ts';
 
@@ -84,4 +85,24 @@ test('a filesystem that its checker refuses is not grown, and it is said why', {
       /^\{host\}: the ext4 of partition 1 could not be made larger: e2fsck failed/.test(error.message),
   );
   assert.equal((await probeBlock(disk, { startBytes: START, sizeBytes: 60 * MiB })).type, undefined);
+});
+
+test('F2FS grows over its place, and what lies in it stays where it is', { skip: needsRoot }, async (t) => {
+  const folder = tempFolder(t);
+  const [tree, image, disk] = ['tree', 'image', 'disk'].map((part) => join(folder, part)) as [string, string, string];
+  const sizeBytes = 160 * MiB;
+  mkdirSync(tree);
+  makeTree(tree);
+  makeEmptyFile(image, sizeBytes);
+  await run(['mkfs.f2fs', '-q', image]);
+  await run(['sload.f2fs', '-f', tree, image]);
+  makeEmptyFile(disk, START + sizeBytes + MORE);
+  writeInto(disk, START, readFileSync(image));
+  const grown = change('f2fs', sizeBytes, MORE);
+  await growFilesystem({ path: disk, sectorBytes: 512 }, grown);
+  await growFilesystem({ path: disk, sectorBytes: 512 }, grown);
+  const bytes = readFileSync(disk).subarray(START);
+  // Linux include/linux/f2fs_fs.h: the superblock lies at 1024, its count of blocks of 4 KiB at 36.
+  assert.ok(Number(bytes.readBigUInt64LE(1024 + 36)) * 4096 > sizeBytes + MORE - 4 * MiB);
+  assert.ok(bytes.includes(readFileSync(join(tree, 'random.bin')).subarray(0, 4096)));
 });

@@ -1,0 +1,166 @@
+/** Real filesystems, a real store, and the program that fits volumes. */
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { runCapture } from '#agent/orders/capture.ts';
+import type { FitLine } from '#protocol/admin-api.ts';
+import { KnownError } from '#protocol/errors.ts';
+import { type FitImageOptions, fitImage } from '#server/images/image-fitter.ts';
+import { writeVolumeFile } from '#server/images/volume-file.ts';
+import { run } from '#system/run.ts';
+import { digestTree, filesystems, makeEmptyFile, makeTree } from '#test/client-agent/filesystems.ts';
+import { diskOf, writeInto } from '#test/client-agent/test-disk.ts';
+import { openTestStore } from './test-store.ts';
+
+const MiB = 1024 * 1024;
+const needsRoot = process.getuid?.() === 0 ? false : 'needs root (loop devices)';
+const ext4 = filesystems.find(({ name }) => name === 'ext4')!;
+const ntfs = filesystems.find(({ name }) => name === 'NTFS')!;
+/** ext4 with much room, then NTFS that says where it begins. */
+const DISK_BYTES = 300 * MiB;
+const EXT = { startBytes: MiB, sizeBytes: 200 * MiB };
+const NTFS = { startBytes: 201 * MiB, sizeBytes: 48 * MiB };
+
+test('an image that was fitted has every file, and its NTFS knows where it lies now', {
+  skip: needsRoot,
+}, async (t) => {
+  const o = await makeImage(t);
+  const before = await o.catalog.loadManifest(o.catalog.resolve('one').version.manifestId);
+  const lines = await linesOf(fitImage({ ...o.options, toBytes: 150 * MiB }));
+
+  const { done } = lines.at(-1)!;
+  assert.equal(done?.image, 'one-150M');
+  assert.deepEqual(readdirSync(o.options.workDir), []);
+  assert.ok(lines.some(({ phase }) => phase === 'restore'));
+  const { version } = o.catalog.resolve('one-150M');
+  assert.equal(version.fittedFrom, 'one@1');
+  const manifest = await o.catalog.loadManifest(version.manifestId);
+  assert.equal(manifest.head.layout.diskBytes, 150 * MiB);
+  assert.deepEqual(
+    manifest.volumes.map(({ kind, partition, filesystem, map }) => [kind, partition, filesystem, map]),
+    before.volumes.map(({ kind, partition, filesystem, map }) => [kind, partition, filesystem, map]),
+  );
+  const [, extVolume, ntfsVolume] = manifest.volumes;
+  assert.ok(ntfsVolume!.startBytes + ntfsVolume!.sizeBytes < 150 * MiB);
+  for (const [filesystem, volume] of [
+    [ext4, extVolume!],
+    [ntfs, ntfsVolume!],
+  ] as const) {
+    const file = join(o.folder, `fitted-${filesystem.name}`);
+    await writeVolumeFile({
+      ...o,
+      image: 'x',
+      manifest,
+      volume,
+      path: file,
+      signal: o.options.signal,
+      onWritten: () => {},
+    });
+    await filesystem.check(file);
+    const out = join(o.folder, `out-${filesystem.name}`);
+    mkdirSync(out);
+    await filesystem.extract(file, out, o.tree);
+    assert.deepEqual(digestTree(out), digestTree(o.tree));
+    if (filesystem === ntfs) assert.equal(readFileSync(file).readUInt32LE(28), volume.startBytes / 512);
+  }
+  // What did not have to change was not stored again.
+  assert.ok(
+    version.addedBytes < o.catalog.resolve('one').version.storedBytes / 2,
+    `${version.addedBytes} bytes are new`,
+  );
+});
+
+test('a filesystem that needs more than was thought ends in the least size that works, and nothing is left behind', {
+  skip: needsRoot,
+}, async (t) => {
+  const o = await makeImage(t);
+  const { least } = await refusedWith(fitImage({ ...o.options, toBytes: 64 * MiB }), 'SHRINK_IMPOSSIBLE');
+  assert.ok(least > 64 * MiB && least < 150 * MiB);
+  assert.equal(o.catalog.list().length, 1);
+  // The least size that is told holds, or a better known one is told; the second time it is a true one.
+  let toBytes = least;
+  for (let tries = 0; tries < 3; tries++) {
+    const error = await linesOf(fitImage({ ...o.options, toBytes })).catch((one: unknown) => one);
+    if (!(error instanceof KnownError)) break;
+    assert.equal(error.code, 'SHRINK_IMPOSSIBLE');
+    toBytes = leastOf(error);
+  }
+  assert.equal(o.catalog.list().length, 2);
+  assert.deepEqual(readdirSync(o.options.workDir), []);
+});
+
+test('broken off in the middle, it leaves neither files nor an image', { skip: needsRoot }, async (t) => {
+  const o = await makeImage(t);
+  const stop = new AbortController();
+  const lines = fitImage({ ...o.options, toBytes: 150 * MiB, signal: stop.signal });
+  assert.equal((await lines.next()).value.phase, 'restore');
+  stop.abort();
+  await assert.rejects(linesOf(lines), { name: 'AbortError' });
+  assert.deepEqual(readdirSync(o.options.workDir), []);
+  assert.equal(o.catalog.list().length, 1);
+});
+
+async function makeImage(t: TestContext) {
+  const folder = mkdtempSync(join(tmpdir(), 'fleetcast-test-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const [tree, disk] = [join(folder, 'tree'), join(folder, 'disk')];
+  mkdirSync(tree);
+  makeTree(tree);
+  makeEmptyFile(disk, DISK_BYTES);
+  const line = ({ startBytes, sizeBytes }: typeof EXT) => `start=${startBytes / 512}, size=${sizeBytes / 512}`;
+  await run(['sfdisk', '--quiet', disk], { input: `label: gpt\n\n${line(EXT)}\n${line(NTFS)}\n` });
+  for (const [filesystem, { startBytes, sizeBytes }] of [
+    [ext4, EXT],
+    [ntfs, NTFS],
+  ] as const) {
+    const file = join(folder, filesystem.name);
+    makeEmptyFile(file, sizeBytes);
+    await filesystem.make(file, tree);
+    const bytes = readFileSync(file);
+    if (filesystem === ntfs) {
+      // As mkfs.ntfs does on a partition: hidden sectors, in the copy of the boot sector too.
+      for (const at of [0, sizeBytes - 512]) bytes.writeUInt32LE(startBytes / 512, at + 28);
+    }
+    writeInto(disk, startBytes, bytes);
+  }
+  const { store, catalog } = await openTestStore(t);
+  const intake = await store.beginIntake();
+  const link = {
+    lacking: async (_taskId: number, ids: Buffer) => intake.lacking(ids),
+    chunks: (_taskId: number, body: AsyncIterable<Uint8Array>) => intake.write(body),
+    manifest: async (_taskId: number, manifestBytes: Buffer) => {
+      const { addedBytes } = await intake.finish();
+      return catalog.addVersion({ image: 'one', sourceHost: 'pc-1', manifestBytes, warnings: [], addedBytes });
+    },
+  };
+  const source = diskOf(disk);
+  const ids = { kind: 'capture' as const, rev: '', taskId: 1, sessionId: 1 };
+  const order = { ...ids, disk: source, chunkBytes: 64 * 1024, zstdLevel: 1 };
+  const signal = new AbortController().signal;
+  await runCapture(order, { disk: source, link, signal, onProgress: () => undefined });
+  const options: Omit<FitImageOptions, 'toBytes'> = {
+    ...{ store, catalog, ref: 'one', name: 'one-150M', workDir: join(folder, 'work'), zstdLevel: 1, signal },
+  };
+  return { folder, tree, store, catalog, options };
+}
+
+async function linesOf(lines: AsyncIterable<FitLine>): Promise<FitLine[]> {
+  const all: FitLine[] = [];
+  for await (const line of lines) all.push(line);
+  return all;
+}
+
+async function refusedWith(lines: AsyncIterable<FitLine>, code: string): Promise<{ least: number }> {
+  const error = await linesOf(lines).then(
+    () => assert.fail('it was fitted'),
+    (one: unknown) => one,
+  );
+  assert.ok(error instanceof KnownError && error.code === code, String(error));
+  return { least: leastOf(error) };
+}
+
+function leastOf(error: KnownError): number {
+  return Number(/the least is (\d+)/.exec(error.message)?.[1]);
+}
