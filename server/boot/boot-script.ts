@@ -2,10 +2,31 @@
 import type { BootTarget } from '#protocol/agent-api.ts';
 import type { BootClient } from './dhcp/client-kind.ts';
 
+/** Names of an agent image's files on the server (pxe-assets/architecture.ts). */
+export interface AgentImage {
+  readonly kernel: string;
+  readonly stage1: string;
+  readonly squashfs: string;
+}
+
+const x64Image: AgentImage = { kernel: 'vmlinuz', stage1: 'stage1.img', squashfs: 'agent.squashfs' };
+const arm64Image: AgentImage = {
+  kernel: 'vmlinuz-arm64',
+  stage1: 'stage1-arm64.img',
+  squashfs: 'agent-arm64.squashfs',
+};
+
+/** GRUB is served to x64 alone, so only iPXE says which firmware it is. */
+export function agentImageFor(firmware: BootClient['firmware']): AgentImage {
+  return firmware === 'uefi-arm64' ? arm64Image : x64Image;
+}
+
 export interface ScriptOptions {
   /** MAC of the card that the machine booted from. */
   readonly mac: string;
-  /** SHA-256 of agent.squashfs, in hex. */
+  /** Which of the agent images this machine loads. */
+  readonly image: AgentImage;
+  /** SHA-256 of its squashfs, in hex. */
   readonly squashSha256: string;
   /** Added to the kernel command line by the admin: consoles, quirks of a machine. */
   readonly kernelArgs: string;
@@ -18,17 +39,24 @@ export const FILES_PATH = '/boot/v1/files';
 const RETRY_S = 30;
 
 /** Seen in QEMU (facts/virtual-lab.md): `exit` opens OVMF's setup, and a BIOS wants the drive by its number. */
-const ipxeLocalBoot: Readonly<Record<'bios' | 'uefi', string>> = {
+const ipxeLocalBoot: Readonly<Record<'bios' | 'uefi' | 'arm64', string>> = {
   bios: 'sanboot --no-describe --drive 0x80',
   uefi: 'sanboot --no-describe --drive 0 --filename \\EFI\\BOOT\\BOOTX64.EFI',
+  // A guess from the x64 one and the name in the UEFI specification, 3.5.1.1: not tried.
+  arm64: 'sanboot --no-describe --drive 0 --filename \\EFI\\BOOT\\BOOTAA64.EFI',
 };
+
+function localBootOf(firmware: BootClient['firmware']): keyof typeof ipxeLocalBoot {
+  if (firmware === 'bios') return 'bios';
+  return firmware === 'uefi-arm64' ? 'arm64' : 'uefi';
+}
 
 export function ipxeScript(target: BootTarget, firmware: BootClient['firmware'], options: ScriptOptions): string {
   if (target.target === 'local') {
     return lines(
       '#!ipxe',
       `echo fleetcast: booting the local disk (${target.reason})`,
-      `${ipxeLocalBoot[firmware === 'bios' ? 'bios' : 'uefi']} || goto failed`,
+      `${ipxeLocalBoot[localBootOf(firmware)]} || goto failed`,
       ...ipxeFailed('the local disk does not boot'),
     );
   }
@@ -36,8 +64,8 @@ export function ipxeScript(target: BootTarget, firmware: BootClient['firmware'],
   return lines(
     '#!ipxe',
     'echo fleetcast: loading the agent',
-    `kernel ${files}/vmlinuz initrd=stage1.img ${kernelCommandLine(target, options)} || goto failed`,
-    `initrd --name stage1.img ${files}/stage1.img || goto failed`,
+    `kernel ${files}/${options.image.kernel} initrd=stage1.img ${kernelCommandLine(target, options)} || goto failed`,
+    `initrd --name stage1.img ${files}/${options.image.stage1} || goto failed`,
     'boot || goto failed',
     ...ipxeFailed('the agent could not be loaded'),
   );
@@ -58,8 +86,8 @@ export function grubScript(target: BootTarget, options: ScriptOptions): string {
   const files = `${grubDevice(target.server)}${FILES_PATH}`;
   return lines(
     'echo "fleetcast: loading the agent"',
-    `if linux ${files}/vmlinuz ${kernelCommandLine(target, options)}; then`,
-    `  if initrd ${files}/stage1.img; then`,
+    `if linux ${files}/${options.image.kernel} ${kernelCommandLine(target, options)}; then`,
+    `  if initrd ${files}/${options.image.stage1}; then`,
     '    boot',
     '  fi',
     'fi',

@@ -7,7 +7,14 @@ import type { BootTarget } from '#protocol/agent-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import type { BootAssets } from '../boot/boot-assets.ts';
 import type { BootDirector } from '../boot/boot-director.ts';
-import { FILES_PATH, grubEntryScript, grubScript, ipxeScript, type ScriptOptions } from '../boot/boot-script.ts';
+import {
+  agentImageFor,
+  FILES_PATH,
+  grubEntryScript,
+  grubScript,
+  ipxeScript,
+  type ScriptOptions,
+} from '../boot/boot-script.ts';
 import { normalizeMac } from '../inventory/mac.ts';
 import type { App } from './app.ts';
 import { dropConnection } from './grub-connection.ts';
@@ -50,7 +57,9 @@ export async function addBootRoutes(app: App, services: BootServices): Promise<v
     },
     async ({ query, raw }, reply) => {
       const target = reachedAt(director.next({ mac: query.mac, uuid: query.uuid }), raw);
-      return reply.type('text/plain').send(ipxeScript(target, query.firmware, scriptOptions(query.mac)) as never);
+      return reply
+        .type('text/plain')
+        .send(ipxeScript(target, query.firmware, scriptOptions(query.mac, query.firmware)) as never);
     },
   );
   // GRUB that came over HTTP reads through the firmware, which asks for the length by HEAD first.
@@ -62,7 +71,7 @@ export async function addBootRoutes(app: App, services: BootServices): Promise<v
     handler: async ({ params, headers, raw }, reply) => {
       const target = reachedAt(director.next({ mac: params.mac }), raw);
       if (headers['user-agent']?.startsWith('GRUB')) reply.raw.once('finish', () => dropConnection(raw.socket));
-      return reply.type('text/plain').send(grubScript(target, scriptOptions(params.mac)) as never);
+      return reply.type('text/plain').send(grubScript(target, scriptOptions(params.mac, 'uefi-x64')) as never);
     },
   });
   // It looks beside its own folder or at the top.
@@ -91,10 +100,12 @@ export async function addBootRoutes(app: App, services: BootServices): Promise<v
     });
   }
 
-  function scriptOptions(mac: string): ScriptOptions {
+  function scriptOptions(mac: string, firmware: (typeof firmwares)[number]): ScriptOptions {
+    const image = agentImageFor(firmware);
     return {
       mac: normalizeMac(mac),
-      squashSha256: assets.sha256Of('agent.squashfs') ?? '',
+      image,
+      squashSha256: assets.sha256Of(image.squashfs) ?? '',
       kernelArgs: services.kernelArgs,
       isDebug: services.debugShell,
     };
