@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { knownError } from '#protocol/errors.ts';
+import { KnownError, knownError } from '#protocol/errors.ts';
 import { run } from '#system/run.ts';
 import type { Architecture } from './architecture.ts';
 import type { LockedPackage } from './debian-lock.ts';
@@ -35,7 +35,7 @@ export interface DebianRoot {
 
 /**
  * The unpacked packages, kernel modules decompressed and indexed: from the cache, or downloaded into it. Nothing may be written
- * into the root that it gives. Throws BOOT_NO_MIRROR, PROGRAM_FAILED.
+ * into the root that it gives. Throws BOOT_NO_MIRROR, BOOT_BUILD_FAILED.
  */
 export async function openDebianRoot(options: DebianRootOptions): Promise<DebianRoot> {
   const { cache, architecture, components, packages, stamp, say } = options;
@@ -105,15 +105,19 @@ async function dropOldRoots(cache: string): Promise<void> {
 async function unpackDebian(folder: string, options: DebianRootOptions): Promise<void> {
   const { architecture, components, packages } = options;
   const mirror = options.mirror ?? (await findMirror());
-  await run(
-    [
-      ...['mmdebstrap', '--variant=extract', '--mode=chrootless', `--architectures=${architecture.name}`, '--quiet'],
-      '--skip=cleanup/apt/cache',
-      `--include=${packages.join(',')}`,
-      ...[SUITE, folder, `deb ${mirror} ${SUITE} ${components.join(' ')}`],
-    ],
-    { limitMs: DOWNLOAD_LIMIT_MS },
-  );
+  const argv = [
+    ...['mmdebstrap', '--variant=extract', '--mode=chrootless', `--architectures=${architecture.name}`, '--quiet'],
+    '--skip=cleanup/apt/cache',
+    `--include=${packages.join(',')}`,
+    ...[SUITE, folder, `deb ${mirror} ${SUITE} ${components.join(' ')}`],
+  ];
+  try {
+    await run(argv, { limitMs: DOWNLOAD_LIMIT_MS });
+  } catch (cause) {
+    if (!(cause instanceof KnownError && cause.code === 'PROGRAM_FAILED')) throw cause;
+    const what = `${SUITE} for ${architecture.name}, ${components.join(' and ')}`;
+    throw knownError('BOOT_BUILD_FAILED', { problem: `${mirror} does not give all packages of ${what}` }, { cause });
+  }
 }
 
 /** The mirror that this machine's own apt uses for Debian. Throws BOOT_NO_MIRROR. */
