@@ -64,8 +64,17 @@ export function planShrink(
 export function leastVolumeBytes(volume: Volume): number {
   const overhead = canShrink(volume) ? overheads[volume.filesystem ?? ''] : undefined;
   if (overhead === undefined) return volume.sizeBytes;
-  const bytes = usedBytesOf(volume.extents) * (1 + overhead.share) + overhead.bytes;
+  const bytes = usedOf(volume) * (1 + overhead.share) + overhead.bytes;
   return Math.min(volume.sizeBytes, alignUp(bytes));
+}
+
+/** A full disk has a million runs, and a plan asks for each of 400 hosts. */
+const usedBytes = new WeakMap<Volume['extents'], number>();
+
+function usedOf({ extents }: Volume): number {
+  const bytes = usedBytes.get(extents) ?? usedBytesOf(extents);
+  usedBytes.set(extents, bytes);
+  return bytes;
 }
 
 /** Whether a program makes its filesystem smaller; one that was taken raw is not understood, or not clean. */

@@ -24,6 +24,8 @@ export const noVm: string | false = noLab || (missingForVirtualMachines() ?? fal
 export interface VmRoadOptions {
   readonly firmwares: readonly VmFirmware[];
   readonly lightHosts: readonly string[];
+  /** Disks of the virtual machines are larger than the light hosts' by so many bytes. */
+  readonly moreDiskBytes?: number;
 }
 
 export class VmRoad {
@@ -47,8 +49,9 @@ export class VmRoad {
     lab.giveBootAssets(assets);
     await lab.startDaemon({ moreConfig: rack.daemonConfig });
     const road = new VmRoad(lab, rack, assets);
+    const diskBytes = BOOTABLE_DISK_BYTES + (options.moreDiskBytes ?? 0);
     for (const firmware of options.firmwares) {
-      const vm = await rack.add({ name: firmware, firmware, diskBytes: BOOTABLE_DISK_BYTES });
+      const vm = await rack.add({ name: firmware, firmware, diskBytes });
       await road.cli(['host', 'add', vm.name, vm.mac]);
     }
     for (const host of lab.topology.hosts) await road.cli(['host', 'add', host.name, host.mac]);
@@ -79,8 +82,8 @@ export class VmRoad {
   }
 
   /** Starts a deployment and waits for its end; every task must have succeeded. */
-  async deploy(image: string, hosts: readonly string[]): Promise<SessionView> {
-    const printed = await this.cli(['--json', 'deploy', image, '--hosts', hosts.join(','), '--yes']);
+  async deploy(image: string, hosts: readonly string[], more: readonly string[] = []): Promise<SessionView> {
+    const printed = await this.cli(['--json', 'deploy', image, '--hosts', hosts.join(','), '--yes', ...more]);
     const { sessionId } = JSON.parse(printed.trim().split('\n').at(-1)!) as SessionView;
     const view = async () => (await this.lab.get(`/api/v1/sessions/${sessionId}`)) as SessionView;
     await this.#until(`session ${sessionId} ends`, SESSION_LIMIT_MS, async () =>
