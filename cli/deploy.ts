@@ -59,7 +59,10 @@ export function deployCommand(cli: Cli): Command {
     .argument('<image>', 'NAME (its newest version) or NAME@VERSION')
     .option('--hosts <hosts>', 'hosts, joined with commas (repeatable)', collectNames)
     .option('-g, --group <group>', 'all hosts of a group (repeatable)', collectNames)
-    .option('--disk <rule>', 'which disk of each host: serial=…, wwn=…, path=…, size>100G, transport=nvme, …')
+    .option(
+      '--disk <rule>',
+      'which disk of each host: serial=…, wwn=…, path=…, size>100G, transport=nvme, model=Samsung*, order=1, …',
+    )
     .addOption(start.argParser(parseStartPolicy).default({ when: 'all' }, 'all'))
     .addOption(new Option('--rate <mbit>', 'cap of the cast in Mbit/s: 300, 1G').argParser(parseRate))
     .addOption(

@@ -15,6 +15,7 @@ export function groupCommand(cli: Cli): Command {
     .addCommand(memberCommand(cli, 'add'))
     .addCommand(memberCommand(cli, 'remove'))
     .addCommand(renameCommand(cli))
+    .addCommand(setCommand(cli))
     .addCommand(deleteCommand(cli));
 }
 
@@ -81,6 +82,23 @@ function renameCommand(cli: Cli): Command {
       show(invocation, group, (value) => `Group ${name} is now ${value.name}.`);
     });
   return withExample(command, 'fleetcast group rename room-101 room-102');
+}
+
+function setCommand(cli: Cli): Command {
+  const command = new Command('set')
+    .description('Set what holds for all hosts of a group; none removes it')
+    .argument('<group>')
+    .requiredOption(
+      '--disk <rule>',
+      'their disk, when neither the session nor the host says: transport=nvme, order=1, …',
+    )
+    .action(async (name: string, options: { disk: string }, self: Command) => {
+      const invocation = invocationOf(cli, self);
+      const disk = options.disk === 'none' ? null : options.disk;
+      const group = await invocation.link.post('group', apiPath`/groups/${name}/set`, { disk });
+      show(invocation, group, (value) => `Group ${value.name}: its disk rule is ${value.disk ?? 'not set'}.`);
+    });
+  return withExample(command, 'fleetcast group set room-101 --disk transport=nvme');
 }
 
 function deleteCommand(cli: Cli): Command {

@@ -102,14 +102,16 @@ function setCommand(cli: Cli): Command {
     .argument('<host>', 'name or id')
     .option('--secure-on <password>', 'six bytes that its network card wants in a magic packet: 00:11:22:33:44:55')
     .option('--address <address>', 'IPv4 address that DHCP keeps for it (with [boot] dhcp = "full")')
-    .action(async (host: string, options: { secureOn?: string; address?: string }, self: Command) => {
-      const { secureOn, address } = options;
-      if (secureOn === undefined && address === undefined) {
-        throw usageError('Give --secure-on or --address', pathOf(self));
+    .option('--disk <rule>', 'its disk, when a session does not say: serial=…, transport=nvme, order=1, …')
+    .action(async (host: string, options: { secureOn?: string; address?: string; disk?: string }, self: Command) => {
+      const { secureOn, address, disk } = options;
+      if (secureOn === undefined && address === undefined && disk === undefined) {
+        throw usageError('Give --secure-on, --address or --disk', pathOf(self));
       }
       const settings: HostSettings = {
         ...(secureOn === undefined ? {} : { secureOn: secureOn === 'none' ? null : secureOn }),
         ...(address === undefined ? {} : { address: address === 'none' ? null : address }),
+        ...(disk === undefined ? {} : { disk: disk === 'none' ? null : disk }),
       };
       const invocation = invocationOf(cli, self);
       const view = await invocation.link.post('host', apiPath`/hosts/${host}/set`, settings);
@@ -197,6 +199,7 @@ function describeHost(host: HostView, nowMs: number): string {
     ['Groups', host.groups.join(', ')],
     ['MACs', host.macs.join('\n')],
     ['Address', host.address && `${host.address}, kept for it by DHCP`],
+    ['Disk rule', host.diskRules?.map(({ rule, from }) => `${rule} (set by ${from})`).join('\n')],
     ['SecureOn', host.hasSecureOn ? 'magic packets carry its password' : undefined],
     ['System UUID', host.systemUuid],
     ['Machine', inventory && `${inventory.manufacturer} ${inventory.product} ${inventory.serial}`.trim()],
@@ -224,15 +227,17 @@ function describeDiskLine(disk: NonNullable<HostView['inventory']>['disks'][numb
     `sectors of ${disk.sectorBytes}`,
     disk.removable ? 'removable' : '',
     disk.readOnly ? 'read-only' : '',
-    disk.inUse ? 'in use' : '',
+    disk.inUse ? `in use${disk.usedBy === undefined ? '' : ` (${disk.usedBy})`}` : '',
+    disk.raidMember ?? '',
   ].filter(Boolean);
   const name = [disk.model, disk.serial && `serial=${disk.serial}`].filter(Boolean).join(' ');
   return `${disk.path}  ${formatBytes(disk.sizeBytes)}  ${name}  (${marks.join(', ')})  ${disk.content || 'empty'}`;
 }
 
-function describeSettings({ name, address, hasSecureOn }: HostView): string {
+function describeSettings({ name, address, hasSecureOn, diskRules = [] }: HostView): string {
+  const rules = diskRules.map(({ rule, from }) => ` Its disk: ${rule} (set by ${from}).`).join('');
   const kept = address === undefined ? 'DHCP keeps no address for it' : `DHCP keeps ${address} for it`;
-  return `Host ${name}: ${kept}; its magic packets carry ${hasSecureOn ? 'its' : 'no'} SecureOn password.`;
+  return `Host ${name}: ${kept}; its magic packets carry ${hasSecureOn ? 'its' : 'no'} SecureOn password.${rules}`;
 }
 
 function lastSeen(host: HostView, nowMs: number): string {

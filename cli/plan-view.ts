@@ -31,6 +31,8 @@ export function renderPlan(plan: DeployPlan, paintHead?: (text: string) => strin
     const head = ['HOST', 'NOW', 'DISK', 'SERIAL', 'SIZE', 'FIT', 'WILL BE LOST'];
     blocks.push(renderTable(head, going.map(rowOf), { right: [4], ...(paintHead ? { paintHead } : {}) }));
   }
+  const others = going.filter((host) => host.otherDisks !== undefined);
+  if (others.length > 0) blocks.push(['Other disks, left alone:', ...others.flatMap(otherLines)].join('\n'));
   if (refused.length > 0) {
     blocks.push([`Refused, ${countOf(refused.length, 'host')}:`, ...refused.flatMap(refusalLines)].join('\n'));
   }
@@ -54,6 +56,11 @@ function rowOf(host: PlanHost): string[] {
 
 function fitOf({ fit, fitted }: PlanHost): string {
   return fitted === undefined ? (fit ?? '') : describeFit(fitted) || 'fitted';
+}
+
+function otherLines({ host, rule, otherDisks = [] }: PlanHost): string[] {
+  const chosenBy = rule === undefined ? 'no rule is set' : `${rule.rule}, set by ${rule.from}`;
+  return [`  ${printable(host)} (${printable(chosenBy)})`, ...otherDisks.map((disk) => `    ${printable(disk)}`)];
 }
 
 function refusalLines(host: PlanHost): string[] {

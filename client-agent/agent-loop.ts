@@ -16,6 +16,7 @@ import type { Disk } from '#protocol/disk.ts';
 import { type ErrorBody, KnownError, knownError } from '#protocol/errors.ts';
 import type { ProbeOrder } from '#protocol/probe.ts';
 import { findDisk } from './disk/disk-finder.ts';
+import { requireUnused } from './disk/disk-use.ts';
 import { runAudit } from './orders/audit.ts';
 import { DeployJob, type DeployMachine } from './orders/deploy.ts';
 import { listenToProbe } from './receive/probe-listener.ts';
@@ -152,10 +153,8 @@ class AgentLoop {
   async #capture(order: CaptureOrder, signal: AbortSignal, onProgress: (p: Progress) => void): Promise<Partial<State>> {
     const { machine, runCapture } = this.#o;
     const { disks } = await machine.readInventory();
-    const disk = findDisk(
-      disks.filter((candidate) => !candidate.inUse),
-      order.disk,
-    );
+    const disk = findDisk(disks, order.disk);
+    await requireUnused(disk, 'read');
     return { captureResult: await runCapture(order, { disk, link: machine.link, signal, onProgress }) };
   }
 

@@ -15,6 +15,7 @@
  * | GET    /groups | → GroupView[] |
  * | POST   /groups | { name } → GroupView |
  * | POST   /groups/GROUP/rename · /add · /remove | { name } · { hosts } · { hosts } → GroupView |
+ * | POST   /groups/GROUP/set | GroupSettings → GroupView |
  * | DELETE /groups/GROUP | → 204 |
  * | GET    /images · /images/IMAGE | → ImageView[] · ImageView. IMAGE is NAME or NAME@VERSION |
  * | POST   /images/IMAGE/rename | { name } → ImageView |
@@ -79,6 +80,10 @@ export const statusSchema = Type.Object({
 });
 export type DaemonStatus = Static<typeof statusSchema>;
 
+/** A disk rule (disk-rule.ts) and who set it: `the session`, `the host`, `the group NAME`. */
+const chosenRuleSchema = Type.Object({ rule: Type.String(), from: Type.String() });
+export type ChosenRule = Static<typeof chosenRuleSchema>;
+
 export const hostViewSchema = Type.Object({
   hostId: Type.Integer(),
   name,
@@ -96,6 +101,8 @@ export const hostViewSchema = Type.Object({
   address: Type.Optional(Type.String()),
   /** Its magic packets carry a password. */
   hasSecureOn: Type.Optional(Type.Boolean()),
+  /** Disk rules for when a session gives none: its own, or else those of its groups. */
+  diskRules: Type.Optional(Type.Array(chosenRuleSchema)),
   session: Type.Optional(Type.Integer()),
   inventory: Type.Optional(inventorySchema),
 });
@@ -106,6 +113,8 @@ export const hostSettingsSchema = Type.Object({
   /** Six bytes as 00:11:22:33:44:55, which its network card wants in a magic packet. */
   secureOn: Type.Optional(Type.Union([Type.String(), Type.Null()])),
   address: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+  /** Disk rule for when a session gives none. */
+  disk: Type.Optional(Type.Union([Type.String(), Type.Null()])),
 });
 export type HostSettings = Static<typeof hostSettingsSchema>;
 
@@ -132,8 +141,17 @@ export const importAnswerSchema = Type.Object({
 });
 export type ImportAnswer = Static<typeof importAnswerSchema>;
 
-export const groupViewSchema = Type.Object({ name, hosts: Type.Array(Type.String()) });
+export const groupViewSchema = Type.Object({
+  name,
+  hosts: Type.Array(Type.String()),
+  /** Disk rule of its hosts for when neither session nor host gives one. */
+  disk: Type.Optional(Type.String()),
+});
 export type GroupView = Static<typeof groupViewSchema>;
+
+/** What is absent stays as it is; null removes it. */
+export const groupSettingsSchema = Type.Object({ disk: Type.Optional(Type.Union([Type.String(), Type.Null()])) });
+export type GroupSettings = Static<typeof groupSettingsSchema>;
 
 export const versionViewSchema = Type.Object({
   version: Type.Integer(),
@@ -263,7 +281,7 @@ export const deployRequestSchema = Type.Object({
   image: Type.String(),
   hosts: Type.Array(Type.String()),
   groups: Type.Array(Type.String()),
-  /** Disk rule for every host (disk-rule.ts); absent: the only disk that qualifies. */
+  /** Disk rule for every host (disk-rule.ts); absent: that of the host, or of its groups, or the only disk that qualifies. */
   disk: Type.Optional(Type.String()),
   start: startPolicySchema,
   mode: castModeSchema,
@@ -304,6 +322,10 @@ export const planHostSchema = Type.Object({
   presence: hostViewSchema.properties.presence,
   disk: Type.Optional(diskIdentitySchema),
   diskPath: Type.Optional(Type.String()),
+  /** The rule that chose it; absent: none is set. */
+  rule: Type.Optional(chosenRuleSchema),
+  /** Its other disks, each with why it was not chosen. */
+  otherDisks: Type.Optional(Type.Array(Type.String())),
   /** What is on the disk now and will be lost. */
   lost: Type.Optional(Type.String()),
   /** exact · larger (space at the end stays free) · fitted (volumes are moved or grow). */

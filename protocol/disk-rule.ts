@@ -2,18 +2,23 @@
  * A disk rule: conditions joined by commas, all of which the one disk must meet.
  *
  * `serial=X` · `wwn=X` · `path=/dev/sda` · `transport=nvme` compare whole values, without case except in a path;
- * `model=X` is contained in the model; `size=256G` is within 10 % (a "256 GB" disk is never exactly that),
- * `size>100G` and `size<2T` compare. Sizes are in bytes or with K M G T, powers of 1000 as on the disk's label (KiB … TiB: of 1024).
+ * `model=X` is contained in the model; with `*` or `?` in X each of these compares the whole value with the pattern.
+ * `size=256G` is within 10 % (a "256 GB" disk is never exactly that), `size>100G` and `size<2T` compare. Sizes are in bytes or with
+ * K M G T, powers of 1000 as on the disk's label (KiB … TiB: of 1024). `order=2` is the second, by path, of the disks that qualify and
+ * meet the rest.
+ *
+ * Whatever the rule says, removable, read-only and used disks never qualify. What lies outside of the machine or belongs to a
+ * RAID qualifies only when the rule says so: a USB disk by its serial, wwn or `transport=usb`, a RAID member by its serial or wwn.
  */
 import { type Disk, describeDisk } from './disk.ts';
 import { knownError } from './errors.ts';
 
 interface Condition {
-  readonly key: 'serial' | 'wwn' | 'path' | 'transport' | 'model' | 'size';
+  readonly key: 'serial' | 'wwn' | 'path' | 'transport' | 'model' | 'size' | 'order';
   readonly sign: '=' | '>' | '<';
   readonly value: string;
-  /** `size` only, in bytes. */
-  readonly bytes: number;
+  /** Bytes of a `size`, number of an `order` from 1; else 0. */
+  readonly number: number;
 }
 
 export type DiskRule = readonly Condition[];
@@ -26,58 +31,115 @@ const UNITS: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9,
 export function parseDiskRule(text: string): DiskRule {
   if (text.trim() === '') return [];
   return text.split(',').map((part) => {
-    const match = /^\s*(serial|wwn|path|transport|model|size)\s*([=<>])\s*(.+?)\s*$/.exec(part);
+    const match = /^\s*(serial|wwn|path|transport|model|size|order)\s*([=<>])\s*(.+?)\s*$/.exec(part);
     if (match === null) throw knownError('DISK_RULE_INVALID', { rule: text });
     const [, key, sign, value] = match as unknown as [string, Condition['key'], Condition['sign'], string];
-    const bytes = key === 'size' ? parseSize(value) : 0;
-    if (bytes === undefined || (sign !== '=' && key !== 'size')) throw knownError('DISK_RULE_INVALID', { rule: text });
-    return { key, sign, value, bytes };
+    const number = numberOf(key, value);
+    if (number === undefined || (sign !== '=' && key !== 'size')) throw knownError('DISK_RULE_INVALID', { rule: text });
+    return { key, sign, value, number };
   });
 }
 
-/**
- * The one disk that qualifies and meets the rule. Removable, read-only and used disks never qualify, whatever the rule says.
- * Throws DISK_RULE_INVALID, DISK_NONE or DISK_AMBIGUOUS, the last two with the disks there are.
- */
-export function chooseDisk(disks: readonly Disk[], rule: string | undefined, host: string): Disk {
+function numberOf(key: Condition['key'], value: string): number | undefined {
+  if (key === 'size') return parseSize(value);
+  if (key === 'order') return /^[1-9]\d?$/.test(value) ? Number(value) : undefined;
+  return 0;
+}
+
+/** One disk and whether a rule takes it. */
+export interface JudgedDisk {
+  readonly disk: Disk;
+  /** Absent: it qualifies and meets the rule. */
+  readonly whyNot?: string;
+}
+
+/** Every disk of a host, in order of path, with why the rule does not take it. Throws DISK_RULE_INVALID. */
+export function judgeDisks(disks: readonly Disk[], rule: string | undefined): JudgedDisk[] {
   const conditions = parseDiskRule(rule ?? '');
-  const fitting = disks.filter((disk) => whyUnfit(disk) === undefined && conditions.every((one) => meets(disk, one)));
+  const orders = conditions.filter(({ key }) => key === 'order');
+  let place = 0;
+  return [...disks].sort(byPath).map((disk) => {
+    const whyNot = whyUnfit(disk, conditions) ?? conditions.filter((one) => !meets(disk, one)).map(sayNot)[0];
+    if (whyNot !== undefined) return { disk, whyNot };
+    place++;
+    const missed = orders.find(({ number }) => number !== place);
+    return missed === undefined ? { disk } : { disk, whyNot: `number ${place}, not ${missed.number}` };
+  });
+}
+
+/** The one disk that qualifies and meets the rule. Throws DISK_RULE_INVALID, DISK_NONE or DISK_AMBIGUOUS, the last two with the disks there are. */
+export function chooseDisk(disks: readonly Disk[], rule: string | undefined, host: string): Disk {
+  const judged = judgeDisks(disks, rule);
+  const fitting = judged.filter(({ whyNot }) => whyNot === undefined);
   const shownRule = rule === undefined || rule.trim() === '' ? '(none given)' : rule;
-  if (fitting.length === 0) throw knownError('DISK_NONE', { host, rule: shownRule, disks: listDisks(disks) });
+  if (fitting.length === 0) throw knownError('DISK_NONE', { host, rule: shownRule, disks: listDisks(judged) });
   if (fitting.length > 1) throw knownError('DISK_AMBIGUOUS', { host, rule: shownRule, disks: listDisks(fitting) });
-  return fitting[0]!;
+  return fitting[0]!.disk;
 }
 
-/** Every disk with its path and, where there is one, the reason why it never qualifies. */
-export function listDisks(disks: readonly Disk[]): string {
-  if (disks.length === 0) return 'none';
-  return disks
-    .map((disk) => {
-      const reason = whyUnfit(disk);
-      return `${disk.path} ${describeDisk(disk)}${reason === undefined ? '' : `, ${reason}`}`;
-    })
-    .join('; ');
+/** Every disk with its path and, where there is one, the reason why it is not taken. */
+export function listDisks(disks: readonly JudgedDisk[]): string {
+  return disks.map(describeJudged).join('; ') || 'none';
 }
 
-function whyUnfit(disk: Disk): string | undefined {
+/** `/dev/sda Samsung 980 S64 (256.1 GB): removable`. */
+export function describeJudged({ disk, whyNot }: JudgedDisk): string {
+  return `${disk.path} ${describeDisk(disk)}${whyNot === undefined ? '' : `: ${whyNot}`}`;
+}
+
+const collator = new Intl.Collator('en', { numeric: true });
+
+function byPath(a: Disk, b: Disk): number {
+  return collator.compare(a.path, b.path);
+}
+
+/** Why a disk never qualifies, or not unless the rule says so. */
+function whyUnfit(disk: Disk, rule: DiskRule): string | undefined {
   if (disk.removable) return 'removable';
   if (disk.readOnly) return 'read-only';
-  return disk.inUse ? 'in use' : undefined;
+  if (disk.inUse) return disk.usedBy === undefined ? 'in use' : `in use (${disk.usedBy})`;
+  const isNamed = rule.some(({ key, value }) => (key === 'serial' || key === 'wwn') && !isPattern(value));
+  if (isNamed) return undefined;
+  if (disk.raidMember !== undefined) return `part of a RAID (${disk.raidMember}); only its serial chooses it`;
+  const isOutside = disk.transport.toLowerCase() === 'usb';
+  const isUsbAsked = rule.some(({ key, value }) => key === 'transport' && value.toLowerCase() === 'usb');
+  return isOutside && !isUsbAsked ? 'on USB; only its serial or transport=usb chooses it' : undefined;
 }
 
-function meets(disk: Disk, { key, sign, value, bytes }: Condition): boolean {
+function meets(disk: Disk, { key, sign, value, number }: Condition): boolean {
   switch (key) {
+    case 'order':
+      return true; // Among those that meet the rest: judgeDisks counts.
     case 'size':
-      if (sign === '>') return disk.sizeBytes > bytes;
-      if (sign === '<') return disk.sizeBytes < bytes;
-      return Math.abs(disk.sizeBytes - bytes) <= bytes * SIZE_TOLERANCE;
-    case 'model':
-      return disk.model.toLowerCase().includes(value.toLowerCase());
+      if (sign === '>') return disk.sizeBytes > number;
+      if (sign === '<') return disk.sizeBytes < number;
+      return Math.abs(disk.sizeBytes - number) <= number * SIZE_TOLERANCE;
     case 'path':
-      return disk.path === value;
+      return isPattern(value) ? matches(disk.path, value, '') : disk.path === value;
+    case 'model':
+      if (!isPattern(value)) return disk.model.toLowerCase().includes(value.toLowerCase());
+      return matches(disk.model, value, 'i');
     default:
+      if (isPattern(value)) return matches(disk[key] ?? '', value, 'i');
       return (disk[key] ?? '').toLowerCase() === value.toLowerCase();
   }
+}
+
+function sayNot({ key, sign, value }: Condition): string {
+  return `not ${key}${sign}${value}`;
+}
+
+function isPattern(value: string): boolean {
+  return /[*?]/.test(value);
+}
+
+/** The whole text fits a pattern in which `*` stands for anything and `?` for one character. */
+function matches(text: string, pattern: string, flags: string): boolean {
+  const source = pattern
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.');
+  return new RegExp(`^${source}$`, flags).test(text);
 }
 
 /** Bytes of `256G`, `1.5TB`, `500MiB` or a plain number of bytes; undefined when it is not a size. */

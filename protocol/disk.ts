@@ -16,8 +16,12 @@ export const diskSchema = Type.Object({
   rotational: Type.Optional(Type.Boolean()),
   removable: Type.Boolean(),
   readOnly: Type.Boolean(),
-  /** True when the running agent itself lives on it or has it mounted. */
+  /** Something of it is in use by the running agent: mounted, swapped to, or held by device mapper or software RAID. */
   inUse: Type.Boolean(),
+  /** inUse only: by what, `mounted at /mnt`, `held by md0`. */
+  usedBy: Type.Optional(Type.String()),
+  /** The whole disk is part of a RAID, by this signature of blkid(8): linux_raid_member, isw_raid_member … */
+  raidMember: Type.Optional(Type.String()),
   /** What is on it now, for the plan: `gpt: 1 vfat 100 MiB "EFI", 2 ext4 …`; empty when it carries nothing known. */
   content: Type.String(),
 });

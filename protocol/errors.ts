@@ -246,7 +246,7 @@ export const errorTable = {
   DISK_RULE_INVALID: {
     status: 400,
     message: '{rule} is not a disk rule',
-    next: 'Use serial=…, wwn=…, path=…, size=256G, size>100G, transport=nvme or model=…, joined with commas',
+    next: 'Use serial=…, wwn=…, path=…, size=256G, size>100G, transport=nvme, model=Samsung* or order=1, joined with commas',
   },
   DISK_NONE: {
     status: 409,
@@ -257,6 +257,21 @@ export const errorTable = {
     status: 409,
     message: '{host} has several disks that fit the rule {rule}: {disks}',
     next: 'Choose one: --disk serial=…',
+  },
+  DISK_RULES_DIFFER: {
+    status: 409,
+    message: '{host}: its groups set different disk rules: {rules}',
+    next: 'Set one for the host: fleetcast host set {host} --disk RULE, or give --disk',
+  },
+  DISK_IN_USE: {
+    status: 409,
+    message: '{host}: the disk {disk} is in use: {use}',
+    next: 'Unmount or stop what uses it, or reboot the host, and run the command again',
+  },
+  DISK_READ_ONLY: {
+    status: 409,
+    message: '{host}: the disk {disk} is read-only',
+    next: 'Remove its write protection, or choose another disk: --disk serial=…',
   },
   DISK_CHANGED: {
     status: 409,
@@ -312,7 +327,7 @@ export const errorTable = {
   DISK_SECTOR_SIZE: {
     status: 409,
     message: '{host}: the disk {disk} has sectors of {have} bytes, the image was made with {need}',
-    next: 'Capture an image from a disk of the same sector size',
+    next: 'Capture an image from a disk with sectors of {have} bytes; an NVMe disk may offer the other size: nvme id-ns -H {disk}, then nvme format --lbaf=N (erases it)',
   },
   DISK_READ_FAILED: {
     status: 500,

@@ -32,6 +32,17 @@ export async function readContent(diskPath: string, sectorBytes: number): Promis
   }
 }
 
+/** The signature of a RAID over the whole disk, if it bears one: blkid(8) names them all *_raid_member. Undefined also where it cannot be read. */
+export async function readRaidMember(diskPath: string): Promise<string | undefined> {
+  try {
+    const { type } = await probeBlock(diskPath);
+    return type?.endsWith('_raid_member') ? type : undefined;
+  } catch (error) {
+    if (error instanceof KnownError) return undefined;
+    throw error;
+  }
+}
+
 /** Pure; `probes` by partition number. */
 export function describeContent(layout: Layout, probes: ReadonlyMap<number, BlockProbe>): string {
   if (layout.partitions.length === 0) return `${layout.label}: no partitions`;

@@ -6,8 +6,9 @@ import type { Inventory } from '#protocol/agent-api.ts';
 import type { Disk } from '#protocol/disk.ts';
 import { knownError } from '#protocol/errors.ts';
 import { run } from '#system/run.ts';
-import { readContent } from './disk-content.ts';
+import { readContent, readRaidMember } from './disk-content.ts';
 import { diskSizeOf } from './disk-size.ts';
+import { useOfFile } from './disk-use.ts';
 import { readHardwareFile } from './hardware-file.ts';
 import { listDisks } from './lsblk.ts';
 
@@ -24,7 +25,11 @@ export async function readInventory(o: { server: string; hardwareFile?: string }
   const machine = o.hardwareFile === undefined ? await realMachine() : await lightMachine(o.hardwareFile);
   const network = await readNetwork(new URL(o.server).hostname);
   const disks = await Promise.all(
-    machine.disks.map(async (disk) => ({ ...disk, content: await readContent(disk.path, disk.sectorBytes) })),
+    machine.disks.map(async (disk) => {
+      const raidMember = await readRaidMember(disk.path);
+      const content = await readContent(disk.path, disk.sectorBytes);
+      return { ...disk, ...(raidMember === undefined ? {} : { raidMember }), content };
+    }),
   );
   return { ...machine, ...network, cpus: availableParallelism(), memoryBytes: totalmem(), disks };
 }
@@ -46,7 +51,13 @@ async function lightMachine(path: string): Promise<Machine> {
   return {
     ...names,
     firmware: 'light',
-    disks: disks.map((disk) => ({ ...disk, sizeBytes: diskSizeOf(disk.path, disk.sectorBytes), inUse: false })),
+    disks: await Promise.all(
+      disks.map(async (disk) => {
+        const use = await useOfFile(disk.path);
+        const sizeBytes = diskSizeOf(disk.path, disk.sectorBytes);
+        return { ...disk, sizeBytes, inUse: use !== undefined, ...(use === undefined ? {} : { usedBy: use }) };
+      }),
+    ),
   };
 }
 

@@ -67,20 +67,24 @@ async function firstAttribute(folder: string, names: readonly string[]): Promise
  */
 export function disksFromLsblk(output: unknown): Omit<Disk, 'content'>[] {
   if (!Value.Check(outputSchema, output)) throw programFailed(argv, 'its output has an unknown form', '');
-  return output.blockdevices.filter(isWholeDisk).map((node) => ({
-    path: node.path,
-    model: node.model?.trim() ?? '',
-    serial: node.serial?.trim() ?? '',
-    ...(node.wwn ? { wwn: node.wwn } : {}),
-    sizeBytes: node.size,
-    sectorBytes: node['log-sec'],
-    transport:
-      node.tran ?? (node.path.startsWith('/dev/vd') ? 'virtio' : node.path.startsWith('/dev/mmcblk') ? 'mmc' : ''),
-    ...(node.rota === undefined ? {} : { rotational: node.rota }),
-    removable: node.rm,
-    readOnly: node.ro,
-    inUse: isMounted(node),
-  }));
+  return output.blockdevices.filter(isWholeDisk).map((node) => {
+    const use = useOf(node);
+    return {
+      path: node.path,
+      model: node.model?.trim() ?? '',
+      serial: node.serial?.trim() ?? '',
+      ...(node.wwn ? { wwn: node.wwn } : {}),
+      sizeBytes: node.size,
+      sectorBytes: node['log-sec'],
+      transport:
+        node.tran ?? (node.path.startsWith('/dev/vd') ? 'virtio' : node.path.startsWith('/dev/mmcblk') ? 'mmc' : ''),
+      ...(node.rota === undefined ? {} : { rotational: node.rota }),
+      removable: node.rm,
+      readOnly: node.ro,
+      inUse: use !== undefined,
+      ...(use === undefined ? {} : { usedBy: use }),
+    };
+  });
 }
 
 function isWholeDisk(node: LsblkNode): boolean {
@@ -88,7 +92,14 @@ function isWholeDisk(node: LsblkNode): boolean {
   return node.type === 'disk' && node.size > 0 && !/^\/dev\/(zram|nbd|ram|mmcblk\d+(boot\d|rpmb))/.test(node.path);
 }
 
-/** A mounted filesystem or active swap on it or on anything that lies on it (partition, volume group, RAID). */
-function isMounted(node: LsblkNode): boolean {
-  return node.mountpoints.some((point) => point !== null) || (node.children ?? []).some(isMounted);
+/** A mounted filesystem or active swap on it or on a partition of it, or what holds them: a mapping, a volume group, a RAID. */
+function useOf(node: LsblkNode): string | undefined {
+  const point = node.mountpoints.find((one) => one !== null);
+  if (point !== undefined) return point === '[SWAP]' ? 'swap' : `mounted at ${point}`;
+  for (const child of node.children ?? []) {
+    const use = useOf(child);
+    if (use !== undefined) return use;
+    if (child.type !== 'part') return `held by ${basename(child.path)}`;
+  }
+  return undefined;
 }

@@ -7,6 +7,7 @@ import { HoleSet } from '#protocol/holes.ts';
 import type { Layout } from '#protocol/layout.ts';
 import { decodeManifest, type Manifest, placeOf } from '#protocol/manifest.ts';
 import { findDisk } from '../disk/disk-finder.ts';
+import { requireUnused } from '../disk/disk-use.ts';
 import { readLayout } from '../disk/layout-reader.ts';
 import { DiskWorkers } from '../receive/disk-workers.ts';
 import { ProgressMeter } from '../receive/progress-meter.ts';
@@ -19,13 +20,11 @@ export interface AuditOptions {
   onProgress(progress: Progress): void;
 }
 
-/** May be repeated. Throws DISK_CHANGED, DISK_AMBIGUOUS, DISK_TOO_SMALL, DISK_SECTOR_SIZE, AbortError. */
+/** May be repeated. Throws DISK_CHANGED, DISK_AMBIGUOUS, DISK_IN_USE, DISK_TOO_SMALL, DISK_SECTOR_SIZE, AbortError. */
 export async function runAudit(order: AuditOrder, { machine, signal, onProgress }: AuditOptions): Promise<AuditResult> {
   const { disks } = await machine.readInventory();
-  const disk = findDisk(
-    disks.filter((candidate) => !candidate.inUse),
-    order.disk,
-  );
+  const disk = findDisk(disks, order.disk);
+  await requireUnused(disk, 'read');
   const manifestBytes = await machine.link.readManifest(order.manifestId, signal);
   const manifest = decodeManifest(manifestBytes, order.manifestId);
   checkFit(disk, manifest);

@@ -15,6 +15,7 @@ import { decodeManifest, type Manifest, placeOf } from '#protocol/manifest.ts';
 import type { Logger } from '#system/log.ts';
 import { readContent } from '../disk/disk-content.ts';
 import { findDisk } from '../disk/disk-finder.ts';
+import { requireUnused } from '../disk/disk-use.ts';
 import { readLayout } from '../disk/layout-reader.ts';
 import { applyLayout, type ClearedRun, clearLabel, clearTable, findLabel } from '../disk/layout-writer.ts';
 import { writeSwapHeader } from '../disk/swap.ts';
@@ -156,11 +157,12 @@ export class DeployJob {
     this.#isUnread = false;
   }
 
-  /** Finds the disk of the plan among the disks that are there now. Throws DISK_CHANGED, DISK_AMBIGUOUS. */
+  /** Finds the disk of the plan among the disks that are there now. Throws DISK_CHANGED, DISK_AMBIGUOUS, DISK_IN_USE, DISK_READ_ONLY. */
   async #checkDisk(order: DeployOrder): Promise<{ disk: Disk; interfaceName: string }> {
     const inventory = await this.#machine.readInventory();
-    const usable = inventory.disks.filter((disk) => !disk.readOnly && !disk.inUse);
-    return { disk: findDisk(usable, order.disk), interfaceName: inventory.interface };
+    const disk = findDisk(inventory.disks, order.disk);
+    await requireUnused(disk, 'write');
+    return { disk, interfaceName: inventory.interface };
   }
 
   /** Step 2. Hears the cast to its end, however it ends: what did not arrive whole stays a hole. */

@@ -5,11 +5,14 @@ import { collect } from './host-table.ts';
 export interface GroupRow {
   readonly group_id: number;
   readonly name: string;
+  /** Which disk of its hosts is meant when neither session nor host says. */
+  readonly disk_rule: string | null;
 }
 
 export class GroupTable {
   #database: Database;
   #namesOf;
+  #diskRulesOf;
 
   constructor(database: Database) {
     this.#database = database;
@@ -18,14 +21,18 @@ export class GroupTable {
         'SELECT name FROM host_group JOIN host_group_member USING (group_id) WHERE host_id = ? ORDER BY name',
       )
       .pluck();
+    this.#diskRulesOf = database.prepare<[number], { group: string; rule: string }>(
+      `SELECT name AS "group", disk_rule AS rule FROM host_group JOIN host_group_member USING (group_id)
+       WHERE host_id = ? AND disk_rule IS NOT NULL ORDER BY name`,
+    );
   }
 
   all(): GroupRow[] {
-    return this.#database.prepare<[], GroupRow>('SELECT group_id, name FROM host_group ORDER BY name').all();
+    return this.#database.prepare<[], GroupRow>('SELECT * FROM host_group ORDER BY name').all();
   }
 
   byName(name: string): GroupRow | undefined {
-    return this.#database.prepare<[string], GroupRow>('SELECT group_id, name FROM host_group WHERE name = ?').get(name);
+    return this.#database.prepare<[string], GroupRow>('SELECT * FROM host_group WHERE name = ?').get(name);
   }
 
   /** Names of the groups of a host, in order. */
@@ -51,12 +58,21 @@ export class GroupTable {
 
   insert(name: string): GroupRow {
     return this.#database
-      .prepare<[string], GroupRow>('INSERT INTO host_group (name) VALUES (?) RETURNING group_id, name')
+      .prepare<[string], GroupRow>('INSERT INTO host_group (name) VALUES (?) RETURNING *')
       .get(name)!;
   }
 
   setName(groupId: number, name: string): void {
     this.#database.prepare('UPDATE host_group SET name = ? WHERE group_id = ?').run(name, groupId);
+  }
+
+  setDiskRule(groupId: number, rule: string | null): void {
+    this.#database.prepare('UPDATE host_group SET disk_rule = ? WHERE group_id = ?').run(rule, groupId);
+  }
+
+  /** Disk rules of the groups of a host, in order of the groups' names. */
+  diskRulesOf(hostId: number): { group: string; rule: string }[] {
+    return this.#diskRulesOf.all(hostId);
   }
 
   remove(groupId: number): void {

@@ -13,6 +13,8 @@ export interface HostRow {
   readonly secure_on: string | null;
   /** What DHCP keeps for it. */
   readonly address: string | null;
+  /** Which disk is meant when a session does not say. */
+  readonly disk_rule: string | null;
   /** When its firmware last asked what to boot. */
   readonly last_boot_ms: number | null;
 }
@@ -114,6 +116,10 @@ export class HostTable {
 
   setAddress(hostId: number, address: string | null): void {
     this.#database.prepare('UPDATE host SET address = ? WHERE host_id = ?').run(address, hostId);
+  }
+
+  setDiskRule(hostId: number, rule: string | null): void {
+    this.#database.prepare('UPDATE host SET disk_rule = ? WHERE host_id = ?').run(rule, hostId);
   }
 
   setBooted(hostId: number, atMs: number): void {

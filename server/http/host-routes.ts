@@ -1,6 +1,7 @@
 /** /hosts and /groups of the admin API. */
 import { Type } from 'typebox';
 import {
+  groupSettingsSchema,
   groupViewSchema,
   hostSettingsSchema,
   hostViewSchema,
@@ -70,7 +71,7 @@ export function addHostRoutes(app: App, { hosts, groups, events, sessions, waker
     '/hosts/:host/set',
     {
       schema: {
-        summary: 'Sets or removes (null) its SecureOn password and the address that DHCP keeps for it',
+        summary: 'Sets or removes (null) its SecureOn password, the address that DHCP keeps for it, its disk rule',
         params: hostParams,
         body: hostSettingsSchema,
         response: { 200: hostViewSchema },
@@ -147,6 +148,18 @@ export function addHostRoutes(app: App, { hosts, groups, events, sessions, waker
       },
     },
     async ({ params, body }) => groups.removeHosts(params.group, body.hosts),
+  );
+  app.post(
+    '/groups/:group/set',
+    {
+      schema: {
+        summary: 'Sets or removes (null) the disk rule of its hosts',
+        params: groupParams,
+        body: groupSettingsSchema,
+        response: { 200: groupViewSchema },
+      },
+    },
+    async ({ params, body }) => groups.set(params.group, body),
   );
   app.delete(
     '/groups/:group',

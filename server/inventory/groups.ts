@@ -1,5 +1,6 @@
 /** Named sets of hosts. */
-import type { GroupView } from '#protocol/admin-api.ts';
+import type { GroupSettings, GroupView, HostView } from '#protocol/admin-api.ts';
+import { parseDiskRule } from '#protocol/disk-rule.ts';
 import { knownError } from '#protocol/errors.ts';
 import type { Database } from '../db/database.ts';
 import { type GroupRow, GroupTable } from '../db/group-table.ts';
@@ -24,7 +25,12 @@ export class Groups {
     const hosts = this.#hosts.list();
     return this.#table
       .all()
-      .map(({ name }) => ({ name, hosts: hosts.filter((host) => host.groups.includes(name)).map((host) => host.name) }))
+      .map((row) =>
+        viewOf(
+          row,
+          hosts.filter((host) => host.groups.includes(row.name)),
+        ),
+      )
       .sort(byName);
   }
 
@@ -55,6 +61,19 @@ export class Groups {
   /** Takes hosts out of the group: all or none; those that are not in it stay out. Throws GROUP_UNKNOWN, HOST_UNKNOWN. */
   removeHosts(group: string, hosts: readonly string[]): GroupView {
     return this.#change(group, hosts, 'left', (groupId, hostId) => this.#table.removeMember(groupId, hostId));
+  }
+
+  /** Again is harmless. Throws GROUP_UNKNOWN, DISK_RULE_INVALID. */
+  set(group: string, { disk }: GroupSettings): GroupView {
+    return this.#database.transaction(() => {
+      const row = this.#rowOf(group);
+      if (disk === undefined || disk === row.disk_rule) return this.#view(row);
+      if (disk !== null) parseDiskRule(disk);
+      this.#table.setDiskRule(row.group_id, disk);
+      const text = disk === null ? 'is not said any more' : `is ${disk}`;
+      this.#note('disk-rule', `The disk of the hosts of ${group} ${text}`);
+      return this.#view({ ...row, disk_rule: disk });
+    })();
   }
 
   /** Removes the group; its hosts stay. Throws GROUP_UNKNOWN. */
@@ -93,10 +112,15 @@ export class Groups {
 
   #view(row: GroupRow): GroupView {
     const hosts = this.#table.membersOf(row.group_id).map((hostId) => this.#hosts.byId(hostId)!);
-    return { name: row.name, hosts: hosts.sort(byName).map((host) => host.name) };
+    return viewOf(row, hosts.sort(byName));
   }
 
   #note(action: string, text: string): void {
     this.#events.add({ subject: 'group', action, text });
   }
+}
+
+function viewOf({ name, disk_rule }: GroupRow, hosts: readonly HostView[]): GroupView {
+  const names = hosts.map((host) => host.name);
+  return { name, hosts: names, ...(disk_rule === null ? {} : { disk: disk_rule }) };
 }

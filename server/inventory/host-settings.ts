@@ -1,7 +1,8 @@
-/** What an admin sets for one host: the SecureOn password of its magic packets, and the address that DHCP keeps for it. */
+/** What an admin sets for one host: the SecureOn password of its magic packets, the address that DHCP keeps for it, its disk. */
 import { isIPv4 } from 'node:net';
 import type { HostSettings } from '#protocol/admin-api.ts';
 import type { Inventory } from '#protocol/agent-api.ts';
+import { parseDiskRule } from '#protocol/disk-rule.ts';
 import { knownError } from '#protocol/errors.ts';
 import type { HostRow, HostTable } from '../db/host-table.ts';
 import type { EventLog } from './events.ts';
@@ -21,10 +22,11 @@ export class HostSettingsKeeper {
     this.#options = options;
   }
 
-  /** Call it in a transaction. Again is harmless. Throws SECURE_ON_INVALID, ADDRESS_INVALID, ADDRESS_TAKEN. */
+  /** Call it in a transaction. Again is harmless. Throws SECURE_ON_INVALID, ADDRESS_INVALID, ADDRESS_TAKEN, DISK_RULE_INVALID. */
   change(row: HostRow, settings: HostSettings): void {
     if (settings.secureOn !== undefined) this.#setSecureOn(row, settings.secureOn);
     if (settings.address !== undefined) this.#setAddress(row, settings.address);
+    if (settings.disk !== undefined) this.#setDiskRule(row, settings.disk);
   }
 
   /** What the magic packets of this host must carry. */
@@ -64,6 +66,13 @@ export class HostSettingsKeeper {
     this.#options.table.setAddress(row.host_id, address);
     const text = address === null ? `No address is kept for ${row.name}` : `${address} is kept for ${row.name}`;
     this.#note(row, 'address', text);
+  }
+
+  #setDiskRule(row: HostRow, rule: string | null): void {
+    if (rule === row.disk_rule) return;
+    if (rule !== null) parseDiskRule(rule);
+    this.#options.table.setDiskRule(row.host_id, rule);
+    this.#note(row, 'disk-rule', `The disk of ${row.name} ${rule === null ? 'is not said any more' : `is ${rule}`}`);
   }
 
   #bootMacOf(row: HostRow): string | undefined {

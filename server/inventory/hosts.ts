@@ -1,5 +1,6 @@
 /** The hosts that the daemon knows: by name, by MAC, and how lately their agents spoke. */
 import {
+  type ChosenRule,
   type HostSettings,
   type HostView,
   type ImportAnswer,
@@ -173,7 +174,7 @@ export class Hosts {
     });
   }
 
-  /** Again is harmless. Throws HOST_UNKNOWN, SECURE_ON_INVALID, ADDRESS_INVALID, ADDRESS_TAKEN. */
+  /** Again is harmless. Throws HOST_UNKNOWN, SECURE_ON_INVALID, ADDRESS_INVALID, ADDRESS_TAKEN, DISK_RULE_INVALID. */
   set(ref: string, settings: HostSettings): HostView {
     return this.#inTransaction(() => {
       const row = this.#rowOf(ref);
@@ -315,6 +316,10 @@ export class Hosts {
   }
 
   #viewOf(row: HostRow, macs: string[], groups: string[]): HostView {
+    const diskRules: ChosenRule[] =
+      row.disk_rule !== null
+        ? [{ rule: row.disk_rule, from: 'the host' }]
+        : this.#groups.diskRulesOf(row.host_id).map(({ group, rule }) => ({ rule, from: `the group ${group}` }));
     const seenMs = this.#seenMs.get(row.host_id) ?? row.last_seen_ms ?? undefined;
     const session = this.#runningSessionOf(row.host_id);
     const isHere = seenMs !== undefined && this.#clock.nowMs() - seenMs <= this.#lostAfterMs;
@@ -330,6 +335,7 @@ export class Hosts {
       ...(row.last_boot_ms === null ? {} : { lastBootMs: row.last_boot_ms }),
       ...(row.address === null ? {} : { address: row.address }),
       ...(row.secure_on === null ? {} : { hasSecureOn: true }),
+      ...(diskRules.length === 0 ? {} : { diskRules }),
       ...(session === undefined ? {} : { session }),
       ...(row.inventory === null ? {} : { inventory: JSON.parse(row.inventory) as Inventory }),
     };

@@ -1,8 +1,8 @@
 /** The plan of a deployment: what would be written where, and which hosts are refused and why. Pure. */
 import { createHash } from 'node:crypto';
-import type { DeployPlan, DeployRequest, HostView, PlanHost, VersionView } from '#protocol/admin-api.ts';
+import type { ChosenRule, DeployPlan, DeployRequest, HostView, PlanHost, VersionView } from '#protocol/admin-api.ts';
 import { type Disk, type DiskIdentity, describeDisk, identityOf } from '#protocol/disk.ts';
-import { chooseDisk } from '#protocol/disk-rule.ts';
+import { chooseDisk, describeJudged, judgeDisks } from '#protocol/disk-rule.ts';
 import { KnownError, knownError } from '#protocol/errors.ts';
 import { canGrow, changesOf, type Fit, type FitChange, fitTo, type GrowRule, isAsOnSource } from '#protocol/fit.ts';
 import { canonicalJson, type Manifest, type Volume } from '#protocol/manifest.ts';
@@ -56,12 +56,23 @@ export function makeDeployPlan(
   };
 }
 
-/** The disk that a host's task works on. Throws HOST_PENDING, HOST_BUSY, HOST_NEVER_SEEN, DISK_NONE, DISK_AMBIGUOUS. */
+/** The disk that a host's task works on. Throws HOST_PENDING, HOST_BUSY, HOST_NEVER_SEEN, DISK_NONE, DISK_AMBIGUOUS, DISK_RULES_DIFFER. */
 export function chooseTaskDisk(host: HostView, rule: string | undefined): Disk {
   if (host.approval === 'pending') throw knownError('HOST_PENDING', { host: host.name });
   if (host.session !== undefined) throw knownError('HOST_BUSY', { host: host.name, session: host.session });
   if (host.inventory === undefined) throw knownError('HOST_NEVER_SEEN', { host: host.name });
-  return chooseDisk(host.inventory.disks, rule, host.name);
+  return chooseDisk(host.inventory.disks, ruleFor(host, rule)?.rule, host.name);
+}
+
+/** The rule that counts: that of the session, the host, its groups; undefined: none is set. Throws DISK_RULES_DIFFER. */
+export function ruleFor(host: HostView, rule: string | undefined): ChosenRule | undefined {
+  if (rule !== undefined) return { rule, from: 'the session' };
+  const rules = host.diskRules ?? [];
+  if (new Set(rules.map((one) => one.rule)).size > 1) {
+    const said = rules.map((one) => `${one.rule} (${one.from})`).join('; ');
+    throw knownError('DISK_RULES_DIFFER', { host: host.name, rules: said });
+  }
+  return rules[0];
 }
 
 /**
@@ -110,7 +121,16 @@ function planHost(host: HostView, image: PlanImage, request: DeployRequest): Pla
   const base = { hostId, host: name, presence };
   try {
     const disk = chooseTaskDisk(host, request.disk);
-    const shown = { ...base, disk: identityOf(disk), diskPath: disk.path, lost: disk.content || 'nothing known' };
+    const rule = ruleFor(host, request.disk);
+    const others = judgeDisks(host.inventory!.disks, rule?.rule).filter((judged) => judged.disk !== disk);
+    const shown = {
+      ...base,
+      disk: identityOf(disk),
+      diskPath: disk.path,
+      ...(rule === undefined ? {} : { rule }),
+      ...(others.length === 0 ? {} : { otherDisks: others.map(describeJudged) }),
+      lost: disk.content || 'nothing known',
+    };
     const refused = whyUnfit(name, disk, image);
     if (refused !== undefined) return { ...shown, refused };
     const { head } = image.manifest;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Disk } from '#protocol/disk.ts';
-import { chooseDisk, parseDiskRule } from '#protocol/disk-rule.ts';
+import { chooseDisk, judgeDisks, parseDiskRule } from '#protocol/disk-rule.ts';
 import { KnownError } from '#protocol/errors.ts';
 
 function disk(path: string, fields: Partial<Disk> = {}): Disk {
@@ -55,6 +55,13 @@ const choices: readonly [rule: string, chosen: Disk][] = [
   ['size<500G', nvme],
   ['size>100G,transport=nvme', nvme],
   [' size > 0.5T , model=WD10 ', sata],
+  ['order=1', nvme],
+  ['order=2', sata],
+  ['order=1,transport=sata', sata],
+  ['model=samsung*980', nvme],
+  ['model=W?C*', sata],
+  ['serial=S-nv*', nvme],
+  ['path=/dev/nvme?n1', nvme],
 ];
 for (const [rule, chosen] of choices) {
   test(`"${rule}" chooses ${chosen.path}`, () => {
@@ -100,7 +107,44 @@ test('a rule that does not parse is refused with its text', () => {
     'colour=red',
     'serial=a,,size=1G',
     ',',
+    'order=0',
+    'order=first',
+    'order>1',
   ]) {
     assert.match(refused('DISK_RULE_INVALID', () => parseDiskRule(rule)).message, /is not a disk rule/, rule);
   }
+});
+
+test('a USB disk is chosen only by a rule that says so, and is no reason to doubt which disk is meant', () => {
+  const usb = disk('/dev/sdx', { transport: 'usb' });
+  assert.equal(chooseDisk([usb, nvme], undefined, 'pc-1'), nvme);
+  assert.match(refused('DISK_NONE', () => chooseDisk([usb], 'size>1G', 'pc-1')).message, /on USB/);
+  for (const rule of ['transport=usb', 'serial=S-sdx']) assert.equal(chooseDisk([usb, nvme], rule, 'pc-1'), usb);
+});
+
+test('a member of a RAID is chosen only by its own serial or wwn', () => {
+  const member = disk('/dev/sdx', { raidMember: 'isw_raid_member', wwn: 'w1' });
+  for (const rule of [undefined, 'order=1', 'serial=S-sd*', 'path=/dev/sdx']) {
+    const error = refused('DISK_NONE', () => chooseDisk([member], rule, 'pc-1'));
+    assert.match(error.message, /part of a RAID \(isw_raid_member\)/);
+  }
+  for (const rule of ['serial=S-sdx', 'wwn=w1']) assert.equal(chooseDisk([member], rule, 'pc-1'), member);
+});
+
+test('each disk that a rule does not take has its own reason, in order of path', () => {
+  const disks = [sata, disk('/dev/sdb', { removable: true }), disk('/dev/nvme1n1'), nvme];
+  assert.deepEqual(
+    judgeDisks(disks, 'transport=nvme,order=2').map(({ disk: { path }, whyNot }) => [path, whyNot]),
+    [
+      ['/dev/nvme0n1', 'number 1, not 2'],
+      ['/dev/nvme1n1', undefined],
+      ['/dev/sda', 'not transport=nvme'],
+      ['/dev/sdb', 'removable'],
+    ],
+  );
+});
+
+test('a disk in use says by what', () => {
+  const used = disk('/dev/sda', { inUse: true, usedBy: 'mounted at /' });
+  assert.match(refused('DISK_NONE', () => chooseDisk([used], undefined, 'pc-1')).message, /in use \(mounted at \/\)/);
 });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Value } from 'typebox/value';
+import { requireUnused } from '#agent/disk/disk-use.ts';
 import { readInventory } from '#agent/disk/inventory.ts';
 import { disksFromLsblk } from '#agent/disk/lsblk.ts';
 import { inventorySchema } from '#protocol/agent-api.ts';
@@ -79,6 +80,38 @@ test('a light host reports the size of the file and what is on it', async () => 
   assert.equal(bare.disks[0]!.content, 'ext4 "my root"');
 });
 
+test('a light host says that a filesystem of its disk is mounted, and what RAID the whole disk belongs to', {
+  skip: process.getuid?.() === 0 ? false : 'needs root to mount: sudo npm test',
+}, async () => {
+  const path = join(folder, 'used.img');
+  makeEmptyFile(path, 16 * MiB);
+  await run(['mke2fs', '-q', '-t', 'ext4', path]);
+  const point = mkdtempSync(join(folder, 'mount-'));
+  const hardwareFile = writeHardware([{ ...disk, path }]);
+  const read = async () => (await readInventory({ server, hardwareFile })).disks[0]!;
+  await run(['mount', '-o', 'loop,ro', path, point]);
+  try {
+    assert.deepEqual([(await read()).inUse, (await read()).usedBy], [true, `mounted at ${point}`]);
+    const mounted = await read();
+    await assert.rejects(requireUnused(mounted, 'read'), { code: 'DISK_IN_USE', message: /mounted at/ });
+    const { stdout: loop } = await run(['losetup', '--noheadings', '--output', 'NAME', '--associated', path]);
+    const device = { ...mounted, path: loop.trim(), inUse: false };
+    // What lsblk would not show: the kernel itself says no.
+    await assert.rejects(requireUnused(device, 'write'), { code: 'DISK_IN_USE', message: /kernel/ });
+  } finally {
+    await run(['umount', point]);
+  }
+  assert.equal((await read()).inUse, false);
+  await requireUnused(await read(), 'write');
+  await assert.rejects(requireUnused({ ...(await read()), readOnly: true }, 'write'), { code: 'DISK_READ_ONLY' });
+  // Intel's "fake RAID" ends 1 KiB before the end of the disk (libblkid, isw_raid.c) and leaves room for a table in front.
+  await run(['wipefs', '--quiet', '--all', path]);
+  const signature = join(folder, 'isw');
+  writeFileSync(signature, 'Intel Raid ISM Cfg Sig. 1.3.00');
+  writeInto(path, 16 * MiB - 1024, signature);
+  assert.equal((await read()).raidMember, 'isw_raid_member');
+});
+
 test('a hardware file that is missing or wrong is named', async () => {
   await assert.rejects(readInventory({ server, hardwareFile: join(folder, 'none.json') }), { code: 'AGENT_FAILED' });
   const path = writeHardware([{ model: 'no path' }]);
@@ -116,14 +149,19 @@ test('whole disks are listed, what is mounted on them counts as use, and loops, 
           },
         ],
       },
+      {
+        ...{ ...node, path: '/dev/sdc', type: 'disk', mountpoints: [null] },
+        children: [{ ...node, path: '/dev/md127', type: 'raid1', mountpoints: [null] }],
+      },
       { ...node, path: '/dev/vda', type: 'disk', mountpoints: [null] },
     ],
   });
   assert.deepEqual(
-    disks.map(({ path, model, transport, inUse }) => [path, model, transport, inUse]),
+    disks.map(({ path, model, transport, usedBy }) => [path, model, transport, usedBy]),
     [
-      ['/dev/nvme0n1', 'Samsung SSD 980 1TB', 'nvme', true],
-      ['/dev/vda', '', 'virtio', false],
+      ['/dev/nvme0n1', 'Samsung SSD 980 1TB', 'nvme', 'mounted at /'],
+      ['/dev/sdc', '', '', 'held by md127'],
+      ['/dev/vda', '', 'virtio', undefined],
     ],
   );
 });

@@ -51,3 +51,30 @@ test('unknown, doubled and badly named groups are refused', () => {
     assert.throws(call, { code: 'GROUP_UNKNOWN' });
   }
 });
+
+test('a disk rule of a group holds for its hosts until a host has its own', () => {
+  const { groups, hosts, events } = withHosts();
+  groups.create('room-101');
+  groups.addHosts('room-101', ['pc-1', 'pc-2']);
+  assert.equal(groups.set('room-101', { disk: 'transport=nvme' }).disk, 'transport=nvme');
+  const noted = events.list().length;
+  groups.set('room-101', { disk: 'transport=nvme' });
+  assert.equal(events.list().length, noted, 'again changes nothing');
+  const fromGroup = [{ rule: 'transport=nvme', from: 'the group room-101' }];
+  assert.deepEqual([hosts.get('pc-1').diskRules, hosts.get('pc-10').diskRules], [fromGroup, undefined]);
+  hosts.set('pc-1', { disk: 'order=2' });
+  assert.deepEqual(
+    hosts.list().map(({ name, diskRules }) => [name, diskRules]),
+    [
+      ['pc-1', [{ rule: 'order=2', from: 'the host' }]],
+      ['pc-2', fromGroup],
+      ['pc-10', undefined],
+    ],
+  );
+  hosts.set('pc-1', { disk: null });
+  assert.deepEqual(hosts.get('pc-1').diskRules, fromGroup);
+  assert.equal(groups.set('room-101', { disk: null }).disk, undefined);
+  for (const set of [() => groups.set('room-101', { disk: 'sda' }), () => hosts.set('pc-1', { disk: 'sda' })]) {
+    assert.throws(set, { code: 'DISK_RULE_INVALID' });
+  }
+});

@@ -99,6 +99,25 @@ test('the plan names each disk, what is lost on it and how it fits', () => {
   assert.deepEqual([larger!.fit, larger!.lost], ['larger', 'nothing known']);
 });
 
+test('the rule of the session counts before that of the host, that before those of its groups, and the plan says which did', () => {
+  const disks = [disk({ serial: 'W1' }), disk({ serial: 'W2', path: '/dev/sdb' })];
+  const own = [{ rule: 'serial=W2', from: 'the host' }];
+  const [byHost] = plan([host(1, disks, { diskRules: own })]).hosts;
+  assert.deepEqual([byHost!.disk?.serial, byHost!.rule], ['W2', own[0]]);
+  assert.deepEqual(byHost!.otherDisks, ['/dev/sda WDC W1 (100.0 GB): not serial=W2']);
+  const [bySession] = plan([host(1, disks, { diskRules: own })], { disk: 'order=1' }).hosts;
+  assert.deepEqual([bySession!.disk?.serial, bySession!.rule?.from], ['W1', 'the session']);
+});
+
+test('a host whose groups set different disk rules is refused, with both', () => {
+  const rules = ['serial=W1', 'serial=W2'].map((rule, i) => ({ rule, from: `the group g${i}` }));
+  const disks = [disk(), disk({ serial: 'W2' })];
+  const [refused] = plan([host(1, disks, { diskRules: rules })]).hosts;
+  assert.equal(refused!.refused?.code, 'DISK_RULES_DIFFER');
+  assert.match(refused!.refused!.message, /serial=W1 \(the group g0\); serial=W2 \(the group g1\)/);
+  assert.equal(plan([host(1, disks, { diskRules: [rules[0]!, rules[0]!] })]).hosts[0]!.disk?.serial, 'W1');
+});
+
 /** ESP, ext4 of 80 GB that holds `usedBytes`, swap: on a disk of 100 GB. */
 function tabled(filesystem: string, usedBytes: number) {
   const GPT_LINUX = '0FC63DAF-8483-4772-8E79-3D69D8477DE4';
