@@ -101,7 +101,8 @@ test('of a physical volume only the used blocks of its logical volumes are carri
     assert.deepEqual(result.warnings, ['partition 1: LVM2_member taken raw: none of its metadata areas can be read']);
     const { volumes } = whole.lay(copy);
     assert.ok(volumes.every((volume) => volume.within === undefined));
-    assert.ok(readFileSync(copy).subarray(START).equals(readFileSync(broken).subarray(START)));
+    const partition = (path: string) => readFileSync(path).subarray(START, START + 198 * MiB);
+    assert.ok(partition(copy).equals(partition(broken)));
   });
 });
 

@@ -1,25 +1,34 @@
 /**
- * Broadcasts a DHCP request from port 68 and says what comes back within a time: `node ask.ts '{"hex":"…","ms":500}'`. The
- * machine must have an address, for Node cannot send without one.
+ * Broadcasts a DHCP request from port 68 and says the first answers to its MAC: `node ask.ts '{"hex":"…","answers":1,"limitMs":500}'`.
+ * The machine must have an address, for Node cannot send without one.
  */
 import { createSocket } from 'node:dgram';
 import { networkInterfaces } from 'node:os';
-import { setTimeout as delay } from 'node:timers/promises';
 
-const { hex, ms } = JSON.parse(process.argv[2]!) as { hex: string; ms: number };
+const { hex, answers, limitMs } = JSON.parse(process.argv[2]!) as { hex: string; answers: number; limitMs: number };
+const request = Buffer.from(hex, 'hex');
+/** chaddr (RFC 2131, 2): six bytes at 28. */
+const macOf = (packet: Buffer) => packet.toString('hex', 28, 34);
 const own = networkInterfaces().eth0!.find((one) => one.family === 'IPv4')!.address;
 const [hears, sends] = [0, 1].map(() => createSocket({ type: 'udp4', reuseAddr: true })) as [
   ReturnType<typeof createSocket>,
   ReturnType<typeof createSocket>,
 ];
-hears.on('message', (bytes, source) =>
-  console.log(JSON.stringify({ from: source.address, hex: bytes.toString('hex') })),
-);
+let heard = 0;
+hears.on('message', (bytes, source) => {
+  if (macOf(bytes) !== macOf(request)) return;
+  console.log(JSON.stringify({ from: source.address, hex: bytes.toString('hex') }));
+  if (++heard === answers) end();
+});
 hears.bind(68);
 sends.bind(68, own, () => {
   sends.setBroadcast(true);
-  sends.send(Buffer.from(hex, 'hex'), 67, '255.255.255.255');
+  sends.send(request, 67, '255.255.255.255');
 });
-await delay(ms);
-hears.close();
-sends.close();
+const limit = setTimeout(end, limitMs);
+
+function end(): void {
+  clearTimeout(limit);
+  hears.close();
+  sends.close();
+}

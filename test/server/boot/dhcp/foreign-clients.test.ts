@@ -145,7 +145,7 @@ test('beside a dnsmasq that gives addresses the proxy adds the boot file, and di
   await background(t, giver.on(...dnsmasq('--dhcp-range=10.77.0.30,10.77.0.40', '--no-ping')), 'DHCP, sockets bound');
   assert.match((await udhcpc(await lan.addMachine('pc1'))) ?? '', /^10\.77\.0\.[34]\d$/);
   const pc = await lan.addMachine('pc2', '10.77.0.77/24');
-  const offers = await ask(pc, firmware.ovmfPxe());
+  const offers = await ask(pc, firmware.ovmfPxe(), 2);
   const byServer = new Map(offers.map((offer) => [offer.from, offer]));
   assert.deepEqual([...byServer.keys()].sort(), ['10.77.0.1', '10.77.0.9']);
   assert.deepEqual([byServer.get('10.77.0.1')!.yiaddr, byServer.get('10.77.0.1')!.file], [0, 'snponly.efi']);

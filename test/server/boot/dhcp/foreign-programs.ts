@@ -7,6 +7,8 @@ import { type DhcpPacket, decodePacket, encodePacket } from '#server/boot/dhcp/p
 import { run } from '#system/run.ts';
 import type { Machine } from './segment.ts';
 
+/** A last resort: nothing here takes a second on a quiet machine. */
+const LIMIT_MS = 60_000;
 const ASK = join(import.meta.dirname, 'ask.ts');
 
 /** Runs until its output has the words. Ends with the test. */
@@ -19,7 +21,7 @@ export async function background(t: TestContext, argv: readonly string[], words:
   });
   let output = '';
   await new Promise<void>((resolve, reject) => {
-    const limit = setTimeout(() => reject(new Error(`${argv.join(' ')} does not say "${words}": ${output}`)), 15_000);
+    const limit = setTimeout(() => reject(new Error(`${argv.join(' ')} does not say "${words}": ${output}`)), LIMIT_MS);
     const hear = (text: Buffer) => {
       output += text.toString();
       if (!output.includes(words)) return;
@@ -32,11 +34,15 @@ export async function background(t: TestContext, argv: readonly string[], words:
   return child;
 }
 
-/** What comes back to a broadcast of the packet with the machine's own MAC. */
-export async function ask(machine: Machine, packet: DhcpPacket, ms = 1500): Promise<(DhcpPacket & { from: string })[]> {
+/** The first `answers` that come back to a broadcast of the packet with the machine's own MAC. */
+export async function ask(
+  machine: Machine,
+  packet: DhcpPacket,
+  answers: number,
+): Promise<(DhcpPacket & { from: string })[]> {
   const own = Buffer.from(machine.mac.replaceAll(':', ''), 'hex');
   const hex = encodePacket({ ...packet, chaddr: own })!.toString('hex');
-  const { stdout } = await run(machine.on(process.execPath, ASK, JSON.stringify({ hex, ms })));
+  const { stdout } = await run(machine.on(process.execPath, ASK, JSON.stringify({ hex, answers, limitMs: LIMIT_MS })));
   return stdout
     .split('\n')
     .filter((line) => line !== '')
