@@ -23,14 +23,14 @@ test('by default it tells approved hosts alone what to boot, lists the others, a
   await background(t, giver.on(...dnsmasq(...giverRange)), 'DHCP, sockets bound');
   await startDaemon(t, argv);
   const pc = await lan.addMachine('pc', '10.77.0.77/24');
-  const answerers = async () => (await ask(pc, ipxe())).map(({ from }) => from).sort();
+  const answerers = async (count: number) => (await ask(pc, ipxe(), count)).map(({ from }) => from).sort();
 
-  assert.deepEqual(await answerers(), ['10.77.0.9'], 'a stranger hears the DHCP server of the network only');
+  assert.deepEqual(await answerers(1), ['10.77.0.9'], 'a stranger hears the DHCP server of the network only');
   const [stranger] = JSON.parse(await cli('host', 'list', '--json')) as { name: string; approval: string }[];
   assert.equal(stranger!.approval, 'pending');
   await cli('host', 'approve', stranger!.name);
-  assert.deepEqual(await answerers(), ['10.77.0.1', '10.77.0.9']);
-  const [ours] = (await ask(pc, ipxe())).filter(({ from }) => from === '10.77.0.1');
+  assert.deepEqual(await answerers(2), ['10.77.0.1', '10.77.0.9']);
+  const [ours] = (await ask(pc, ipxe(), 2)).filter(({ from }) => from === '10.77.0.1');
   assert.equal(ours!.yiaddr, 0);
   assert.match(ours!.file, /^http:\/\/10\.77\.0\.1:8470\/boot\/v1\/ipxe\?mac=/);
   assert.match((await udhcpc(pc)) ?? '', /^10\.77\.0\.3\d$/, 'an operating system is served as if we were not there');
@@ -70,8 +70,8 @@ test('as a proxy on one interface and in full mode on another it answers each ne
 
   const inOffice = await office.addMachine('pco2', '10.77.0.77/24');
   const inLab = await lab.addMachine('pcl2', '10.99.0.77/24');
-  const [fromProxy, ...moreInOffice] = await ask(inOffice, ipxe());
-  const [fromFull, ...moreInLab] = await ask(inLab, ipxe());
+  const [fromProxy, ...moreInOffice] = await ask(inOffice, ipxe(), 1);
+  const [fromFull, ...moreInLab] = await ask(inLab, ipxe(), 1);
   assert.deepEqual([moreInOffice, moreInLab], [[], []], 'one answer each');
   assert.deepEqual([fromProxy!.from, fromProxy!.yiaddr], ['10.77.0.1', 0]);
   assert.deepEqual([fromFull!.from, fromFull!.yiaddr > 0], ['10.99.0.1', true]);

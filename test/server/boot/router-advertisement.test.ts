@@ -29,10 +29,10 @@ test('an iPXE that is answered gets one, and no other machine or client does', {
   const { argv } = await makeServer(t, lan, ['dhcp_clients = "all"']);
   const [pc, other] = [await lan.addMachine('pc', '10.77.0.77/24'), await lan.addMachine('other', '10.77.0.78/24')];
   await startDaemon(t, argv);
-  await ask(pc, { ...firmware.ipxeBios(), op: 2 });
-  await ask(pc, firmware.ovmfPxe());
+  await ask(pc, { ...firmware.ipxeBios(), op: 2 }, 0);
+  await ask(pc, firmware.ovmfPxe(), 0);
   assert.deepEqual(await routersHeard(pc), { good: 0, bad: 0 });
-  await ask(pc, firmware.ipxeBios());
+  await ask(pc, firmware.ipxeBios(), 1);
   assert.deepEqual(await routersHeard(pc), { good: 1, bad: 0 });
   assert.deepEqual(await routersHeard(other), { good: 0, bad: 0 });
 });

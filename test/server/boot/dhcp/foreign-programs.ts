@@ -34,7 +34,7 @@ export async function background(t: TestContext, argv: readonly string[], words:
   return child;
 }
 
-/** The first `answers` that come back to a broadcast of the packet with the machine's own MAC. */
+/** What comes back to a broadcast of the packet with the machine's own MAC: `answers` are waited for, and a moment for more. */
 export async function ask(
   machine: Machine,
   packet: DhcpPacket,
