@@ -17,6 +17,7 @@ import {
   verifyLineSchema,
   wakeAnswerSchema,
 } from '#protocol/admin-api.ts';
+import { doctorLineSchema } from '#protocol/doctor.ts';
 import { receiptSchema, sessionReportSchema } from '#protocol/receipt.ts';
 import { schedulePreviewSchema, scheduleRunSchema, scheduleViewSchema } from '#protocol/schedule.ts';
 
@@ -45,6 +46,7 @@ export const answerSchemas = {
   scheduleRuns: Type.Array(scheduleRunSchema),
   leases: Type.Array(leaseViewSchema),
   snippet: externalSnippetSchema,
+  doctorLine: doctorLineSchema,
   event: eventViewSchema,
   events: Type.Array(eventViewSchema),
   document: Type.Record(Type.String(), Type.Unknown()),

@@ -42,7 +42,7 @@ export class DaemonLink {
 
   /** An answer that comes as lines of JSON, each as soon as it is there. */
   async *postForLines<Kind extends AnswerKind>(kind: Kind, path: string, body?: object): AsyncGenerator<Answers[Kind]> {
-    const headers: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' };
+    const headers = headersOf(body);
     const response = await this.#send('POST', path, headers, body && JSON.stringify(body), {});
     try {
       for await (const line of createInterface({ input: response })) {
@@ -77,8 +77,7 @@ export class DaemonLink {
     body: object | undefined,
     options: CallOptions,
   ): Promise<Answers[Kind]> {
-    const headers: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' };
-    const response = await this.#send(method, path, headers, body && JSON.stringify(body), {
+    const response = await this.#send(method, path, headersOf(body), body && JSON.stringify(body), {
       limitMs: options.limitMs ?? ANSWER_LIMIT_MS,
     });
     const text = await this.#readAll(response);
@@ -153,6 +152,10 @@ const reasons: Readonly<Record<string, string>> = {
 /** A path of the admin API with every value escaped: `` apiPath`/hosts/${name}` `` is `/api/v1/hosts/…`. */
 export function apiPath(texts: TemplateStringsArray, ...values: (string | number)[]): string {
   return BASE + texts.reduce((path, text, i) => `${path}${encodeURIComponent(String(values[i - 1]))}${text}`);
+}
+
+function headersOf(body: object | undefined): Record<string, string> {
+  return body === undefined ? {} : { 'content-type': 'application/json' };
 }
 
 function isOurs(error: unknown): boolean {

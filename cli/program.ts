@@ -8,6 +8,7 @@ import { completeCommand, completionCommand } from './completion.ts';
 import { configCommand } from './config.ts';
 import { deployCommand } from './deploy.ts';
 import { dhcpCommand } from './dhcp.ts';
+import { doctorCommand } from './doctor.ts';
 import { eventsCommand } from './events.ts';
 import { groupCommand } from './group.ts';
 import { hostCommand } from './host.ts';
@@ -45,6 +46,7 @@ export function buildProgram(cli: Cli): Command {
     .addCommand(wakeCommand(cli))
     .addCommand(powerCommand(cli))
     .addCommand(dhcpCommand(cli))
+    .addCommand(doctorCommand(cli))
     .addCommand(eventsCommand(cli))
     .addCommand(bootCommand(cli))
     .addCommand(openapiCommand(cli))

@@ -6,6 +6,7 @@ import type {
   AuditOrder,
   CaptureOrder,
   CaptureResult,
+  CheckOrder,
   DeployOrder,
   Order,
   Progress,
@@ -18,6 +19,7 @@ import type { ProbeOrder } from '#protocol/probe.ts';
 import { findDisk } from './disk/disk-finder.ts';
 import { requireUnused } from './disk/disk-use.ts';
 import { runAudit } from './orders/audit.ts';
+import { CheckJob } from './orders/check.ts';
 import { DeployJob, type DeployMachine } from './orders/deploy.ts';
 import { listenToProbe } from './receive/probe-listener.ts';
 import { isPressing } from './receive/stream-gauge.ts';
@@ -68,6 +70,7 @@ class AgentLoop {
   #state: State = idle;
   #activity: { controller: AbortController; ended: Promise<void> } | undefined;
   #job: DeployJob | undefined;
+  #checkUp: CheckJob | undefined;
   #poll = new AbortController();
   #nudge: () => void = () => undefined;
   #reportedMs = 0;
@@ -127,6 +130,8 @@ class AgentLoop {
     await this.#stopActivity();
     await this.#job?.close();
     this.#job = undefined;
+    await this.#checkUp?.close();
+    this.#checkUp = undefined;
   }
 
   async #obey(order: Order): Promise<void> {
@@ -139,10 +144,15 @@ class AgentLoop {
       await this.#job.close();
       this.#job = undefined;
     }
+    if (this.#checkUp !== undefined && !(order.kind === 'check' && this.#checkUp.isOf(order))) {
+      await this.#checkUp.close();
+      this.#checkUp = undefined;
+    }
     this.#order = order;
     this.#state = idle;
     this.#o.say(describeOrder(order));
     if (order.kind === 'capture') this.#start((signal, onProgress) => this.#capture(order, signal, onProgress));
+    else if (order.kind === 'check') this.#start((signal) => this.#check(order, signal));
     else if (order.kind === 'audit') this.#start((signal, onProgress) => this.#audit(order, signal, onProgress));
     else if (order.kind === 'deploy' && (order.step !== 'hold' || order.probe !== undefined)) {
       this.#start((signal, onProgress) => this.#deploy(order, signal, onProgress));
@@ -160,6 +170,12 @@ class AgentLoop {
 
   async #audit(order: AuditOrder, signal: AbortSignal, onProgress: (p: Progress) => void): Promise<Partial<State>> {
     return { auditResult: await runAudit(order, { machine: this.#o.machine, signal, onProgress }) };
+  }
+
+  async #check(order: CheckOrder, signal: AbortSignal): Promise<Partial<State>> {
+    this.#checkUp ??= new CheckJob(order, this.#o.machine);
+    const checkResult = await this.#checkUp.run(order, signal);
+    return checkResult === undefined ? {} : { checkResult };
   }
 
   async #deploy(order: DeployOrder, signal: AbortSignal, onProgress: (p: Progress) => void): Promise<Partial<State>> {
@@ -263,6 +279,8 @@ function describeOrder(order: Order): string {
       return `session ${order.sessionId}: capturing ${order.disk.model} ${order.disk.serial}`;
     case 'audit':
       return `session ${order.sessionId}: comparing ${order.disk.model} ${order.disk.serial} with the image`;
+    case 'check':
+      return order.step === 'listen' ? 'listening to a multicast probe' : 'measuring link and disks';
     case 'deploy':
       return `session ${order.sessionId}: ${stepText[order.step]} (${order.disk.model} ${order.disk.serial})`;
     case 'release':

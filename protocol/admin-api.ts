@@ -39,6 +39,7 @@
  * | DELETE /schedules/NAME | → 204. With its history |
  * | GET    /dhcp/leases | → LeaseView[]. Empty unless DHCP gives addresses |
  * | GET    /dhcp/external/KIND | → { text }: a snippet for a DHCP server of KIND isc, kea, dnsmasq or windows |
+ * | POST   /doctor | DoctorRequest → lines of JSON: DoctorLine (doctor.ts). Writes to no disk |
  * | GET    /events?session=&host=&actor=&after=&follow= | → EventView[]; with follow=1 an SSE stream |
  *
  * The SSE stream sends `event: audit` (data EventView, id = event id; `Last-Event-ID` resumes) and, for a stream of one

@@ -15,6 +15,7 @@
  * | PUT  /agent/v1/tasks/ID/manifest | manifest bytes → ManifestAnswer. Makes the version; all its chunks must be in the store |
  */
 import { type Static, Type } from 'typebox';
+import { checkContentSchema, checkResultSchema } from './check.ts';
 import { diskIdentitySchema, diskSchema } from './disk.ts';
 import { auditResultSchema } from './drift.ts';
 import { type ErrorBody, type ErrorCode, errorTable } from './errors.ts';
@@ -143,6 +144,8 @@ export const orderSchema = Type.Union([
     manifestId: Type.String(),
     disk: diskIdentitySchema,
   }),
+  /** Look at yourself, for the doctor. */
+  Type.Object({ kind: Type.Literal('check'), rev, ...checkContentSchema.properties }),
   /** The host has no more to do here. */
   Type.Object({
     kind: Type.Literal('release'),
@@ -154,6 +157,7 @@ export type Order = Static<typeof orderSchema>;
 export type CaptureOrder = Extract<Order, { kind: 'capture' }>;
 export type AuditOrder = Extract<Order, { kind: 'audit' }>;
 export type DeployOrder = Extract<Order, { kind: 'deploy' }>;
+export type CheckOrder = Extract<Order, { kind: 'check' }>;
 
 /** The buffer between the wire and the disk of a host that hears a cast. Bytes are stored bytes, as they travel. */
 export const streamStateSchema = Type.Object({
@@ -238,6 +242,8 @@ export const reportSchema = Type.Object({
   deployResult: Type.Optional(deployResultSchema),
   /** status done of an audit. */
   auditResult: Type.Optional(auditResultSchema),
+  /** status done of a check-up. */
+  checkResult: Type.Optional(checkResultSchema),
   /** status done of a capture. */
   captureResult: Type.Optional(captureResultSchema),
 });

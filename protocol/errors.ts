@@ -114,6 +114,11 @@ export const errorTable = {
     next: 'Stop that process first',
   },
 
+  DOCTOR_BUSY: {
+    status: 409,
+    message: 'A doctor is looking at the network already',
+    next: 'Wait until it has ended, and ask again: fleetcast doctor',
+  },
   HOST_UNKNOWN: { status: 404, message: 'There is no host {host}', next: 'fleetcast host list' },
   HOST_EXISTS: {
     status: 409,

@@ -1,5 +1,5 @@
 /** The daemon as a whole: opens everything in order, and closes it in the other. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
@@ -18,6 +18,7 @@ import type { Config } from './config.ts';
 import { openDatabase } from './db/database.ts';
 import { HostTable } from './db/host-table.ts';
 import { LeaseTable } from './db/lease-table.ts';
+import { Doctor } from './doctor/doctor.ts';
 import { makeAdminApp } from './http/admin-app.ts';
 import { claimSocket, listenOnSocket } from './http/admin-socket.ts';
 import { makeAgentApp } from './http/agent-app.ts';
@@ -32,7 +33,7 @@ import { Hosts } from './inventory/hosts.ts';
 import { normalizeMac } from './inventory/mac.ts';
 import { Tokens } from './inventory/tokens.ts';
 import { Waker } from './inventory/wake.ts';
-import { chooseNetwork } from './network.ts';
+import { chooseNetwork, linkNames } from './network.ts';
 import { Schedules } from './schedules/schedules.ts';
 import { Sessions } from './sessions/sessions.ts';
 
@@ -100,13 +101,16 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
   });
   opened.defer(() => schedules.stop());
 
+  const doctor: Doctor = new Doctor({ config, hosts, sessions, waker, events, clock, network });
+  opened.defer(() => doctor.stop());
+
   const agentUrl = `http://${network.address}:${config.network.agentPort}`;
   const director = makeBootDirector(agentUrl, {
     hostOf: ({ mac, uuid }) => {
       const host = hosts.sawBoot(mac, uuid);
       return host && { ...host, isRegistered: host.inventory !== undefined };
     },
-    isCalled: (hostId) => sessions.isCalled(hostId),
+    isCalled: (hostId) => sessions.isCalled(hostId) || doctor.isCalled(hostId),
     issueToken: (host, { mac, uuid }) => {
       const text = `${host.name} (${normalizeMac(mac)}) boots the agent`;
       events.add({ subject: 'host', action: 'boots-agent', text, hostId: host.hostId, host: host.name });
@@ -178,7 +182,7 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
     }),
     (one) => one.stop(),
   );
-  const adminApp = opened.adopt(await makeAdminApp({ ...services, networkBoot }), (app) => app.close());
+  const adminApp = opened.adopt(await makeAdminApp({ ...services, networkBoot, doctor }), (app) => app.close());
   await listenOnSocket(adminApp, socket);
   sessions.resume();
   schedules.resume();
@@ -213,10 +217,4 @@ function hasOtherAddresses(known: readonly string[]): boolean {
     ([name, infos]) =>
       !known.includes(name) && infos?.some((info) => info.family === 'IPv4' && !info.internal) === true,
   );
-}
-
-/** Every network link, the ones without address too. */
-function linkNames(): string[] {
-  const folder = '/sys/class/net';
-  return existsSync(folder) ? readdirSync(folder) : Object.keys(networkInterfaces());
 }

@@ -5,6 +5,7 @@
  *   bin/node server/main.ts config show|check|page [--config F] [--json]
  *   bin/node server/main.ts boot build|check [--config F] [--data-dir D] [--mirror URL] [--arch A]
  *     [--non-free-firmware] [--locked | --update-lock] [--force] [--json]
+ *   bin/node server/main.ts doctor [--config F] [--socket F] [--data-dir D]: lines of JSON (protocol/doctor.ts)
  */
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -13,6 +14,7 @@ import { makeLogger } from '#system/log.ts';
 import { becomeBuild, checkBoot } from './boot-program.ts';
 import { type Config, type ConfigFlags, DEFAULT_CONFIG_PATH, loadConfig } from './config.ts';
 import { describeConfig, renderConfig, renderConfigPage } from './config-view.ts';
+import { printServerCheck } from './doctor-program.ts';
 
 /** A daemon that has not stopped after this long is ended hard, in ms. */
 const STOP_LIMIT_MS = 4500;
@@ -109,6 +111,7 @@ async function main(argv: readonly string[]): Promise<void> {
   if (command === 'config') runConfig(action, config, values.json, values.config);
   else if (command === 'boot' && action === 'build') becomeBuild(config, buildArguments(values), values.json);
   else if (command === 'boot' && action === 'check') checkBoot(config, values.json);
+  else if (command === 'doctor') await printServerCheck(config);
   else if (command === undefined) await runDaemon(config, values.json);
   else throw usage(`unknown command ${command}`);
 }

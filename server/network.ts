@@ -1,5 +1,6 @@
 /** The interface of the deployment network: which one it is, and the server's address there. */
-import type { NetworkInterfaceInfo } from 'node:os';
+import { existsSync, readdirSync } from 'node:fs';
+import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
 import { knownError } from '#protocol/errors.ts';
 
 export interface DeploymentNetwork {
@@ -49,6 +50,12 @@ export function broadcastOf(address: string, netmask: string): string | undefine
   if (inverse <= 1) return undefined;
   const broadcast = (host | inverse) >>> 0;
   return [24, 16, 8, 0].map((shift) => (broadcast >>> shift) & 0xff).join('.');
+}
+
+/** Every network link, the ones without address too. */
+export function linkNames(): string[] {
+  const folder = '/sys/class/net';
+  return existsSync(folder) ? readdirSync(folder) : Object.keys(networkInterfaces());
 }
 
 function describe(name: string, info: NetworkInterfaceInfo): DeploymentNetwork {

@@ -28,14 +28,18 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     ...['protocol', 'system', 'server/db', 'server/images', 'server/inventory', 'server/sessions'],
     'server', // config.ts: the type of the settings
   ],
+  'server/doctor': [
+    ...['protocol', 'system', 'server/db', 'server/boot', 'server/images', 'server/inventory', 'server/transfer'],
+    ...['server/sessions', 'server'], // server: the settings, and the deployment network
+  ],
   'server/http': [
     ...['protocol', 'system', 'server/db', 'server/boot', 'server/images', 'server/inventory', 'server/transfer'],
-    ...['server/sessions', 'server/schedules', 'server'],
+    ...['server/sessions', 'server/schedules', 'server/doctor', 'server'],
   ],
   // main.ts and what else lies in server/ itself.
   server: [
     ...['protocol', 'system', 'server/db', 'server/boot', 'server/images', 'server/inventory', 'server/transfer'],
-    ...['server/sessions', 'server/schedules', 'server/http'],
+    ...['server/sessions', 'server/schedules', 'server/doctor', 'server/http'],
   ],
 };
 

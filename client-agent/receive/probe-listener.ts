@@ -4,6 +4,9 @@ import { once } from 'node:events';
 import { networkInterfaces } from 'node:os';
 import { type ProbeOrder, readProbeDatagram } from '#protocol/probe.ts';
 
+/** A probe that comes faster than a busy host looks at it waits here: what udp-receiver asks for, too. */
+const BUFFER_BYTES = 4 * 1024 * 1024;
+
 /**
  * Counts until all have come or the signal fires, and tells `onListening` when the group has been joined. Gives the number heard,
  * each counted once. Throws what the socket throws (no such interface, no multicast).
@@ -15,7 +18,7 @@ export async function listenToProbe(
   onListening: () => void,
 ): Promise<number> {
   const address = networkInterfaces()[interfaceName]?.find(({ family }) => family === 'IPv4')?.address;
-  const socket = createSocket({ type: 'udp4', reuseAddr: true });
+  const socket = createSocket({ type: 'udp4', reuseAddr: true, recvBufferSize: BUFFER_BYTES });
   const heard = new Set<number>();
   const ended = Promise.withResolvers<void>();
   const end = () => ended.resolve();

@@ -8,6 +8,8 @@ export interface Libc {
   readonly setsockopt: LibcFunction;
   readonly bind: LibcFunction;
   readonly sendto: LibcFunction;
+  readonly recv: LibcFunction;
+  readonly adjtimex: LibcFunction;
   readonly close: LibcFunction;
 }
 
@@ -28,6 +30,9 @@ async function importLibc(): Promise<Libc | undefined> {
     setsockopt: library.func('int setsockopt(int, int, int, const void *, uint32_t)'),
     bind: library.func('int bind(int, const void *, uint32_t)'),
     sendto: library.func('int64_t sendto(int, const void *, size_t, int, const void *, uint32_t)'),
+    // Both write into the Buffer that they are given.
+    recv: library.func('int64_t recv(int, void *, size_t, int)'),
+    adjtimex: library.func('int adjtimex(void *)'),
     close: library.func('int close(int)'),
   };
 }

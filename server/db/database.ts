@@ -35,6 +35,22 @@ export function openDatabase(path: string, migrationsDir = MIGRATIONS_DIR): Data
   return database;
 }
 
+/** Looks at a database file without changing it; `thoroughly` reads all of it. Never throws for a bad one. */
+export function examineDatabase(path: string, thoroughly: boolean): 'good' | { readonly problem: string } {
+  try {
+    const database = new BetterSqlite3(path, { readonly: true, timeout: 1000 });
+    try {
+      database.prepare('SELECT count(*) FROM migration').get();
+      const found = thoroughly ? database.pragma('quick_check(1)', { simple: true }) : 'ok';
+      return found === 'ok' ? 'good' : { problem: String(found) };
+    } finally {
+      database.close();
+    }
+  } catch (error) {
+    return { problem: (error as Error).message };
+  }
+}
+
 function readMigrations(folder: string): Migration[] {
   return readdirSync(folder)
     .filter((name) => /^\d{4}-.+\.sql$/.test(name))

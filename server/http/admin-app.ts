@@ -4,6 +4,7 @@ import { type DaemonStatus, statusSchema } from '#protocol/admin-api.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Logger } from '#system/log.ts';
 import type { NetworkBoot } from '../boot/network-boot.ts';
+import type { Doctor } from '../doctor/doctor.ts';
 import type { Catalog } from '../images/catalog.ts';
 import type { ChunkStore } from '../images/chunk-store.ts';
 import type { EventLog } from '../inventory/events.ts';
@@ -15,6 +16,7 @@ import type { Sessions } from '../sessions/sessions.ts';
 import { type App, makeApp } from './app.ts';
 import { noteCallers } from './caller.ts';
 import { addDhcpRoutes } from './dhcp-routes.ts';
+import { addDoctorRoutes } from './doctor-routes.ts';
 import { addEventRoutes } from './event-routes.ts';
 import { addFitRoutes } from './fit-routes.ts';
 import { addHostRoutes } from './host-routes.ts';
@@ -36,6 +38,7 @@ export interface AdminServices {
   readonly waker: Pick<Waker, 'wake'>;
   readonly clock: Clock;
   readonly networkBoot: Pick<NetworkBoot, 'leases' | 'externalSnippet'>;
+  readonly doctor: Pick<Doctor, 'begin'>;
   readonly log: Logger;
   /** Of chunks that the server makes itself. */
   readonly zstdLevel: number;
@@ -63,6 +66,7 @@ export async function makeAdminApp(services: AdminServices): Promise<App> {
       addSessionRoutes(api, services);
       addScheduleRoutes(api, services);
       addDhcpRoutes(api, services);
+      addDoctorRoutes(api, services);
       addEventRoutes(api, services);
     },
     { prefix: '/api/v1' },

@@ -15,6 +15,7 @@ import type { EventLog } from '../inventory/events.ts';
 import { findDamaged } from '../transfer/damage.ts';
 import { planFrames, readFrames } from '../transfer/frame-source.ts';
 import { Captures } from './captures.ts';
+import { CheckOrders } from './check-orders.ts';
 import type { LiveSession, LiveTask } from './live-session.ts';
 import { OrderWaiters } from './order-waiters.ts';
 import { orderOfTask, powerOrder, releaseAction, releaseOrder, waitOrder } from './orders.ts';
@@ -35,6 +36,8 @@ export interface AgentCallsOptions {
 const HOLE_STATES: readonly TaskState[] = ['preparing', 'receiving', 'repairing', 'verifying'];
 
 export class AgentCalls {
+  /** What the doctor asks of hosts without a task. */
+  readonly checks: CheckOrders;
   #options: AgentCallsOptions;
   #captures: Captures;
   #waiters: OrderWaiters;
@@ -50,6 +53,7 @@ export class AgentCalls {
     this.#options = options;
     this.#captures = new Captures(options);
     this.#waiters = new OrderWaiters(options.clock);
+    this.checks = new CheckOrders((hostId) => this.#waiters.wakeUp(hostId));
     this.#lastTasks = new Map(options.table.lastTasks().map((last) => [last.hostId, last]));
   }
 
@@ -69,6 +73,8 @@ export class AgentCalls {
     }
     const power = this.#powerOrders.get(hostId);
     if (power !== undefined) return power;
+    const check = this.checks.orderFor(hostId);
+    if (check !== undefined) return check;
     const last = this.#lastTasks.get(hostId);
     // An agent that said hello after its task ended has been released from it.
     if (last?.helloMs === undefined || last.helloMs > last.endedMs) return waitOrder();
@@ -94,7 +100,7 @@ export class AgentCalls {
       const running = this.#options.runner.tasksByHost.get(hostId);
       if (running !== undefined && report.rev === this.orderFor(hostId).rev) {
         this.#options.runner.noteReport(running.live, running.task, report);
-      }
+      } else if (running === undefined) this.checks.note(hostId, report);
     }
     return { rev: this.orderFor(hostId).rev };
   }
@@ -103,6 +109,8 @@ export class AgentCalls {
   agentArrived(hostId: number, _inventory: Inventory): void {
     this.#left.delete(hostId);
     this.#powerOrders.delete(hostId);
+    // It knows nothing of what it was asked before.
+    this.checks.drop(hostId);
     const nowMs = this.#options.clock.nowMs();
     const last = this.#lastTasks.get(hostId);
     if (last !== undefined) this.#lastTasks.set(hostId, { ...last, helloMs: nowMs });
@@ -210,6 +218,7 @@ export class AgentCalls {
   /** The host has a task now: what was wished before does not hold after it. */
   taskBegan(hostId: number): void {
     this.#powerOrders.delete(hostId);
+    this.checks.drop(hostId);
     this.#waiters.wakeUp(hostId);
   }
 

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { PowerAction } from '#protocol/admin-api.ts';
 import type { CastOrder, DeployStep, Order } from '#protocol/agent-api.ts';
+import type { CheckContent } from '#protocol/check.ts';
 import { canonicalJson } from '#protocol/manifest.ts';
 import type { ProbeOrder } from '#protocol/probe.ts';
 import type { TaskState } from '#protocol/states.ts';
@@ -71,6 +72,11 @@ export function releaseOrder(action: ReleaseAction, sessionId: number): Order {
 /** The admin's wish for a host without a task. `wishedMs` makes the next wish another order. */
 export function powerOrder(action: PowerAction, wishedMs: number): Order {
   return withRev({ kind: 'release', action }, `power ${wishedMs}`);
+}
+
+/** A look at a host without a task. */
+export function checkOrder(content: CheckContent): Order {
+  return withRev({ kind: 'check', ...content }, 0);
 }
 
 /**

@@ -141,7 +141,8 @@ export class RivalWatch {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       try {
-        this.#tell(judgeServers(this.#o.mode, await this.#look(), this.#o.network.interface));
+        const { mode, network } = this.#o;
+        this.#tell(judgeServers(mode, await askForServers({ ...this.#o, signal }), network.interface));
       } catch (error) {
         if (!signal.aborted) this.#o.log.warn({ err: error }, 'dhcp: cannot look for other servers');
       }
@@ -153,34 +154,40 @@ export class RivalWatch {
     for (const finding of findings) if (!this.#told.has(finding.key)) this.#o.onFinding(finding);
     this.#told = new Set(findings.map((finding) => finding.key));
   }
+}
 
-  /**
-   * The sockets are open only while it looks: a DHCP client of this machine on the same port would miss its own answers. What
-   * our own server says is not in the answer, since it does not answer its own MAC.
-   */
-  async #look(): Promise<SeenServer[]> {
-    const { network, clock } = this.#o;
-    const xid = randomInt(2 ** 32);
-    const seen = new Map<string, SeenServer>();
-    const sockets: Socket[] = [];
-    try {
-      for (const address of ['0.0.0.0', network.address]) {
-        const device = address === '0.0.0.0' ? { device: network.interface } : {};
-        const socket = await openSocket({ address, port: CLIENT_PORT, shares: true, ...device });
-        sockets.push(socket);
-        socket.on('error', () => {});
-        socket.on('message', (bytes, source) => {
-          const server = readOffer(bytes, xid, source.address);
-          if (server !== undefined) seen.set(server.address, mergeServers(seen.get(server.address), server));
-        });
-      }
-      sockets[1]!.send(probePacket(network.mac, xid), SERVER_PORT, '255.255.255.255', () => {});
-      await clock.sleep(this.#o.listenMs ?? LISTEN_MS, this.#stopping.signal);
-    } finally {
-      for (const socket of sockets) socket.close();
+/**
+ * Who offers something to a machine that starts, in the order of their addresses. The sockets are open only meanwhile: a DHCP client
+ * of this machine on the same port would miss its own answers. Our own server is not in the answer: it does not answer its own MAC.
+ * Throws BOOT_PORT_TAKEN, BOOT_PORT_DENIED, AbortError.
+ */
+export async function askForServers(o: {
+  readonly network: DhcpNetwork & { readonly mac: string };
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly listenMs?: number | undefined;
+}): Promise<SeenServer[]> {
+  const { network, clock } = o;
+  const xid = randomInt(2 ** 32);
+  const seen = new Map<string, SeenServer>();
+  const sockets: Socket[] = [];
+  try {
+    for (const address of ['0.0.0.0', network.address]) {
+      const device = address === '0.0.0.0' ? { device: network.interface } : {};
+      const socket = await openSocket({ address, port: CLIENT_PORT, shares: true, ...device });
+      sockets.push(socket);
+      socket.on('error', () => {});
+      socket.on('message', (bytes, source) => {
+        const server = readOffer(bytes, xid, source.address);
+        if (server !== undefined) seen.set(server.address, mergeServers(seen.get(server.address), server));
+      });
     }
-    return [...seen.values()].sort((a, b) => (a.address < b.address ? -1 : 1));
+    sockets[1]!.send(probePacket(network.mac, xid), SERVER_PORT, '255.255.255.255', () => {});
+    await clock.sleep(o.listenMs ?? LISTEN_MS, o.signal);
+  } finally {
+    for (const socket of sockets) socket.close();
   }
+  return [...seen.values()].sort((a, b) => (a.address < b.address ? -1 : 1));
 }
 
 /** dnsmasq answers as DHCP server and as PXE proxy from one address. */
