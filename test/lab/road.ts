@@ -153,6 +153,15 @@ export class Road {
     }
   }
 
+  /** The server has not heard of its agent for long enough to say so. */
+  async untilAway(name: string): Promise<void> {
+    const deadline = performance.now() + 120_000;
+    while (((await this.lab.get(`/api/v1/hosts/${name}`)) as HostView).presence !== 'away') {
+      assert.ok(performance.now() < deadline, `still there: ${name}`);
+      await delay(POLL_MS);
+    }
+  }
+
   async untilAsleep(hosts: readonly string[]): Promise<void> {
     const deadline = performance.now() + 60_000;
     while (hosts.some((host) => !this.lab.isAsleep(this.lab.host(host)))) {

@@ -113,6 +113,14 @@ async function makeAdmin(t: TestContext, facts: { runningSession?: number; usedB
     schedules: {} as Schedules,
     gate: new StoreGate(() => facts.runningSession),
     waker: { wake: async (host) => void calls.push(['wake', host.name]) },
+    doctor: {
+      begin: async (body, _signal, tell) => {
+        calls.push(['doctor', body]);
+        tell({ doing: 'looking' });
+        tell({ finding: { host: 'pc-01', check: 'link', level: 'ok', text: 'the link has 1000 Mbit/s' } });
+        tell({ done: true });
+      },
+    },
     networkBoot: { leases: () => [lease], externalSnippet: (kind) => `for ${kind}` },
     log: silentLogger,
     version: '0.1.0',
@@ -129,6 +137,17 @@ test('leases and snippets for other DHCP servers are read over the API', async (
   assert.deepEqual((await app.inject({ url: '/api/v1/dhcp/leases' })).json(), [lease]);
   assert.deepEqual((await app.inject({ url: '/api/v1/dhcp/external/kea' })).json(), { text: 'for kea' });
   assert.equal((await app.inject({ url: '/api/v1/dhcp/external/other' })).statusCode, 400);
+});
+
+test('what the doctor finds comes line by line over the API', async (t) => {
+  const { app, calls } = await makeAdmin(t);
+  const payload = { hosts: [], groups: ['room'], wake: true, onDone: 'poweroff' };
+  const { body, headers } = await app.inject({ method: 'POST', url: '/api/v1/doctor', payload });
+  assert.equal(headers['content-type'], 'application/x-ndjson');
+  const lines = body.trim().split('\n');
+  assert.deepEqual(JSON.parse(lines[1]!).finding.host, 'pc-01');
+  assert.deepEqual([lines.length, lines[2]], [3, '{"done":true}']);
+  assert.deepEqual(calls, [['doctor', payload]]);
 });
 
 test('addresses that are kept for hosts stand among the leases', async (t) => {
@@ -383,6 +402,7 @@ test('the OpenAPI document has every call of the protocol', async (t) => {
       'GET /api/v1/sessions/{session}',
       'GET /api/v1/sessions/{session}/report',
       'GET /api/v1/status',
+      'POST /api/v1/doctor',
       'POST /api/v1/groups',
       'POST /api/v1/groups/{group}/add',
       'POST /api/v1/groups/{group}/remove',
