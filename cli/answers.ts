@@ -18,6 +18,7 @@ import {
   wakeAnswerSchema,
 } from '#protocol/admin-api.ts';
 import { doctorLineSchema } from '#protocol/doctor.ts';
+import { finisherDefaultSchema, finisherViewSchema } from '#protocol/finisher.ts';
 import { receiptSchema, sessionReportSchema } from '#protocol/receipt.ts';
 import { schedulePreviewSchema, scheduleRunSchema, scheduleViewSchema } from '#protocol/schedule.ts';
 
@@ -33,6 +34,9 @@ export const answerSchemas = {
   images: Type.Array(imageViewSchema),
   verifyLine: verifyLineSchema,
   fitLine: fitLineSchema,
+  finisher: finisherViewSchema,
+  finishers: Type.Array(finisherViewSchema),
+  finisherDefault: finisherDefaultSchema,
   prune: pruneAnswerSchema,
   plan: deployPlanSchema,
   session: sessionViewSchema,

@@ -40,6 +40,8 @@ export interface DeployOptions {
   verify: DeployRequest['verify'];
   delta: DeltaPolicy;
   grow?: GrowRule;
+  finishers?: string[];
+  hostname?: string;
   onDone: DeployRequest['onDone'];
   onFailure: NonNullable<DeployRequest['onFailure']>;
   wakeWave?: number;
@@ -99,6 +101,15 @@ export function deployCommand(cli: Cli): Command {
         '--grow <which>',
         'what takes the room of a larger disk: none (it stays free), last (the last partition that can grow), proportional, or the number of a partition',
       ).argParser(parseGrow),
+    )
+    .option(
+      '--finishers <names>',
+      'what runs when a disk is laid, in this order, joined with commas; none: nothing (default: what the group, else the image chooses)',
+      collectNames,
+    )
+    .option(
+      '--hostname <template>',
+      'what each machine calls itself: lab-{{n:2}}, {{serial}} (default: the name of its host)',
     )
     .addOption(onDoneOption())
     .addOption(onFailureOption())
@@ -166,6 +177,8 @@ export function requestOf(image: string, options: DeployOptions, command: string
     verify: options.verify,
     delta: options.delta,
     ...(options.grow === undefined ? {} : { grow: options.grow }),
+    ...(options.finishers === undefined ? {} : { finishers: options.finishers }),
+    ...(options.hostname === undefined ? {} : { hostname: options.hostname }),
     onDone: options.onDone,
     onFailure: options.onFailure,
     ...(options.wakeWave === undefined ? {} : { wakeWave: options.wakeWave }),

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import type { GroupView } from '#protocol/admin-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import { apiPath } from './daemon-link.ts';
+import { chooseFinishersCommand } from './finisher-choice.ts';
 import { type Cli, invocationOf, listing, show, withExample } from './invocation.ts';
 import { countOf } from './size.ts';
 
@@ -14,6 +15,7 @@ export function groupCommand(cli: Cli): Command {
     .addCommand(createCommand(cli))
     .addCommand(memberCommand(cli, 'add'))
     .addCommand(memberCommand(cli, 'remove'))
+    .addCommand(chooseFinishersCommand(cli, 'group', 'room-101'))
     .addCommand(renameCommand(cli))
     .addCommand(setCommand(cli))
     .addCommand(deleteCommand(cli));

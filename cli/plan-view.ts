@@ -76,10 +76,22 @@ function totalsOf(plan: DeployPlan, going: readonly PlanHost[]): string {
   const larger = going.some((host) => host.fit === 'larger');
   return [
     ...wavesOf(going),
+    ...finishersOf(going),
     `Overwrites ${countOf(going.length, 'disk')}, ${formatBytes(disks)} in all${waking}.`,
     `Sends ${formatBytes(plan.storedBytes)} in one pass. Expected time ${formatDuration(plan.expectedSeconds)}: ${plan.expectedBecause}.`,
     ...(larger ? ['On a disk that is larger, the room at the end stays free (--grow last uses it).'] : []),
   ].join('\n');
+}
+
+/** One line for all hosts with the same finishers. */
+function finishersOf(going: readonly PlanHost[]): string[] {
+  const chosen = Map.groupBy(going, ({ finishers = [] }) => finishers.map(({ name }) => name).join(', '));
+  if (chosen.size === 1 && chosen.has('')) return [];
+  return [...chosen].map(([names, hosts]) => {
+    const who =
+      chosen.size === 1 ? 'Then runs on each' : `Then runs on ${hosts.map(({ host }) => printable(host)).join(', ')}`;
+    return `${who}: ${names || 'nothing'}.`;
+  });
 }
 
 /** One line a wave: who goes first is what the admin wants to see. */

@@ -10,6 +10,7 @@ import { deployCommand } from './deploy.ts';
 import { dhcpCommand } from './dhcp.ts';
 import { doctorCommand } from './doctor.ts';
 import { eventsCommand } from './events.ts';
+import { finisherCommand } from './finisher.ts';
 import { groupCommand } from './group.ts';
 import { hostCommand } from './host.ts';
 import { imageCommand } from './image.ts';
@@ -38,6 +39,7 @@ export function buildProgram(cli: Cli): Command {
     .addCommand(hostCommand(cli))
     .addCommand(groupCommand(cli))
     .addCommand(imageCommand(cli))
+    .addCommand(finisherCommand(cli))
     .addCommand(captureCommand(cli))
     .addCommand(deployCommand(cli))
     .addCommand(auditCommand(cli))

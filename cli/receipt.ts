@@ -6,6 +6,7 @@ import { renderKept } from './delta-view.ts';
 import { renderDrift, sumOfDrift } from './drift-view.ts';
 import { formatDuration } from './duration.ts';
 import { type ExitCode, exitCodes } from './exit-code.ts';
+import { renderFinishers } from './finisher-view.ts';
 import { describeFit, grownOf } from './fit-view.ts';
 import { countOf, formatBytes, formatCount, percentOf } from './size.ts';
 import { renderTable } from './table.ts';
@@ -38,6 +39,8 @@ export function renderReceipt(view: SessionView, nowMs: number, paintHead?: (tex
   if (kept !== undefined) blocks.push(kept);
   const fitted = fittedLines(view);
   if (fitted.length > 0) blocks.push(fitted.join('\n'));
+  const finished = renderFinishers(view.tasks.map(({ host, deployResult }) => ({ host, ...deployResult })));
+  if (finished !== undefined) blocks.push(finished);
   const reasons = reasonsOf(view.tasks);
   if (view.error) reasons.push(...errorLines(`session ${view.sessionId}`, view.error));
   if (reasons.length > 0) blocks.push(reasons.join('\n'));

@@ -5,6 +5,7 @@ import { isSessionEnded, isTaskEnded } from '#protocol/states.ts';
 import { renderCsv } from './csv.ts';
 import { kindOf } from './drift-view.ts';
 import { formatDuration, formatTime } from './duration.ts';
+import { renderFinishers } from './finisher-view.ts';
 import { reasonsOf } from './receipt.ts';
 import { countOf, formatBytes, formatCount } from './size.ts';
 import { renderTable } from './table.ts';
@@ -27,6 +28,8 @@ export function renderReport(report: SessionReport, nowMs: number, paintHead?: P
     ].join('\n'),
     receiptTable(report.receipts, false, paintHead),
   ];
+  const finished = renderFinishers(report.receipts);
+  if (finished !== undefined) blocks.push(finished);
   const reasons = reasonsOf(report.receipts);
   if (reasons.length > 0) blocks.push(reasons.join('\n'));
   return blocks.join('\n\n');

@@ -81,6 +81,10 @@ export class ServerLink {
     return this.#retry({ method: 'GET', path: `/agent/v1/manifests/${manifestId}`, signal });
   }
 
+  readFinisher(digest: string, signal?: AbortSignal): Promise<Buffer> {
+    return this.#retry({ method: 'GET', path: `/agent/v1/finishers/${digest}`, signal });
+  }
+
   async putHoles(taskId: number, holes: HoleSet, signal?: AbortSignal): Promise<void> {
     await this.#retry({ ...binaryCall('PUT', `/agent/v1/tasks/${taskId}/holes`, holes.encode()), signal });
   }

@@ -37,6 +37,8 @@
  * | POST   /schedules/NAME/run | → ScheduleRun: begins now |
  * | POST   /schedules/NAME/pause · /resume | → ScheduleView |
  * | DELETE /schedules/NAME | → 204. With its history |
+ * | GET    /finishers · POST /finishers · DELETE /finishers/NAME | what runs when a disk is laid: finisher.ts |
+ * | POST   /groups/GROUP/finishers · /images/IMAGE/finishers | { finishers } → FinisherDefault |
  * | GET    /dhcp/leases | → LeaseView[]. Empty unless DHCP gives addresses |
  * | GET    /dhcp/external/KIND | → { text }: a snippet for a DHCP server of KIND isc, kea, dnsmasq or windows |
  * | POST   /doctor | DoctorRequest → lines of JSON: DoctorLine (doctor.ts). Writes to no disk |
@@ -55,6 +57,7 @@ import {
 } from './agent-api.ts';
 import { diskIdentitySchema } from './disk.ts';
 import { auditResultSchema } from './drift.ts';
+import { finisherStepSchema } from './finisher.ts';
 import { fitChangeSchema, growRuleSchema } from './fit.ts';
 import { layoutSchema } from './layout.ts';
 import { volumeHeadSchema } from './manifest.ts';
@@ -297,6 +300,10 @@ export const deployRequestSchema = Type.Object({
   delta: Type.Optional(deltaPolicySchema),
   /** Which partitions take the room of a larger disk; absent: none, it stays free at the end. */
   grow: Type.Optional(growRuleSchema),
+  /** Finishers in their order, `none` alone for none; absent: what group or image choose. */
+  finishers: Type.Optional(Type.Array(Type.String(), { maxItems: 50 })),
+  /** What each machine is to call itself, with {{placeholders}}; absent: the name of its host. */
+  hostname: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
   /** What a host does when its task has succeeded. */
   onDone: Type.Union([Type.Literal('reboot'), Type.Literal('poweroff'), Type.Literal('stay')]),
   onFailure: Type.Optional(onFailureSchema),
@@ -333,6 +340,8 @@ export const planHostSchema = Type.Object({
   fit: Type.Optional(Type.Union([Type.Literal('exact'), Type.Literal('larger'), Type.Literal('fitted')])),
   /** fit `fitted` only: what lies elsewhere or becomes larger than on the source. */
   fitted: Type.Optional(Type.Array(fitChangeSchema)),
+  /** What runs when all is laid, in order. */
+  finishers: Type.Optional(Type.Array(finisherStepSchema)),
   /** Its canary wave, from 1. */
   wave: Type.Optional(Type.Integer()),
   refused: Type.Optional(errorBodySchema),

@@ -8,6 +8,7 @@
  * | GET  /agent/v1/order?after=REV | → Order. Answers at once when the order's rev differs from `after`, else within 20 s |
  * | POST /agent/v1/report | Report → ReportAnswer. Also the heartbeat |
  * | GET  /agent/v1/manifests/ID | → manifest bytes. Only of the task's own image |
+ * | GET  /agent/v1/finishers/DIGEST | → bytes of an own finisher. Only of the task's own ones (finisher.ts) |
  * | PUT  /agent/v1/tasks/ID/holes | holes wire form (holes.ts) → 204. Sent before a `done` report of prepare, receive, repair, verify |
  * | POST /agent/v1/tasks/ID/frames?nonce=HEX | holes wire form: the chunks wanted → announce, chunk frames, trailer (frame.ts) |
  * | POST /agent/v1/tasks/ID/lacking | n × 32 bytes of chunk ids → ceil(n/8) bytes, bit i set: the store lacks id i |
@@ -19,6 +20,7 @@ import { checkContentSchema, checkResultSchema } from './check.ts';
 import { diskIdentitySchema, diskSchema } from './disk.ts';
 import { auditResultSchema } from './drift.ts';
 import { type ErrorBody, type ErrorCode, errorTable } from './errors.ts';
+import { finisherResultSchema, finishingSchema } from './finisher.ts';
 import { fitChangeSchema, fitSchema, growRuleSchema } from './fit.ts';
 import { probeHeardSchema, probeOrderSchema } from './probe.ts';
 
@@ -134,6 +136,8 @@ export const orderSchema = Type.Union([
     probe: Type.Optional(probeOrderSchema),
     /** Where the volumes lie on this disk, and the rule it follows from; absent: as on the source. */
     fit: Type.Optional(Type.Object({ ...fitSchema.properties, grow: growRuleSchema })),
+    /** Step finish only: what runs when all is laid; absent: nothing. */
+    finishing: Type.Optional(finishingSchema),
   }),
   /** Compare the disk with an image; write nothing. */
   Type.Object({
@@ -208,6 +212,8 @@ export const deployResultSchema = Type.Object({
       }),
     ),
   ),
+  /** In the order in which they ran. */
+  finishers: Type.Optional(Type.Array(finisherResultSchema)),
 });
 export type DeployResult = Static<typeof deployResultSchema>;
 

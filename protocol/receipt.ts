@@ -9,6 +9,8 @@
 import { type Static, Type } from 'typebox';
 import { castViewSchema, sessionViewSchema, taskViewSchema } from './admin-api.ts';
 
+import { finisherResultSchema } from './finisher.ts';
+
 const timeMs = Type.Optional(Type.Integer());
 const bytes = Type.Optional(Type.Integer({ minimum: 0 }));
 const count = Type.Integer({ minimum: 0 });
@@ -38,6 +40,8 @@ export const receiptSchema = Type.Object({
   castBytes: bytes,
   httpBytes: bytes,
   keptBytes: bytes,
+  /** What ran when all was laid, and what it said. */
+  finishers: Type.Optional(Type.Array(finisherResultSchema)),
   /** Of a capture: used bytes of the disk, and stored bytes that travelled. */
   usedBytes: bytes,
   uploadedBytes: bytes,

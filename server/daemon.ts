@@ -28,6 +28,7 @@ import { StoreGate } from './http/store-gate.ts';
 import { Catalog } from './images/catalog.ts';
 import { ChunkStore } from './images/chunk-store.ts';
 import { EventLog } from './inventory/events.ts';
+import { Finishers } from './inventory/finishers.ts';
 import { Groups } from './inventory/groups.ts';
 import { Hosts } from './inventory/hosts.ts';
 import { normalizeMac } from './inventory/mac.ts';
@@ -86,13 +87,16 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
         : undefined,
   });
   const groups = new Groups({ database, hosts, events });
+  const finishers = new Finishers({ database, dir: join(dataDir, 'finishers'), events, clock });
   const tokens = new Tokens({ database, hosts, events, clock, bootTokenMs: config.session.bootTokenS * 1000 });
   const waker = new Waker(network, {
     clock,
     secureOnOf: (hostId) => hosts.settings.secureOnOf(hostId),
     repeats: config.session.wakeRepeats,
   });
-  const sessions = new Sessions({ database, config, hosts, events, catalog, store, clock, log, network, waker });
+  const sessions = new Sessions({
+    ...{ database, config, hosts, finishers, events, catalog, store, clock, log, network, waker },
+  });
   opened.defer(() => sessions.stop());
   const gate = new StoreGate(() => sessions.runningSession());
   const schedules = new Schedules({
@@ -136,6 +140,7 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
   const services = {
     hosts,
     groups,
+    finishers,
     tokens,
     events,
     catalog,

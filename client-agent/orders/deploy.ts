@@ -29,6 +29,7 @@ import { plainBytesOf, readBack } from '../receive/read-back.ts';
 import { StreamGauge } from '../receive/stream-gauge.ts';
 import { startUdpReceiver } from '../receive/udp-receiver.ts';
 import { retryWhileAway, type ServerLink } from '../server-link.ts';
+import { runFinishers } from './finish.ts';
 import { changesOfOrder, finishFit, isRewritten } from './fit.ts';
 
 /** A disk that hangs moves nothing; the reports must still say how full the buffer is. In ms. */
@@ -117,7 +118,7 @@ export class DeployJob {
         await this.#readBack(prepared, meter, signal);
         break;
       case 'finish':
-        return this.#finish(prepared);
+        return this.#finish(order, prepared, signal);
     }
     await this.#machine.link.putHoles(this.taskId, prepared.holes, signal);
     return undefined;
@@ -223,7 +224,8 @@ export class DeployJob {
   }
 
   /** Step 5. All data is in its place: now the rest that makes a disk bootable, the table last (docs/decisions/0002). */
-  async #finish({ disk, manifest, changes, workers, holes, unverified }: Prepared): Promise<DeployResult> {
+  async #finish(order: DeployOrder, prepared: Prepared, signal: AbortSignal): Promise<DeployResult> {
+    const { disk, manifest, changes, workers, holes, unverified } = prepared;
     if (holes.count > 0) {
       throw knownError('AGENT_FAILED', { reason: `told to finish while ${holes.count} chunks are lacking` });
     }
@@ -236,6 +238,8 @@ export class DeployJob {
     await workers.sync();
     await checkLayout(disk, manifest.head.layout);
     this.#isLabelCleared = false;
+    const { link, readInventory } = this.#machine;
+    const finishers = await runFinishers(order.finishing, { disk, manifest, changes, link, readInventory, signal });
     return {
       disk: { ...disk, content: await readContent(disk.path, disk.sectorBytes) },
       chunks: manifest.chunkCount,
@@ -245,6 +249,7 @@ export class DeployJob {
       verifiedChunks: manifest.chunkCount - unverified.count,
       ...(this.#readBytesPerSecond === undefined ? {} : { readBytesPerSecond: this.#readBytesPerSecond }),
       ...(fitted.length === 0 ? {} : { fitted }),
+      ...(finishers.length === 0 ? {} : { finishers }),
     };
   }
 

@@ -4,6 +4,7 @@ import type { CaptureResult, DeployResult } from '#protocol/agent-api.ts';
 import type { DiskIdentity } from '#protocol/disk.ts';
 import type { AuditResult } from '#protocol/drift.ts';
 import type { ErrorBody } from '#protocol/errors.ts';
+import type { FinisherStep } from '#protocol/finisher.ts';
 import type { Fit } from '#protocol/fit.ts';
 import { isWriting, type SessionState, type TaskState } from '#protocol/states.ts';
 import type { Database } from './database.ts';
@@ -42,6 +43,10 @@ export interface TaskRow {
   readonly wave: number;
   /** Where the volumes lie on it; absent: as on the source. */
   readonly fit?: Fit;
+  /** What runs when all is laid, in order; absent: nothing. */
+  readonly finishers?: readonly FinisherStep[];
+  /** Of the host in its session, from 1; the same when it is tried again. */
+  readonly number: number;
   /** Raised with every move. */
   readonly round: number;
   /** Repairs that did not suffice. */
@@ -83,6 +88,7 @@ export interface NewTask {
   /** Absent: 1. */
   readonly wave?: number;
   readonly fit?: Fit;
+  readonly finishers?: readonly FinisherStep[];
   /** Absent: no. */
   readonly isHashing?: boolean;
 }
@@ -177,12 +183,17 @@ export class SessionTable {
   /** Throws SQLite's constraint error when a host already has a running task. */
   insertTasks(sessionId: number, tasks: readonly NewTask[], nowMs: number): TaskRow[] {
     const insertTask = this.#database.prepare<unknown[], Cells>(
-      `INSERT INTO task (session_id, host_id, host, state, disk, fit, wave, state_ms, hash)
-       VALUES (?, ?, ?, 'pending', ?, ?, ?, ?, ?) RETURNING *`,
+      `INSERT INTO task (session_id, host_id, host, state, disk, fit, finishers, wave, state_ms, hash, number)
+       VALUES (@sessionId, @hostId, @host, 'pending', @disk, @fit, @finishers, @wave, @nowMs, @hash,
+         coalesce((SELECT number FROM task WHERE session_id = @sessionId AND host_id = @hostId LIMIT 1),
+           (SELECT coalesce(max(number), 0) + 1 FROM task WHERE session_id = @sessionId))) RETURNING *`,
     );
-    return tasks.map(({ hostId, host, disk, fit, wave = 1, isHashing = false }) => {
-      const fixed = [sessionId, hostId, host, JSON.stringify(disk), toJson(fit)];
-      return toTask(insertTask.get(...fixed, wave, nowMs, Number(isHashing))!);
+    return tasks.map(({ hostId, host, disk, fit, finishers = [], wave = 1, isHashing = false }) => {
+      const cells = {
+        ...{ sessionId, hostId, host, wave, nowMs, disk: JSON.stringify(disk), fit: toJson(fit) },
+        ...{ finishers: finishers.length === 0 ? null : JSON.stringify(finishers), hash: Number(isHashing) },
+      };
+      return toTask(insertTask.get(cells)!);
     });
   }
 
@@ -413,6 +424,8 @@ function toTask(cells: Cells): TaskRow {
     disk: JSON.parse(cells.disk as string),
     wave: cells.wave,
     ...presentJson('fit', cells.fit),
+    ...presentJson('finishers', cells.finishers),
+    number: cells.number,
     round: cells.round,
     repairs: cells.repairs,
     hasWritten: cells.has_written === 1,

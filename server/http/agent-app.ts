@@ -65,6 +65,7 @@ export async function makeAgentApp(services: AgentServices): Promise<App> {
   await addBootRoutes(app, services);
   const { agents } = services.sessions;
   addOrderRoutes(app, agents);
+  addFinisherRoute(app, agents);
   // The two ways to read a binary body live in scopes of their own.
   await app.register(async (scope) => addBufferRoutes(scope as App, agents));
   await app.register(async (scope) => addUploadRoute(scope as App, agents));
@@ -116,6 +117,15 @@ function addOrderRoutes(app: App, agents: AgentCalls): void {
     { schema: { params: Type.Object({ manifest: Type.String({ pattern: '^[0-9a-f]{64}$' }) }) } },
     async ({ hostId, params }, reply) =>
       reply.type(BINARY).send((await agents.readManifest(hostId, params.manifest)) as never),
+  );
+}
+
+function addFinisherRoute(app: App, agents: AgentCalls): void {
+  app.get(
+    '/agent/v1/finishers/:digest',
+    { schema: { params: Type.Object({ digest: Type.String({ pattern: '^[0-9a-f]{64}$' }) }) } },
+    async ({ hostId, params }, reply) =>
+      reply.type(BINARY).send((await agents.readFinisher(hostId, params.digest)) as never),
   );
 }
 

@@ -12,6 +12,7 @@ import {
 } from '#protocol/admin-api.ts';
 import type { Clock } from '#system/clock.ts';
 import type { EventLog } from '../inventory/events.ts';
+import type { Finishers } from '../inventory/finishers.ts';
 import type { Groups } from '../inventory/groups.ts';
 import type { Hosts } from '../inventory/hosts.ts';
 import type { Waker } from '../inventory/wake.ts';
@@ -26,13 +27,15 @@ const hostsBody = Type.Object({ hosts: Type.Array(Type.String(), { minItems: 1 }
 export interface HostServices {
   readonly hosts: Hosts;
   readonly groups: Groups;
+  readonly finishers: Pick<Finishers, 'follow'>;
   readonly events: EventLog;
   readonly sessions: Pick<Sessions, 'power'>;
   readonly waker: Pick<Waker, 'wake'>;
   readonly clock: Clock;
 }
 
-export function addHostRoutes(app: App, { hosts, groups, events, sessions, waker, clock }: HostServices): void {
+export function addHostRoutes(app: App, services: HostServices): void {
+  const { hosts, groups, finishers, events, sessions, waker, clock } = services;
   app.get('/hosts', { schema: { summary: 'All hosts', response: { 200: Type.Array(hostViewSchema) } } }, async () =>
     hosts.list(),
   );
@@ -123,7 +126,11 @@ export function addHostRoutes(app: App, { hosts, groups, events, sessions, waker
   app.post(
     '/groups/:group/rename',
     { schema: { summary: 'Renames a group', params: groupParams, body: nameBody, response: { 200: groupViewSchema } } },
-    async ({ params, body }) => groups.rename(params.group, body.name),
+    async ({ params, body }) => {
+      const group = groups.rename(params.group, body.name);
+      finishers.follow('group', params.group, group.name);
+      return group;
+    },
   );
   app.post(
     '/groups/:group/add',
@@ -166,6 +173,7 @@ export function addHostRoutes(app: App, { hosts, groups, events, sessions, waker
     { schema: { summary: 'Removes a group; its hosts stay', params: groupParams, response: { 204: Type.Null() } } },
     async ({ params }, reply) => {
       groups.remove(params.group);
+      finishers.follow('group', params.group, undefined);
       return reply.code(204).send(null);
     },
   );

@@ -8,6 +8,7 @@ import type { ChunkStore } from '../images/chunk-store.ts';
 import { prune } from '../images/pruner.ts';
 import { verifyChunks } from '../images/verifier.ts';
 import type { EventLog } from '../inventory/events.ts';
+import type { Finishers } from '../inventory/finishers.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { App } from './app.ts';
 import type { StoreGate } from './store-gate.ts';
@@ -16,9 +17,16 @@ const params = Type.Object({ image: Type.String() });
 
 export function addImageRoutes(
   app: App,
-  services: { catalog: Catalog; store: ChunkStore; sessions: Sessions; events: EventLog; gate: StoreGate },
+  services: {
+    catalog: Catalog;
+    store: ChunkStore;
+    sessions: Sessions;
+    finishers: Pick<Finishers, 'follow'>;
+    events: EventLog;
+    gate: StoreGate;
+  },
 ): void {
-  const { catalog, store, sessions, events, gate } = services;
+  const { catalog, store, sessions, finishers, events, gate } = services;
 
   app.get('/images', { schema: { summary: 'All images', response: { 200: Type.Array(imageViewSchema) } } }, async () =>
     catalog.list(),
@@ -43,6 +51,7 @@ export function addImageRoutes(
       const { name } = request.body;
       requireUnused(image);
       const view = await catalog.rename(image, name);
+      finishers.follow('image', image, view.name);
       events.add({ subject: 'image', action: 'renamed', text: `The image ${image} is now called ${name}` });
       return view;
     },
@@ -61,6 +70,7 @@ export function addImageRoutes(
       gate.requireNoPrune();
       requireUnused(image);
       await catalog.remove(image);
+      if (!image.includes('@')) finishers.follow('image', image, undefined);
       events.add({ subject: 'image', action: 'removed', text: `The image ${image} was removed` });
       return reply.code(204).send(null);
     },

@@ -53,6 +53,11 @@ export class Groups {
     return this.#view({ ...row, name });
   }
 
+  /** Throws GROUP_UNKNOWN. */
+  requireKnown(group: string): void {
+    this.#rowOf(group);
+  }
+
   /** Puts hosts into the group: all or none; those that are in it stay. Throws GROUP_UNKNOWN, HOST_UNKNOWN. */
   addHosts(group: string, hosts: readonly string[]): GroupView {
     return this.#change(group, hosts, 'joined', (groupId, hostId) => this.#table.addMember(groupId, hostId));

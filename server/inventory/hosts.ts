@@ -351,7 +351,7 @@ export class Hosts {
 }
 
 /** Throws NAME_INVALID. */
-export function checkName(name: string, what: 'host' | 'group' | 'image' | 'schedule'): void {
+export function checkName(name: string, what: 'host' | 'group' | 'image' | 'schedule' | 'finisher'): void {
   if (!new RegExp(NAME_PATTERN).test(name)) throw knownError('NAME_INVALID', { name, what });
 }
 

@@ -12,6 +12,7 @@ import type { LastTask, SessionTable } from '../db/session-table.ts';
 import type { Catalog } from '../images/catalog.ts';
 import type { ChunkStore } from '../images/chunk-store.ts';
 import type { EventLog } from '../inventory/events.ts';
+import type { Finishers } from '../inventory/finishers.ts';
 import { findDamaged } from '../transfer/damage.ts';
 import { planFrames, readFrames } from '../transfer/frame-source.ts';
 import { Captures } from './captures.ts';
@@ -26,6 +27,7 @@ export interface AgentCallsOptions {
   readonly runner: SessionRunner;
   readonly table: SessionTable;
   readonly events: EventLog;
+  readonly finishers: Pick<Finishers, 'read'>;
   readonly catalog: Pick<Catalog, 'readManifest' | 'loadManifest' | 'addVersion' | 'noteWarnings'>;
   readonly store: Pick<ChunkStore, 'locate' | 'readAt' | 'beginIntake'>;
   readonly clock: Clock;
@@ -132,6 +134,14 @@ export class AgentCalls {
     const { live } = this.#taskOf(hostId, undefined);
     if (live.row.manifestId !== manifestId) throw knownError('DENIED', { reason: 'it is not the image of your task' });
     return this.#options.catalog.readManifest(manifestId);
+  }
+
+  /** An own finisher of the host's task, while it finishes. Throws TASK_STALE, DENIED, FINISHER_DAMAGED. */
+  async readFinisher(hostId: number, digest: string): Promise<Buffer> {
+    const { task } = this.#taskOf(hostId, undefined, ['finishing']);
+    const step = task.row.finishers?.find((one) => one.digest === digest);
+    if (step === undefined) throw knownError('DENIED', { reason: 'it is no finisher of your task' });
+    return this.#options.finishers.read(step.name, digest);
   }
 
   /** What the host lacks now. Throws TASK_STALE, INVALID_REQUEST. */

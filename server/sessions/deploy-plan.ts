@@ -4,8 +4,10 @@ import type { ChosenRule, DeployPlan, DeployRequest, HostView, PlanHost, Version
 import { type Disk, type DiskIdentity, describeDisk, identityOf } from '#protocol/disk.ts';
 import { chooseDisk, describeJudged, judgeDisks } from '#protocol/disk-rule.ts';
 import { KnownError, knownError } from '#protocol/errors.ts';
-import { canGrow, changesOf, type Fit, type FitChange, fitTo, type GrowRule, isAsOnSource } from '#protocol/fit.ts';
+import type { FinisherStep } from '#protocol/finisher.ts';
+import { canGrow, changesOf, type Fit, fitTo, type GrowRule, isAsOnSource } from '#protocol/fit.ts';
 import { canonicalJson, type Manifest, type Volume } from '#protocol/manifest.ts';
+import type { NewTask } from '../db/session-table.ts';
 import { planShrink } from '../images/shrink-plan.ts';
 import { USUAL_LINK_MBIT, WIRE_SHARE } from './pass-cost.ts';
 import { assignWaves } from './waves.ts';
@@ -31,11 +33,12 @@ export function makeDeployPlan(
   planImage: PlanImage,
   hosts: readonly HostView[],
   configMaxMbit: number | undefined,
+  finishersOf: (host: HostView) => FinisherStep[] = () => [],
 ): DeployPlan {
   const { image, version } = planImage;
   requireGrowable(request, planImage);
   const planned = inWaves(
-    hosts.map((host) => planHost(host, planImage, request)),
+    hosts.map((host) => withFinishers(planHost(host, planImage, request), finishersOf(host))),
     request.waves,
   );
   const taking = hosts.filter((_, i) => planned[i]!.refused === undefined);
@@ -82,15 +85,16 @@ export function ruleFor(host: HostView, rule: string | undefined): ChosenRule | 
 export function tasksOfPlan(
   plan: DeployPlan,
   request: { readonly planId?: string; readonly skipRefused: boolean },
-): { hostId: number; host: string; disk: DiskIdentity; wave: number; isHashing: boolean }[] {
+): Omit<NewTask, 'fit'>[] {
   const taking = plan.hosts.filter((host) => host.refused === undefined);
   const refused = plan.hosts.length - taking.length;
   if (request.planId !== plan.planId) throw knownError('PLAN_CHANGED', { what: describePlan(plan) });
   if (taking.length === 0 || (refused > 0 && !request.skipRefused)) {
     throw knownError('PLAN_REFUSED', { count: refused });
   }
-  return taking.map(({ hostId, host, disk, wave = 1, delta }) => {
-    return { hostId, host, disk: disk!, wave, isHashing: delta?.hash === true };
+  return taking.map(({ hostId, host, disk, wave = 1, delta, finishers }) => {
+    const task = { hostId, host, disk: disk!, wave, isHashing: delta?.hash === true };
+    return finishers === undefined ? task : { ...task, finishers };
   });
 }
 
@@ -114,6 +118,10 @@ export function fitOf(
 ): Fit | undefined {
   const { fit } = fitTo(head, disk.sizeBytes, grow ?? 'none');
   return fit === undefined || isAsOnSource(head, fit) ? undefined : fit;
+}
+
+function withFinishers(host: PlanHost, finishers: FinisherStep[]): PlanHost {
+  return host.refused !== undefined || finishers.length === 0 ? host : { ...host, finishers };
 }
 
 function planHost(host: HostView, image: PlanImage, request: DeployRequest): PlanHost {
@@ -178,11 +186,9 @@ function whyFixed({ within, filesystem, map }: Volume): string {
 
 /** Hash of everything that would be written, and where. */
 function planIdOf(manifestId: string, hosts: readonly PlanHost[]): string {
-  const targets = hosts.map(
-    ({ hostId, disk, refused, fitted }): [number, DiskIdentity | null, string | null, FitChange[] | null] => [
-      ...([hostId, disk ?? null, refused?.code ?? null, fitted ?? null] as const),
-    ],
-  );
+  const targets = hosts.map(({ hostId, disk, refused, fitted, finishers }) => {
+    return [hostId, disk ?? null, refused?.code ?? null, fitted ?? null, finishers ?? null];
+  });
   return createHash('sha256')
     .update(canonicalJson([manifestId, targets]))
     .digest('hex')

@@ -1,8 +1,9 @@
 /** The order of a host, from what is in the database and the cast that runs. Pure: the same after a restart. */
 import { createHash } from 'node:crypto';
-import type { PowerAction } from '#protocol/admin-api.ts';
+import type { DeployRequest, PowerAction } from '#protocol/admin-api.ts';
 import type { CastOrder, DeployStep, Order } from '#protocol/agent-api.ts';
 import type { CheckContent } from '#protocol/check.ts';
+import type { Finishing } from '#protocol/finisher.ts';
 import { canonicalJson } from '#protocol/manifest.ts';
 import type { ProbeOrder } from '#protocol/probe.ts';
 import type { TaskState } from '#protocol/states.ts';
@@ -26,7 +27,7 @@ export function orderOfTask(
   defaults: CaptureDefaults,
   probe?: ProbeOrder,
 ): Order {
-  const { taskId, sessionId, disk, fit, round } = task;
+  const { taskId, sessionId, disk, fit, finishers, round } = task;
   if (session.kind === 'capture') {
     if (task.state !== 'capturing') return waitOrder();
     const chunkBytes = session.request.chunkBytes ?? defaults.chunkBytes;
@@ -55,9 +56,14 @@ export function orderOfTask(
       ...(step === 'receive' ? { cast: cast! } : {}),
       ...(step === 'hold' && probe !== undefined ? { probe } : {}),
       ...(fit === undefined ? {} : { fit: { ...fit, grow: session.request.grow ?? 'none' } }),
+      ...(step !== 'finish' || finishers === undefined ? {} : { finishing: finishingOf(session.request, task) }),
     },
     round,
   );
+}
+
+function finishingOf({ hostname }: DeployRequest, { finishers = [], host, number }: TaskRow): Finishing {
+  return { steps: [...finishers], host, n: number, ...(hostname === undefined ? {} : { hostname }) };
 }
 
 export function waitOrder(): Order {

@@ -3,10 +3,12 @@ import type { DeployPlan, DeployRequest, HostView, VersionView } from '#protocol
 import { type DiskIdentity, identityOf } from '#protocol/disk.ts';
 import { knownError } from '#protocol/errors.ts';
 import type { GrowRule } from '#protocol/fit.ts';
+import { checkTemplate } from '#protocol/template.ts';
 import type { Config } from '../config.ts';
 import type { NewTask } from '../db/session-table.ts';
 import type { Catalog } from '../images/catalog.ts';
 import type { ChunkStore } from '../images/chunk-store.ts';
+import type { Finishers } from '../inventory/finishers.ts';
 import type { Hosts } from '../inventory/hosts.ts';
 import type { DeltaAdvisor } from './delta-advisor.ts';
 import { chooseTaskDisk, fitOf, makeDeployPlan, tasksOfPlan } from './deploy-plan.ts';
@@ -17,6 +19,7 @@ export interface PlannerOptions {
   readonly hosts: Pick<Hosts, 'get' | 'resolve'>;
   readonly catalog: Pick<Catalog, 'list' | 'resolve' | 'loadManifest'>;
   readonly store: Pick<ChunkStore, 'locate'>;
+  readonly finishers: Pick<Finishers, 'chosenFor'>;
   readonly delta: Pick<DeltaAdvisor, 'advise'>;
   runningSessionOf(hostId: number): number | undefined;
 }
@@ -29,9 +32,9 @@ export class Planner {
     this.#options = options;
   }
 
-  /** Throws IMAGE_UNKNOWN, VERSION_UNKNOWN, HOST_UNKNOWN, GROUP_UNKNOWN, GROUP_EMPTY, PLAN_EMPTY, DISK_RULE_INVALID, WAVES_INVALID, GROW_IMPOSSIBLE, IMAGE_DAMAGED. */
+  /** Throws IMAGE_UNKNOWN, VERSION_UNKNOWN, HOST_UNKNOWN, GROUP_UNKNOWN, GROUP_EMPTY, PLAN_EMPTY, DISK_RULE_INVALID, WAVES_INVALID, GROW_IMPOSSIBLE, IMAGE_DAMAGED, FINISHER_UNKNOWN, FINISHERS_AMBIGUOUS, TEMPLATE_INVALID. */
   async plan(request: DeployRequest): Promise<DeployPlan> {
-    const { catalog, store, hosts, config } = this.#options;
+    const { catalog, store, hosts, config, finishers } = this.#options;
     const { image, version } = catalog.resolve(request.image);
     const chosen = hosts.resolve(request.hosts, request.groups);
     if (chosen.length === 0) throw knownError('PLAN_EMPTY');
@@ -46,7 +49,13 @@ export class Planner {
     const count = packIds.reduce((sum, packId) => (packId < 0 ? sum + 1 : sum), 0);
     if (count > 0) throw knownError('IMAGE_DAMAGED', { image: request.image, count });
     const withSessions = chosen.map((host) => this.#withSession(host));
-    const plan = makeDeployPlan(request, { image, version, manifest }, withSessions, config.cast.maxMbit);
+    if (request.hostname !== undefined) checkTemplate(request.hostname, '--hostname');
+    const finishersOf = ({ name, groups }: HostView) => {
+      if (request.audit === true) return [];
+      return finishers.chosenFor({ session: request.finishers, host: name, groups, image });
+    };
+    const planImage = { image, version, manifest };
+    const plan = makeDeployPlan(request, planImage, withSessions, config.cast.maxMbit, finishersOf);
     return this.#options.delta.advise(request, plan, withSessions, manifest);
   }
 

@@ -45,6 +45,7 @@ function makeReceipt(session: SessionRow, task: TaskRow, attempt: number, events
       castBytes: deployResult?.castBytes,
       httpBytes: deployResult?.httpBytes,
       keptBytes: deployResult?.keptBytes,
+      finishers: deployResult?.finishers,
       usedBytes: captureResult?.usedBytes,
       uploadedBytes: captureResult?.uploadedBytes,
     }),

@@ -18,6 +18,7 @@ import { type NewSession, SessionTable } from '../db/session-table.ts';
 import type { Catalog } from '../images/catalog.ts';
 import type { ChunkStore } from '../images/chunk-store.ts';
 import type { EventLog } from '../inventory/events.ts';
+import type { Finishers } from '../inventory/finishers.ts';
 import type { Hosts } from '../inventory/hosts.ts';
 import { runCast } from '../transfer/cast.ts';
 import { AgentCalls } from './agent-calls.ts';
@@ -39,6 +40,7 @@ export interface SessionsOptions {
   readonly config: Config;
   readonly hosts: Pick<Hosts, 'get' | 'byId' | 'resolve' | 'lastSeenMs' | 'noteDiskContent'>;
   readonly events: EventLog;
+  readonly finishers: Pick<Finishers, 'chosenFor' | 'read'>;
   readonly catalog: Pick<Catalog, 'list' | 'resolve' | 'readManifest' | 'loadManifest' | 'addVersion' | 'noteWarnings'>;
   readonly store: Pick<ChunkStore, 'locate' | 'readAt' | 'lacking' | 'beginIntake'>;
   readonly clock: Clock;

@@ -1,7 +1,12 @@
 /** A real database in memory, a clock that stands still, and the inventory on them. */
+
+import { randomUUID } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Inventory } from '#protocol/agent-api.ts';
 import { openDatabase } from '#server/db/database.ts';
 import { EventLog } from '#server/inventory/events.ts';
+import { Finishers } from '#server/inventory/finishers.ts';
 import { Groups } from '#server/inventory/groups.ts';
 import { Hosts } from '#server/inventory/hosts.ts';
 import { Tokens } from '#server/inventory/tokens.ts';
@@ -18,7 +23,10 @@ export function makeInventory(runningSessionOf: (hostId: number) => number | und
   const hosts = new Hosts({ database, events, clock, lostAfterMs: LOST_AFTER_MS, runningSessionOf });
   const groups = new Groups({ database, hosts, events });
   const tokens = new Tokens({ database, hosts, events, clock, bootTokenMs: BOOT_TOKEN_MS });
-  return { time, clock, database, events, hosts, groups, tokens };
+  // Nothing is written there before a finisher is added.
+  const dir = join(tmpdir(), `fc-finishers-${randomUUID()}`);
+  const finishers = new Finishers({ database, dir, events, clock });
+  return { time, clock, database, events, hosts, groups, finishers, finishersDir: dir, tokens };
 }
 
 export const SAMPLE_UUID = '564d0d3c-1f3a-4f6e-9a63-2b1c0d4e5f60';

@@ -42,6 +42,7 @@ function task(state: TaskState, round = 1): TaskRow {
     state,
     disk,
     wave: 1,
+    number: 1,
     round,
     repairs: 0,
     hasWritten: false,

@@ -12,6 +12,7 @@ import type { TaskState } from '#protocol/states.ts';
 import { defaultConfig } from '#server/config.ts';
 import { type Database, openDatabase } from '#server/db/database.ts';
 import { EventLog } from '#server/inventory/events.ts';
+import { Finishers } from '#server/inventory/finishers.ts';
 import { Hosts } from '#server/inventory/hosts.ts';
 import { Sessions, type SessionsOptions } from '#server/sessions/sessions.ts';
 import type { CastEnd, CastOptions } from '#server/transfer/cast.ts';
@@ -178,6 +179,7 @@ export class SessionBench {
     const { database, clock, config } = this;
     return new Sessions({
       ...{ database, config, clock, hosts: this.hosts, events: this.events, log: silentLogger },
+      finishers: this.finishers(),
       catalog: this.catalog(),
       store: this.#store(),
       network: { interface: 'lo', address: '127.0.0.1' },
@@ -196,6 +198,11 @@ export class SessionBench {
     options.signal.addEventListener('abort', () => void end('aborted'));
     this.casts.push({ options, end });
     return promise;
+  }
+
+  finishers(): Finishers {
+    const { database, clock, events, config } = this;
+    return new Finishers({ database, clock, events, dir: join(config.daemon.dataDir, 'finishers') });
   }
 
   catalog(): SessionsOptions['catalog'] {

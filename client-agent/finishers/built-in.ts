@@ -1,0 +1,14 @@
+/** The built-in finishers by name; protocol/finisher.ts says what each may change. */
+import type { BuiltInName } from '#protocol/finisher.ts';
+import type { Finisher } from './finisher.ts';
+import { setHostname } from './hostname.ts';
+import { resetMachineId } from './machine-id.ts';
+import { removeNetworkLeftovers } from './network-leftovers.ts';
+import { renewSshHostKeys } from './ssh-host-keys.ts';
+
+export const builtIns: Readonly<Record<BuiltInName, Finisher>> = {
+  hostname: setHostname,
+  'machine-id': resetMachineId,
+  'ssh-host-keys': renewSshHostKeys,
+  'network-leftovers': removeNetworkLeftovers,
+};

@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { type TestContext, test } from 'node:test';
+import { runFinishers, valuesOf } from '#agent/orders/finish.ts';
+import { KnownError } from '#protocol/errors.ts';
+import { type BuiltInName, builtInFinishers, type FinisherStep, type OnError } from '#protocol/finisher.ts';
+import { makeTargetDisk } from '../finishers/target-disk.ts';
+
+const skip = process.getuid?.() === 0 ? false : 'needs root (loop devices, mounts)';
+const digestOf = (text: string) => createHash('sha256').update(text).digest('hex');
+
+function builtIn(...names: BuiltInName[]): FinisherStep[] {
+  return names.map((name) => ({ name, onError: builtInFinishers[name].onError, limitS: 60 }));
+}
+
+function order(steps: FinisherStep[], hostname?: string) {
+  return { steps, host: 'pc-07', n: 7, ...(hostname === undefined ? {} : { hostname }) };
+}
+
+function own(content: string, onError: OnError = 'fail', limitS = 30): FinisherStep {
+  return { name: 'own', digest: digestOf(content), onError, limitS };
+}
+
+const linux = {
+  'etc/os-release': '-> ../usr/lib/os-release',
+  'usr/lib/os-release': 'NAME=Debian\n',
+  'etc/hostname': 'golden\n',
+  'etc/hosts': '127.0.0.1\tlocalhost\n127.0.1.1\tgolden\n',
+  'etc/machine-id': '0123456789abcdef0123456789abcdef\n',
+  'var/lib/dbus/machine-id': '-> /etc/machine-id',
+  'etc/ssh/ssh_host_ed25519_key': 'SECRET',
+  'etc/ssh/ssh_host_ed25519_key.pub': 'PUBLIC',
+  'etc/ssh/sshd_config': 'Port 22\n',
+  'usr/lib/systemd/system/sshd-keygen@.service': '[Service]\nExecStart=/usr/libexec/openssh/sshd-keygen %i\n',
+  'var/lib/dhcp/dhclient.eth0.leases': 'lease { }\n',
+  'var/lib/systemd/random-seed': 'seed',
+  'etc/netplan/50-cloud-init.yaml':
+    'network:\n  ethernets:\n    eth0:\n      match:\n        macaddress: 52:54:00:00:00:01\n',
+};
+
+function disk(t: TestContext, script = '#!/bin/sh\n', files: Readonly<Record<string, string>> = linux) {
+  return makeTargetDisk(t, files, new Map([[digestOf(script), Buffer.from(script)]]));
+}
+
+test('a Linux becomes a machine of its own, in the order that was chosen', { skip }, async (t) => {
+  const target = await disk(t);
+  const steps = builtIn('machine-id', 'hostname', 'ssh-host-keys', 'network-leftovers');
+  const results = await runFinishers(order(steps, 'lab-{{n:2}}'), target.options);
+  assert.deepEqual(
+    results.map(({ name, outcome }) => [name, outcome]),
+    steps.map(({ name }) => [name, 'done']),
+  );
+  assert.equal(await target.read('etc/hostname'), 'lab-07\n');
+  assert.equal(await target.read('etc/hosts'), '127.0.0.1\tlocalhost\n127.0.1.1\tlab-07\n');
+  assert.equal(await target.read('etc/machine-id'), '');
+  const gone = ['etc/ssh/ssh_host_ed25519_key', 'var/lib/dhcp/dhclient.eth0.leases', 'var/lib/systemd/random-seed'];
+  for (const name of gone) assert.equal(await target.read(name), undefined, name);
+  assert.equal(await target.read('etc/ssh/sshd_config'), 'Port 22\n');
+  assert.doesNotMatch((await target.read('etc/netplan/50-cloud-init.yaml'))!, /macaddress/);
+  assert.match(results[1]!.log, /golden is now lab-07/);
+  assert.match(results[2]!.log, /sshd-keygen@\.service makes new ones/);
+  assert.ok(await target.hasTable());
+  const again = await runFinishers(order(steps, 'lab-{{n:2}}'), target.options);
+  assert.ok(again.every(({ outcome }) => outcome === 'done'));
+});
+
+test('an own program gets the host in its environment, writes into the root, and its words are kept', {
+  skip,
+}, async (t) => {
+  const script = `#!/bin/sh
+echo "$FLEETCAST_HOSTNAME $FLEETCAST_SERIAL $FLEETCAST_MAC $FLEETCAST_N $FLEETCAST_SYSTEM \${HOME}"
+echo "to $FLEETCAST_DISK" >&2
+echo "here" >"$FLEETCAST_ROOT/etc/own"
+`;
+  const target = await disk(t, script);
+  const [result] = await runFinishers(order([own(script)]), target.options);
+  assert.match(result!.log, /pc-07 S01 52:54:00:77:00:01 7 linux \/root/);
+  assert.ok(result!.log.includes(`to ${target.path}`));
+  assert.equal(await target.read('etc/own'), 'here\n');
+});
+
+test('an own finisher that fails takes the table off the disk, or only warns, as declared', { skip }, async (t) => {
+  const script = '#!/bin/sh\necho no driver\nexit 4\n';
+  const target = await disk(t, script);
+  const steps = (onError: OnError) => order([own(script, onError), ...builtIn('hostname')]);
+  const results = await runFinishers(steps('warn'), target.options);
+  assert.deepEqual(
+    results.map(({ outcome }) => outcome),
+    ['warned', 'done'],
+  );
+  assert.match(results[0]!.log, /no driver\nfailed: exit code 4/);
+  assert.ok(await target.hasTable());
+  await assert.rejects(runFinishers(steps('fail'), target.options), (error: unknown) => {
+    return (
+      error instanceof KnownError && error.code === 'FINISHER_FAILED' && /exit code 4: no driver/.test(error.message)
+    );
+  });
+  assert.ok(!(await target.hasTable()), 'the disk must not boot');
+});
+
+test('an own finisher is ended at its time limit, with the programs that it started', { skip }, async (t) => {
+  const script = '#!/bin/sh\ncd "$FLEETCAST_ROOT"\nsleep 600 &\nsleep 600\n';
+  const target = await disk(t, script);
+  const [result] = await runFinishers(order([own(script, 'warn', 1)]), target.options);
+  assert.match(result!.log, /failed: it took longer than 1 s/);
+});
+
+test('a file of the admin is laid with its placeholders filled in, through links of the target only', {
+  skip,
+}, async (t) => {
+  const files = { ...linux, 'etc/motd': '-> /run/motd', 'run/other': '' };
+  const template = 'I am {{hostname}}, number {{n}}\n';
+  const target = await disk(t, template, files);
+  await runFinishers(order([{ ...own(template), to: 'etc/motd' }]), target.options);
+  assert.equal(await target.read('run/motd'), 'I am pc-07, number 7\n');
+});
+
+test('a disk without a system is named with what was found instead', { skip }, async (t) => {
+  const target = await disk(t, '', { 'data/file': 'x' });
+  await assert.rejects(
+    runFinishers(order(builtIn('hostname')), target.options),
+    /no Linux was found.*neither Linux nor Windows/,
+  );
+});
+
+test('a program that is not what the order says does not run', { skip }, async (t) => {
+  const target = await disk(t);
+  const link = { readFinisher: async () => Buffer.from('#!/bin/sh\nexit 0\n') };
+  await assert.rejects(runFinishers(order([own('other')]), { ...target.options, link }), /another digest/);
+  assert.ok(!(await target.hasTable()));
+});
+
+test('what a machine is to call itself may be made of what it is', () => {
+  const machine = { serial: 'S9', mac: '52:54:00:77:00:01' };
+  assert.equal(valuesOf(order([]), machine).hostname, 'pc-07');
+  assert.equal(valuesOf(order([], '{{hostname}}-{{serial}}'), machine).hostname, 'pc-07-S9');
+});
