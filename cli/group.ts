@@ -3,9 +3,10 @@ import { Command } from 'commander';
 import type { GroupView } from '#protocol/admin-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import { apiPath } from './daemon-link.ts';
-import { chooseFinishersCommand } from './finisher-choice.ts';
+import { chooseFinishers, type FinisherChoice, isFinisherChoice, withFinisherOptions } from './finisher-choice.ts';
 import { type Cli, invocationOf, listing, show, withExample } from './invocation.ts';
 import { countOf } from './size.ts';
+import { usageError } from './usage-error.ts';
 
 export function groupCommand(cli: Cli): Command {
   return new Command('group')
@@ -15,7 +16,6 @@ export function groupCommand(cli: Cli): Command {
     .addCommand(createCommand(cli))
     .addCommand(memberCommand(cli, 'add'))
     .addCommand(memberCommand(cli, 'remove'))
-    .addCommand(chooseFinishersCommand(cli, 'group', 'room-101'))
     .addCommand(renameCommand(cli))
     .addCommand(setCommand(cli))
     .addCommand(deleteCommand(cli));
@@ -87,19 +87,21 @@ function renameCommand(cli: Cli): Command {
 }
 
 function setCommand(cli: Cli): Command {
-  const command = new Command('set')
-    .description('Set what holds for all hosts of a group; none removes it')
-    .argument('<group>')
-    .requiredOption(
-      '--disk <rule>',
-      'their disk, when neither the session nor the host says: transport=nvme, order=1, …',
-    )
-    .action(async (name: string, options: { disk: string }, self: Command) => {
-      const invocation = invocationOf(cli, self);
-      const disk = options.disk === 'none' ? null : options.disk;
-      const group = await invocation.link.post('group', apiPath`/groups/${name}/set`, { disk });
-      show(invocation, group, (value) => `Group ${value.name}: its disk rule is ${value.disk ?? 'not set'}.`);
-    });
+  const command = withFinisherOptions(
+    new Command('set')
+      .description('Set what holds for all hosts of a group, one thing at a time; none removes a disk rule')
+      .argument('<group>')
+      .option('--disk <rule>', 'their disk, when neither the session nor the host says: transport=nvme, order=1, …'),
+  ).action(async (name: string, options: FinisherChoice & { disk?: string }, self: Command) => {
+    const invocation = invocationOf(cli, self);
+    if (isFinisherChoice(options) === (options.disk !== undefined)) {
+      throw usageError('give --disk RULE, --finishers NAMES or --unset-finishers', invocation.command);
+    }
+    if (options.disk === undefined) return chooseFinishers(invocation, 'group', name, options);
+    const disk = options.disk === 'none' ? null : options.disk;
+    const group = await invocation.link.post('group', apiPath`/groups/${name}/set`, { disk });
+    show(invocation, group, (value) => `Group ${value.name}: its disk rule is ${value.disk ?? 'not set'}.`);
+  });
   return withExample(command, 'fleetcast group set room-101 --disk transport=nvme');
 }
 

@@ -5,7 +5,7 @@ import { knownError } from '#protocol/errors.ts';
 import { confirm, requireAnswerer } from './confirm.ts';
 import { apiPath } from './daemon-link.ts';
 import { formatTime } from './duration.ts';
-import { chooseFinishersCommand } from './finisher-choice.ts';
+import { setImageCommand } from './finisher-choice.ts';
 import { fitCommand } from './image-fit.ts';
 import { type Cli, type Invocation, invocationOf, listing, show, withExample } from './invocation.ts';
 import { progressBar } from './progress-bar.ts';
@@ -18,7 +18,7 @@ export function imageCommand(cli: Cli): Command {
     .description('Images: what was captured, in versions')
     .addCommand(listCommand(cli))
     .addCommand(showCommand(cli))
-    .addCommand(chooseFinishersCommand(cli, 'image', 'win11-lab'))
+    .addCommand(setImageCommand(cli))
     .addCommand(renameCommand(cli))
     .addCommand(removeCommand(cli))
     .addCommand(verifyCommand(cli))
