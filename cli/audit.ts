@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import type { DeployRequest } from '#protocol/admin-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import { onDoneOption, onFailureOption } from './capture.ts';
-import { chosenHosts } from './chosen-hosts.ts';
+import { chosenHosts, splitNames } from './chosen-hosts.ts';
 import { apiPath } from './daemon-link.ts';
 import { type Cli, invocationOf, withExample } from './invocation.ts';
 import { collectNames } from './name-list.ts';
@@ -25,7 +25,7 @@ interface AuditOptions {
 export function auditCommand(cli: Cli): Command {
   const command = new Command('audit')
     .description('Compare the disks of hosts with an image; nothing is written. Exit code 3 when any differs')
-    .argument('[host...]', 'names or ids')
+    .argument('[host|group...]', 'hosts by name or id, groups by name')
     .requiredOption('--image <image>', 'NAME (its newest version) or NAME@VERSION')
     .option('-g, --group <group>', 'all hosts of a group (repeatable)', collectNames)
     .option('--disk <rule>', 'which disk of each host: serial=…, wwn=…, path=…, size>100G, transport=nvme, …')
@@ -37,7 +37,8 @@ export function auditCommand(cli: Cli): Command {
     .action(async (names: string[], options: AuditOptions, self: Command) => {
       const invocation = invocationOf(cli, self);
       const { link, terminal, isJson } = invocation;
-      const hosts = await chosenHosts(invocation, names, options.group ?? []);
+      const named = await splitNames(invocation, names);
+      const hosts = await chosenHosts(invocation, named.hosts, [...named.groups, ...(options.group ?? [])]);
       const request = requestOf(hosts, options);
       const plan = await link.post('plan', apiPath`/plans/deploy`, request);
       if (!isAcceptable(plan, request.skipRefused)) {

@@ -21,3 +21,15 @@ export async function chosenHosts(
   });
   return [...new Set([...names, ...members])];
 }
+
+/** Names of which each is a host's or else a group's, apart. A name that both have is the host's. */
+export async function splitNames(
+  { link }: Invocation,
+  names: readonly string[],
+): Promise<{ hosts: string[]; groups: string[] }> {
+  const groupNames = new Set((await link.get('groups', apiPath`/groups`)).map((group) => group.name));
+  if (!names.some((name) => groupNames.has(name))) return { hosts: [...names], groups: [] };
+  const hostNames = new Set((await link.get('hosts', apiPath`/hosts`)).map((host) => host.name));
+  const isGroup = (name: string) => groupNames.has(name) && !hostNames.has(name);
+  return { hosts: names.filter((name) => !isGroup(name)), groups: names.filter(isGroup) };
+}

@@ -3,9 +3,10 @@ import { type TestContext, test } from 'node:test';
 import { exitCodeOfSession, renderReceipt } from '#cli/receipt.ts';
 import { headlineOf } from '#cli/watch-view.ts';
 import type { AuditResult } from '#protocol/drift.ts';
+import { knownError } from '#protocol/errors.ts';
 import { FakeDaemon } from './fake-daemon.ts';
 import { runCli } from './run-cli.ts';
-import { disk, plan, planHost, session, task } from './sample-views.ts';
+import { disk, host, plan, planHost, session, task } from './sample-views.ts';
 
 function found(differingChunks: number, layoutDiffers = false): AuditResult {
   const amounts = { chunks: 1000, differingChunks, bytes: 1e9, differingBytes: differingChunks * 1e6 };
@@ -45,10 +46,28 @@ async function daemonWith(t: TestContext): Promise<FakeDaemon> {
 
 test('audit asks for a session that only compares, and asks nobody: nothing is written', async (t) => {
   const daemon = await daemonWith(t);
+  daemon.on('GET /groups', 'groups', () => []);
   const words = ['audit', 'pc-01', '--image', 'win11-lab@3', '--on-done', 'stay', '--no-watch'];
   const result = await runCli(['--socket', daemon.socket, ...words]);
   assert.equal(result.code, 0, result.err);
   const body = daemon.calls.at(-1)!.body as Record<string, unknown>;
   assert.deepEqual([body.audit, body.image, body.hosts, body.planId], [true, 'win11-lab@3', ['pc-01'], 'plan-1']);
   assert.equal((await runCli(['--socket', daemon.socket, 'audit', '--image', 'x'])).code, 2);
+});
+
+test('a name that is no host is taken for a group', async (t) => {
+  const daemon = await FakeDaemon.start(t);
+  let asked: unknown;
+  daemon
+    .on('GET /groups', 'groups', () => [
+      { name: 'room', hosts: ['pc-01', 'pc-02'] },
+      { name: 'pc-03', hosts: ['pc-01'] },
+    ])
+    .on('GET /hosts', 'hosts', () => [host('pc-01'), host('pc-02'), host('pc-03')])
+    .onRaw('POST /plans/deploy', (call) => {
+      asked = call.body;
+      throw knownError('IMAGE_UNKNOWN', { image: 'win11' });
+    });
+  await runCli(['audit', 'room', 'pc-03', '--image', 'win11', '--socket', daemon.socket]);
+  assert.deepEqual((asked as { hosts: string[] }).hosts, ['pc-03', 'pc-01', 'pc-02']);
 });
