@@ -188,7 +188,7 @@ class AgentLoop {
   async #listen(probe: ProbeOrder, signal: AbortSignal, onProgress: (p: Progress) => void): Promise<Partial<State>> {
     const name = this.#job?.interfaceName ?? (await this.#o.machine.readInventory()).interface;
     const isListening = { phase: 'probe', doneBytes: 0, totalBytes: 0, bytesPerSecond: 0 };
-    const heard = await listenToProbe(probe, name, signal, () => onProgress(isListening));
+    const { heard } = await listenToProbe(probe, name, signal, () => onProgress(isListening));
     return { probe: { nonce: probe.nonce, heard } };
   }
 

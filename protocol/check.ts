@@ -43,6 +43,8 @@ export const checkResultSchema = Type.Object({
   receiveBufferBytes: Type.Integer(),
   /** Datagrams of the probe that came; absent: none was asked for. */
   heard: Type.Optional(Type.Integer()),
+  /** Between the first and the last of them, in ms. */
+  heardMs: Type.Optional(Type.Number()),
   /** Why it could not listen. */
   deafBecause: Type.Optional(Type.String()),
   disks: Type.Array(diskReadingSchema),

@@ -9,13 +9,13 @@ import { listenToProbe } from '../receive/probe-listener.ts';
 import type { DeployMachine } from './deploy.ts';
 
 /** What was heard, as soon as the listening is over. */
-type Hearing = Pick<CheckResult, 'heard' | 'deafBecause'>;
+type Heard = Pick<CheckResult, 'heard' | 'heardMs' | 'deafBecause'>;
 
 export class CheckJob {
   readonly #checkId: string;
   readonly #machine: Pick<DeployMachine, 'readInventory'>;
   #inventory: Inventory | undefined;
-  #listening: { readonly end: () => void; readonly heard: Promise<Hearing> } | undefined;
+  #listening: { readonly end: () => void; readonly heard: Promise<Heard> } | undefined;
 
   constructor(order: CheckOrder, machine: Pick<DeployMachine, 'readInventory'>) {
     this.#checkId = order.checkId;
@@ -59,14 +59,14 @@ export class CheckJob {
     const ending = new AbortController();
     const joined = Promise.withResolvers<void>();
     const heard = listenToProbe(probe, interfaceName, ending.signal, joined.resolve).then(
-      (count): Hearing => ({ heard: count }),
-      (error: unknown): Hearing => ({ heard: 0, deafBecause: (error as Error).message }),
+      ({ heard: count, spanMs }): Heard => ({ heard: count, heardMs: spanMs }),
+      (error: unknown): Heard => ({ heard: 0, deafBecause: (error as Error).message }),
     );
     this.#listening = { end: () => ending.abort(), heard };
     await Promise.race([joined.promise, heard]);
   }
 
-  async #endListening(): Promise<Hearing> {
+  async #endListening(): Promise<Heard> {
     this.#listening?.end();
     const hearing = (await this.#listening?.heard) ?? {};
     this.#listening = undefined;

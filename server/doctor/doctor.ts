@@ -236,6 +236,7 @@ export class Doctor {
   /** How fast it really went: the link of the server may be slower. */
   async #send(probe: ProbeOrder, signal: AbortSignal): Promise<Sent> {
     const { config, clock, network } = this.#o;
+    await clock.sleep(limits.joinSettleMs, signal);
     const mbit = Math.min(config.cast.maxMbit ?? limits.probeMbit, limits.probeMbit);
     const beganMs = performance.now();
     const send = this.#o.send ?? sendProbe;

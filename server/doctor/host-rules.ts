@@ -3,6 +3,7 @@
 import type { CheckResult, DiskReading } from '#protocol/check.ts';
 import type { Finding } from '#protocol/doctor.ts';
 import type { ErrorBody } from '#protocol/errors.ts';
+import { PROBE_DATAGRAM_BYTES } from '#protocol/probe.ts';
 import { limits } from './limits.ts';
 
 /** Why a host was not looked at, or what it measured. */
@@ -62,7 +63,6 @@ function judgeState(host: string, facts: Exclude<HostFacts, Measured>): HostFind
   }
 }
 
-/** All datagrams come in the time of sending them: a share of them is a share of the rate. */
 function judgeMulticast({ result, probe }: Measured): HostFinding {
   const check = 'multicast';
   if (probe === undefined || result.heard === undefined) {
@@ -83,12 +83,19 @@ function judgeMulticast({ result, probe }: Measured): HostFinding {
   const share = `heard ${heard} of ${count} datagrams at ${rate}`;
   if (100 - heardPercent <= limits.mostLossPercent) return { check, level: 'ok', text: share };
   if (heardPercent < limits.slowLinkHeardPercent) {
-    const mbit = formatMbit((probe.mbit * heard) / count);
+    const mbit = formatMbit(heardMbit(result, probe));
     const next = `Look for a slow port, a bad cable or storm control at its switch; or cap casts: [cast] max_mbit below ${mbit}`;
     return { check, level: 'attention', text: `${share}: something lets only about ${mbit} through`, next };
   }
   const text = `${share}: it loses ${(100 - heardPercent).toFixed(1)} % of multicast`;
   return { check, level: 'attention', text, next: 'Change its cable or switch port; casts repair it, but slow down' };
+}
+
+/** As fast as they came: a slow port goes on sending what it has in its buffer after the last was sent. */
+function heardMbit({ heard = 0, heardMs = 0 }: CheckResult, { count, mbit }: { count: number; mbit: number }): number {
+  const byShare = (mbit * heard) / count;
+  if (heardMs === 0) return byShare;
+  return Math.min(byShare, (heard * PROBE_DATAGRAM_BYTES * 8) / 1000 / heardMs);
 }
 
 function judgeLink({ result: { linkMbit } }: Measured): HostFinding {

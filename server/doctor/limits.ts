@@ -23,6 +23,8 @@ export const limits = {
   probeMbit: 200,
   /** Datagrams of a probe. Fewer than a receive buffer of 4 MiB holds, so that a busy host is not taken for a bad cable. */
   probeDatagrams: 3000,
+  /** Switches act on a host that joins a group by then, in ms: their processors are slow. */
+  joinSettleMs: 1000,
   /** What switches hold back of a probe has come by then, in ms. */
   probeSettleMs: 1000,
   /** Each disk is read until one of the two is reached. */
