@@ -46,11 +46,10 @@ export async function measureReading(
 export function placesToRead(sizeBytes: number, mostBytes: number): number[] {
   const pieces = Math.floor(Math.min(sizeBytes, mostBytes) / PIECE_BYTES);
   const runs = Math.min(PLACES, pieces);
-  return Array.from({ length: pieces }, (_, piece) => {
-    const run = Math.floor((piece * runs) / pieces);
-    const first = Math.ceil((run * pieces) / runs);
-    const start = Math.floor((run * Math.floor(sizeBytes / PIECE_BYTES)) / runs);
-    return (start + piece - first) * PIECE_BYTES;
+  const length = Math.floor(pieces / Math.max(runs, 1));
+  const gap = Math.floor(Math.floor(sizeBytes / PIECE_BYTES) / Math.max(runs, 1));
+  return Array.from({ length: runs * length }, (_, piece) => {
+    return (Math.floor(piece / length) * gap + (piece % length)) * PIECE_BYTES;
   });
 }
 
