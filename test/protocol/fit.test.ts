@@ -280,6 +280,25 @@ const rules = fc.oneof(
   fc.integer({ min: 1, max: 6 }),
 );
 
+/** Found by this property: the extended partition ended beyond the disk, behind its last logical one. */
+const brokenOnce: readonly [Source, GrowRule, moreSectors: number][] = [
+  [
+    sourceOf('dos', 7152 * 512, [
+      ['ext4', 64, 2048, { number: 5 }],
+      ['', 63, 7049, { number: 4, type: '5' }],
+    ]),
+    ...(['none', -41] as const),
+  ],
+  [
+    sourceOf('dos', 9200 * 512, [
+      ['ext4', 63, 2048, { number: 1 }],
+      ['ext4', 2112, 2048, { number: 5 }],
+      ['', 2111, 7049, { number: 4, type: '5' }],
+    ]),
+    ...([1, -41] as const),
+  ],
+];
+
 test('whatever the table, the disk and the rule: no overlap, all inside, what moves is aligned, ids stay', () => {
   fc.assert(
     fc.property(sources, rules, fc.integer({ min: -400_000, max: 9_000_000 }), (source, grow, moreSectors) => {
@@ -292,7 +311,7 @@ test('whatever the table, the disk and the rule: no overlap, all inside, what mo
       }
       assertSound(source, fit, diskBytes);
     }),
-    { numRuns: 3000 },
+    { numRuns: 3000, examples: [...brokenOnce] },
   );
 });
 
