@@ -32,7 +32,7 @@ const ROOT = join(import.meta.dirname, '..');
 const AGENT_PORT = 8470;
 const TOPOLOGY_FILE = 'topology.json';
 /** A daemon on a busy machine answers within this. */
-const DAEMON_START_MS = 30_000;
+const DAEMON_START_MS = 120_000;
 const POLL_MS = 50;
 
 export interface LabOptions {

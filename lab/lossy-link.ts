@@ -4,7 +4,6 @@
  * queue is a blackhole, because many kernels have no netem. What the host sends is not touched. It goes with the lab.
  */
 import { run } from '#system/run.ts';
-import { inNamespace } from './network.ts';
 import type { LabHost, Topology } from './topology.ts';
 
 export interface LinkFault {
@@ -28,11 +27,6 @@ export async function setLinkFault(topology: Topology, host: LabHost, fault: Lin
   // 2: there was none.
   await tc(['qdisc', 'del', 'dev', port, 'root'], [0, 2]);
   for (const argv of linkFaultLines(port, fault)) await tc(argv);
-}
-
-/** Pulls the plug of the host's cable, or puts it in again. */
-export async function setLinkUp(topology: Topology, host: LabHost, isUp: boolean): Promise<void> {
-  await run(inNamespace(topology.switchNamespace, ['ip', 'link', 'set', host.port, isUp ? 'up' : 'down']));
 }
 
 /** Arguments of tc(8). Pure. */

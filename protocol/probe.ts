@@ -27,7 +27,6 @@ export const probeOrderSchema = Type.Object({
 export type ProbeOrder = Static<typeof probeOrderSchema>;
 
 export const probeHeardSchema = Type.Object({ nonce: Type.String(), heard: Type.Integer() });
-export type ProbeHeard = Static<typeof probeHeardSchema>;
 
 export function makeProbeDatagram(nonce: string, number: number): Buffer {
   const bytes = Buffer.alloc(PROBE_DATAGRAM_BYTES);

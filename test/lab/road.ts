@@ -11,6 +11,8 @@ import type { EventView, HostView, SessionView } from '#protocol/admin-api.ts';
 import { takeLabTurn } from './lab-turn.ts';
 
 const POLL_MS = 100;
+/** Only a last resort, on a busy machine. */
+const QUIET_LIMIT_MS = 180_000;
 
 export interface RoadOptions {
   readonly hosts: readonly string[];
@@ -89,7 +91,7 @@ export class Road {
     sessionId: number,
     what: string,
     isSo: (session: SessionView) => boolean,
-    limitMs = 120_000,
+    limitMs = 300_000,
   ): Promise<SessionView> {
     const deadline = performance.now() + limitMs;
     for (;;) {
@@ -118,7 +120,7 @@ export class Road {
 
   /** Waits for the end; every task must have succeeded. */
   async untilCompleted(sessionId: number): Promise<SessionView> {
-    const session = await this.until(sessionId, 'completed', isEnded, 240_000);
+    const session = await this.until(sessionId, 'completed', isEnded, 600_000);
     assert.equal(session.state, 'completed', JSON.stringify(session));
     assert.deepEqual(
       session.tasks.map(({ state, error }) => error?.message ?? state),
@@ -143,7 +145,7 @@ export class Road {
   }
 
   async untilRegistered(): Promise<void> {
-    const deadline = performance.now() + 60_000;
+    const deadline = performance.now() + QUIET_LIMIT_MS;
     for (;;) {
       const hosts = (await this.lab.get('/api/v1/hosts')) as HostView[];
       const missing = hosts.filter(({ inventory }) => inventory === undefined).map(({ name }) => name);
@@ -163,7 +165,7 @@ export class Road {
   }
 
   async untilAsleep(hosts: readonly string[]): Promise<void> {
-    const deadline = performance.now() + 60_000;
+    const deadline = performance.now() + QUIET_LIMIT_MS;
     while (hosts.some((host) => !this.lab.isAsleep(this.lab.host(host)))) {
       assert.ok(performance.now() < deadline, `still awake: ${hosts.join(', ')}`);
       await delay(POLL_MS);

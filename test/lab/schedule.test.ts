@@ -5,7 +5,7 @@ import type { ScheduleRun } from '#protocol/schedule.ts';
 import { noLab } from './lab-turn.ts';
 import { Road } from './road.ts';
 
-const LIMIT_MS = 240_000;
+const LIMIT_MS = 600_000;
 
 test('at its time a schedule wakes a room that sleeps, re-images and verifies it, and its history says so', {
   skip: noLab,

@@ -15,8 +15,8 @@ import { noLab, takeLabTurn } from '../lab/lab-turn.ts';
 const POLL_MS = 200;
 const SECTOR_BYTES = 512;
 /** The slowest firmware on two busy cores; alone it takes 40 s. */
-const BOOT_LIMIT_MS = 180_000;
-const SESSION_LIMIT_MS = 300_000;
+const BOOT_LIMIT_MS = 400_000;
+const SESSION_LIMIT_MS = 600_000;
 
 /** Why these tests cannot run here; false when they can. */
 export const noVm: string | false = noLab || (missingForVirtualMachines() ?? false);

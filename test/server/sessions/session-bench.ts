@@ -56,9 +56,12 @@ export class SessionBench {
     this.database = openDatabase(this.#path);
     this.#open();
     t.after(async () => {
-      await this.sessions.stop();
-      this.database.close();
-      rmSync(folder, { recursive: true });
+      try {
+        await this.sessions.stop();
+        this.database.close();
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
     });
   }
 

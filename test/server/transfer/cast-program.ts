@@ -68,7 +68,7 @@ const end = await runCast({
     receivers: job.receivers,
     maxWaitS: 5,
     startTimeoutS: job.startTimeoutS,
-    retriesUntilDrop: 20,
+    retriesUntilDrop: 1000,
     maxMbit: job.maxMbit,
     logPath: job.logPath,
   },

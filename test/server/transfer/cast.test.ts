@@ -124,13 +124,14 @@ async function sendersOf({ portBase }: Cast): Promise<number[]> {
 for (const mode of ['multicast', 'broadcast'] as const) {
   test(`two receivers hear every frame of a ${mode} cast`, { skip }, async (t) => {
     await takeLabTurn(t);
+    const fromMs = Date.now();
     const cast = new Cast({ mode });
     const receivers = [0, 1].map((host) => receive(host, cast, mode === 'broadcast'));
     const end = await cast.end();
     assert.equal(end.outcome, 'sent', end.text);
     assert.equal(end.sentBytes, end.takenBytes);
     assert.deepEqual([...end.joined].sort(), ['10.77.0.10', '10.77.0.11']);
-    assert.ok(end.startedAtMs !== undefined && Math.abs(Date.now() - end.startedAtMs) < 20_000);
+    assert.ok(end.startedAtMs !== undefined && end.startedAtMs > fromMs - 1000 && end.startedAtMs < Date.now() + 1000);
     const wanted = makeChunks(CHUNKS).map((chunk) => chunk.id.toString('hex'));
     for (const receiver of receivers) {
       await receiver.closed;
@@ -150,8 +151,8 @@ test('a cast with a receiver that stalls is ended long before udp-sender would d
   const fromMs = Date.now();
   cast.child.kill('SIGUSR1');
   const end = await cast.end();
-  // TERM is blocked while it stalls; KILL follows after 2 s, a drop would come after 11 s.
-  assert.ok(Date.now() - fromMs < 10_000, `took ${Date.now() - fromMs} ms`);
+  // TERM is blocked while it stalls; KILL follows after 2 s, a drop would come after a quarter of an hour.
+  assert.ok(Date.now() - fromMs < 120_000, `took ${Date.now() - fromMs} ms`);
   assert.equal(end.outcome, 'aborted');
   assert.deepEqual(await sendersOf(cast), []);
   for (const { child } of receivers) child.kill('SIGKILL');
@@ -177,7 +178,7 @@ test('a sender does not outlive a daemon that is killed', { skip }, async (t) =>
   assert.equal((await sendersOf(cast)).length, 1);
   cast.child.kill('SIGKILL');
   await once(cast.child, 'exit');
-  const limitMs = Date.now() + 2000;
+  const limitMs = Date.now() + 60_000;
   while ((await sendersOf(cast)).length > 0 && Date.now() < limitMs) await new Promise(setImmediate);
   assert.deepEqual(await sendersOf(cast), []);
   for (const { child } of receivers) child.kill('SIGKILL');

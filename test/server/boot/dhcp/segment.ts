@@ -7,7 +7,8 @@ import { run } from '#system/run.ts';
 
 const NODE = process.execPath;
 /** A line that does not come in this time never comes. */
-const WAIT_MS = 20_000;
+/** Only a last resort: a busy machine starts programs slowly. */
+const WAIT_MS = 120_000;
 
 /** What everything here ends with: a test, or a bench. */
 export interface Owner {

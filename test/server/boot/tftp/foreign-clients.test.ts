@@ -103,7 +103,7 @@ function digest(bytes: Buffer): string {
 for (const [name, argv] of Object.entries(clients)) {
   test(`${name} fetches a file whole`, async (t) => {
     const { folder, port, content, ends } = await start(t, 300_000);
-    await run(argv(port, join(folder, 'got')), { limitMs: 10_000, cwd: folder });
+    await run(argv(port, join(folder, 'got')), { cwd: folder });
     assert.equal(digest(readFileSync(join(folder, 'got'))), digest(content));
     await endOf(ends, 1);
     assert.deepEqual(
@@ -125,7 +125,7 @@ for (const name of [
     const { folder, port, content } = await start(t, 200_000);
     const link = await LossyLink.open(port, { loss: 0.01, doubled: 0.02, seed: 0x2545f491 });
     t.after(() => link.close());
-    await run(clients[name]!(link.port, join(folder, 'got')), { limitMs: 25_000, cwd: folder });
+    await run(clients[name]!(link.port, join(folder, 'got')), { cwd: folder });
     assert.equal(digest(readFileSync(join(folder, 'got'))), digest(content));
     assert.ok(link.dropped > 0);
     const blocks = Math.ceil(200_000 / 512);
@@ -149,9 +149,7 @@ test('the npm package tftp, as a client, fetches a file whole', async (t) => {
 test('block numbers roll over', async (t) => {
   const { folder, port, content } = await start(t, 8 * 66_000 + 3);
   const options = ['--option', 'blksize 8', '--option', 'windowsize 64'];
-  await run(['atftp', ...options, '-g', '-r', 'boot.img', '-l', join(folder, 'got'), '127.0.0.1', `${port}`], {
-    limitMs: 20_000,
-  });
+  await run(['atftp', ...options, '-g', '-r', 'boot.img', '-l', join(folder, 'got'), '127.0.0.1', `${port}`]);
   assert.equal(digest(readFileSync(join(folder, 'got'))), digest(content));
 });
 
@@ -159,7 +157,7 @@ test('forty clients at once get the file whole, in flat memory', async (t) => {
   const { folder, port, content, server, ends } = await start(t, 5_000_000);
   const before = process.memoryUsage.rss();
   const fetches = Array.from({ length: 40 }, (_, i) =>
-    run(clients['atftp (windowsize 16)']!(port, join(folder, `got${i}`)), { limitMs: 25_000 }),
+    run(clients['atftp (windowsize 16)']!(port, join(folder, `got${i}`)), { limitMs: 300_000 }),
   );
   await Promise.all(fetches);
   await endOf(ends, 40);
