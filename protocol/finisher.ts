@@ -49,6 +49,11 @@ export const builtInFinishers = {
     onError: 'warn',
     limitS: 60,
   },
+  'computer-name': {
+    scope: 'Windows: its name in the registry (SYSTEM: ComputerName, Tcpip)',
+    onError: 'fail',
+    limitS: 120,
+  },
 } as const satisfies Record<string, BuiltIn>;
 export type BuiltInName = keyof typeof builtInFinishers;
 

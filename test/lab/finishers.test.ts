@@ -3,7 +3,6 @@ import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { planGoldenDisk } from '#lab/golden-disk.ts';
-import { scratchOf } from '#lab/run-folder.ts';
 import type { SessionReport } from '#protocol/receipt.ts';
 import { run } from '#system/run.ts';
 import { noLab } from './lab-turn.ts';
@@ -21,7 +20,7 @@ test('deployed machines get names of their own, by finishers of image, group and
   const read = async (host: string, name: string) =>
     (await run(['debugfs', '-R', `cat ${name}`, rootOf(host)])).stdout.trim();
   const file = (name: string, text: string) => {
-    const path = join(scratchOf(road.lab.folder), name);
+    const path = join(road.lab.folder, name);
     writeFileSync(path, text);
     chmodSync(path, 0o644);
     return path;
