@@ -20,7 +20,7 @@ test('deployed machines get names of their own, by finishers of image, group and
   const read = async (host: string, name: string) =>
     (await run(['debugfs', '-R', `cat ${name}`, rootOf(host)])).stdout.trim();
   const file = (name: string, text: string) => {
-    const path = join(road.lab.folder, name);
+    const path = join(road.lab.folder.path, name);
     writeFileSync(path, text);
     chmodSync(path, 0o644);
     return path;
