@@ -106,7 +106,7 @@ export function renderConfigPage(): string {
     '|---|---|---|---|---|',
     ...rows,
     '',
-    'This page is made from the schema in server/config.ts by `bin/node server/main.ts config page`.',
+    'This page is made from the schema in server/config-schema.ts by `bin/node server/main.ts config page`.',
     '',
   ].join('\n');
 }
