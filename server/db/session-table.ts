@@ -1,5 +1,5 @@
-/** SQL of sessions, tasks and casts. Moves compare the state they start from, so that nothing is moved twice. */
-import type { CaptureRequest, CastView, DeployRequest, StartPolicy } from '#protocol/admin-api.ts';
+/** SQL of sessions and their tasks. Moves compare the state they start from, so that nothing is moved twice. */
+import type { CaptureRequest, DeployRequest, StartPolicy } from '#protocol/admin-api.ts';
 import type { CaptureResult, DeployResult } from '#protocol/agent-api.ts';
 import type { DiskIdentity } from '#protocol/disk.ts';
 import type { AuditResult } from '#protocol/drift.ts';
@@ -7,6 +7,7 @@ import type { ErrorBody } from '#protocol/errors.ts';
 import type { FinisherStep } from '#protocol/finisher.ts';
 import type { Fit } from '#protocol/fit.ts';
 import { isWriting, type SessionState, type TaskState } from '#protocol/states.ts';
+import { type Cells, present, presentJson, toJson } from './cells.ts';
 import type { Database } from './database.ts';
 
 interface SessionRowBase {
@@ -93,21 +94,6 @@ export interface NewTask {
   readonly isHashing?: boolean;
 }
 
-/** What an ended task left on a disk. */
-export interface GivenDisk {
-  readonly sessionId: number;
-  readonly disk: DiskIdentity;
-  readonly image: string;
-  readonly version?: number;
-  readonly manifestId: string;
-  readonly endedMs: number;
-  /** The whole image is on it: deployed and finished, or captured from it. */
-  readonly isWhole: boolean;
-  /** Chunks of the image that were on it. */
-  readonly have: number;
-  readonly result?: DeployResult;
-}
-
 export interface NewSession {
   readonly kind: 'deploy' | 'capture';
   readonly image: string;
@@ -117,23 +103,7 @@ export interface NewSession {
   readonly tasks: readonly NewTask[];
 }
 
-/** The last ended task of a host, and when its agent last said hello. */
-export interface LastTask {
-  readonly hostId: number;
-  readonly sessionId: number;
-  readonly state: TaskState;
-  readonly endedMs: number;
-  readonly helloMs?: number;
-  readonly onDone: DeployRequest['onDone'];
-  readonly onFailure?: NonNullable<DeployRequest['onFailure']>;
-}
-
-/** A row of T as SQLite gives it: what may be absent is null. */
-type Nullable<T, Key extends keyof T> = Omit<T, Key> & { [K in Key]-?: NonNullable<T[K]> | null };
 type Statement = { run(...values: unknown[]): { changes: number } };
-type Cells = Readonly<Record<string, string | number | Buffer | null>>;
-
-const ENDED = `('succeeded', 'failed', 'cancelled')`;
 
 export class SessionTable {
   #database: Database;
@@ -312,86 +282,6 @@ export class SessionTable {
   setHave(taskId: number, have: number): void {
     this.#database.prepare('UPDATE task SET have = ? WHERE task_id = ?').run(have, taskId);
   }
-
-  /** The newest ended tasks of a host that may have left something on a disk that is known, newest first. */
-  givenDisks(hostId: number, limit: number): GivenDisk[] {
-    return this.#database
-      .prepare<[number, number], Cells>(
-        `SELECT task.session_id, task.disk, task.state, task.ended_ms, task.have, task.result,
-           session.kind, session.image, session.version, session.manifest_id
-         FROM task JOIN session USING (session_id)
-         WHERE task.host_id = ? AND task.ended_ms IS NOT NULL AND session.manifest_id IS NOT NULL
-           AND session.request ->> '$.audit' IS NULL -- it leaves nothing on a disk
-           AND (task.state = 'succeeded' OR (task.have > 0 AND session.kind = 'deploy'))
-         ORDER BY task.task_id DESC LIMIT ?`,
-      )
-      .all(hostId, limit)
-      .map(toGivenDisk);
-  }
-
-  /** Begins a pass: counts it and keeps its view. Call it in the transaction that moves its tasks. */
-  insertCast(sessionId: number, view: CastView): void {
-    this.#database.prepare('UPDATE session SET passes = ? WHERE session_id = ?').run(view.pass, sessionId);
-    this.#database
-      .prepare('INSERT INTO cast_run (cast_id, session_id, view) VALUES (?, ?, ?)')
-      .run(view.castId, sessionId, JSON.stringify(view));
-  }
-
-  updateCast(view: CastView): void {
-    this.#database.prepare('UPDATE cast_run SET view = ? WHERE cast_id = ?').run(JSON.stringify(view), view.castId);
-  }
-
-  /** Marks every pass ended that has not: its daemon was killed. */
-  endInterruptedCasts(nowMs: number): void {
-    this.#database
-      .prepare(
-        `UPDATE cast_run SET view = json_set(view, '$.endedAtMs', ?, '$.outcome', 'interrupted')
-         WHERE view ->> '$.endedAtMs' IS NULL`,
-      )
-      .run(nowMs);
-  }
-
-  /** In the order of their passes. */
-  castsOf(sessionId: number): CastView[] {
-    return this.#database
-      .prepare<[number], string>('SELECT view FROM cast_run WHERE session_id = ?')
-      .pluck()
-      .all(sessionId)
-      .map((view) => JSON.parse(view) as CastView)
-      .sort((a, b) => a.pass - b.pass);
-  }
-
-  /** Passes of the newest sessions that had no cap of their own, in order: how this network has been seen to be. */
-  latestCasts(limit: number): CastView[] {
-    return this.#database
-      .prepare<[number], string>(
-        `SELECT cast_run.view FROM cast_run JOIN session USING (session_id)
-         WHERE session.request ->> '$.maxMbit' IS NULL
-         ORDER BY session_id DESC, cast_run.view ->> '$.pass' DESC LIMIT ?`,
-      )
-      .pluck()
-      .all(limit)
-      .map((view) => JSON.parse(view) as CastView)
-      .reverse();
-  }
-
-  /** One row for each host that ever had a task. */
-  lastTasks(): LastTask[] {
-    return this.#database
-      .prepare<[], Nullable<LastTask, 'helloMs' | 'onFailure'>>(
-        `SELECT task.host_id AS hostId, task.session_id AS sessionId, task.state, task.ended_ms AS endedMs,
-           agent_token.created_ms AS helloMs, session.request ->> '$.onDone' AS onDone,
-           session.request ->> '$.onFailure' AS onFailure
-         FROM (SELECT max(task_id) AS task_id FROM task WHERE state IN ${ENDED} GROUP BY host_id) AS last
-         JOIN task USING (task_id) JOIN session USING (session_id) LEFT JOIN agent_token ON agent_token.host_id = task.host_id`,
-      )
-      .all()
-      .map(({ helloMs, onFailure, ...rest }) => ({
-        ...rest,
-        ...(helloMs === null ? {} : { helloMs }),
-        ...(onFailure === null ? {} : { onFailure }),
-      }));
-  }
 }
 
 function toSession(cells: Cells): SessionRow {
@@ -446,31 +336,4 @@ function resultOf(cell: Cells[string] | undefined): Pick<TaskRow, 'deployResult'
   const result = JSON.parse(cell) as DeployResult | AuditResult | CaptureResult;
   if ('manifestId' in result) return { captureResult: result };
   return 'differingChunks' in result ? { auditResult: result } : { deployResult: result };
-}
-
-function toGivenDisk(cells: Cells): GivenDisk {
-  const isDeploy = cells.kind === 'deploy';
-  return {
-    sessionId: cells.session_id,
-    disk: JSON.parse(cells.disk as string),
-    image: cells.image,
-    ...present('version', cells.version),
-    manifestId: cells.manifest_id,
-    endedMs: cells.ended_ms,
-    isWhole: cells.state === 'succeeded',
-    have: cells.have,
-    ...(isDeploy ? presentJson('result', cells.result) : {}),
-  } as GivenDisk;
-}
-
-function present(name: string, cell: unknown): object {
-  return cell === null ? {} : { [name]: cell };
-}
-
-function presentJson(name: string, cell: unknown): object {
-  return cell === null ? {} : { [name]: JSON.parse(cell as string) };
-}
-
-function toJson(value: object | undefined): string | null {
-  return value === undefined ? null : JSON.stringify(value);
 }

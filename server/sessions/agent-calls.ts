@@ -8,7 +8,8 @@ import type { TaskState } from '#protocol/states.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Logger } from '#system/log.ts';
 import type { Config } from '../config.ts';
-import type { LastTask, SessionTable } from '../db/session-table.ts';
+import type { SessionTable } from '../db/session-table.ts';
+import type { LastTask, TaskHistory } from '../db/task-history.ts';
 import type { Catalog } from '../images/catalog.ts';
 import type { ChunkStore } from '../images/chunk-store.ts';
 import type { EventLog } from '../inventory/events.ts';
@@ -26,6 +27,7 @@ export interface AgentCallsOptions {
   readonly config: Config;
   readonly runner: SessionRunner;
   readonly table: SessionTable;
+  readonly history: Pick<TaskHistory, 'lastTasks'>;
   readonly events: EventLog;
   readonly finishers: Pick<Finishers, 'read'>;
   readonly catalog: Pick<Catalog, 'readManifest' | 'loadManifest' | 'addVersion' | 'noteWarnings'>;
@@ -56,7 +58,7 @@ export class AgentCalls {
     this.#captures = new Captures(options);
     this.#waiters = new OrderWaiters(options.clock);
     this.checks = new CheckOrders((hostId) => this.#waiters.wakeUp(hostId));
-    this.#lastTasks = new Map(options.table.lastTasks().map((last) => [last.hostId, last]));
+    this.#lastTasks = new Map(options.history.lastTasks().map((last) => [last.hostId, last]));
   }
 
   /** Answers everybody who waits and gives up all uploads. */

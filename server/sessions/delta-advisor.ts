@@ -4,7 +4,8 @@ import { type Disk, type DiskIdentity, identityOf, isSameDisk } from '#protocol/
 import { KnownError } from '#protocol/errors.ts';
 import type { Manifest } from '#protocol/manifest.ts';
 import type { Config } from '../config.ts';
-import type { GivenDisk, SessionTable } from '../db/session-table.ts';
+import type { CastTable } from '../db/cast-table.ts';
+import type { GivenDisk, TaskHistory } from '../db/task-history.ts';
 import type { Catalog } from '../images/catalog.ts';
 import type { Hosts } from '../inventory/hosts.ts';
 import { chooseDelta, type DeltaChoice, type DeltaHost, isRehashWorth } from './delta-choice.ts';
@@ -16,7 +17,8 @@ import { bytesPerSecondOf, measurePasses, USUAL_LINK_MBIT } from './pass-cost.ts
 
 export interface DeltaAdvisorOptions {
   readonly config: Config;
-  readonly table: Pick<SessionTable, 'givenDisks' | 'latestCasts'>;
+  readonly casts: Pick<CastTable, 'latest'>;
+  readonly history: Pick<TaskHistory, 'givenDisks'>;
   readonly hosts: Pick<Hosts, 'byId'>;
   readonly catalog: Pick<Catalog, 'list' | 'loadManifest'>;
 }
@@ -50,7 +52,7 @@ export class DeltaAdvisor {
     const { mbit } = paceOf(request, taking, this.#options.config.cast.maxMbit);
     const { policy, mode, verify } = { policy: request.delta ?? 'auto', ...request };
     const { usedBytes: plainBytes, storedBytes } = plan;
-    const seen = measurePasses(this.#options.table.latestCasts(EARLIER_CASTS)).castBytesPerSecond;
+    const seen = measurePasses(this.#options.casts.latest(EARLIER_CASTS)).castBytesPerSecond;
     // Links may promise more than the network between them and the server gives.
     const wireBytesPerSecond = Math.min(bytesPerSecondOf(mbit), seen ?? Number.POSITIVE_INFINITY);
     const choice = chooseDelta({ policy, mode, verify, plainBytes, storedBytes, wireBytesPerSecond, hosts: known });
@@ -65,8 +67,8 @@ export class DeltaAdvisor {
     if (version === undefined || version.chunks === 0) return undefined;
     const inventory = this.#options.hosts.byId(row.hostId)?.inventory;
     const disk = inventory?.disks.find((one) => isSameDisk(identityOf(one), row.disk));
-    const rows = this.#options.table.givenDisks(row.hostId, MOST_TASKS);
-    const seen = measurePasses([...this.#options.table.latestCasts(EARLIER_CASTS), ...live.casts]).castBytesPerSecond;
+    const rows = this.#options.history.givenDisks(row.hostId, MOST_TASKS);
+    const seen = measurePasses([...this.#options.casts.latest(EARLIER_CASTS), ...live.casts]).castBytesPerSecond;
     return isRehashWorth({
       policy: live.row.request.delta ?? 'auto',
       verify: live.row.request.verify,
@@ -85,7 +87,7 @@ export class DeltaAdvisor {
     manifests: Map<string, Promise<Manifest | undefined>>,
   ): Promise<DeltaHost> {
     const disk = host.inventory!.disks.find((one: Disk) => isSameDisk(identityOf(one), identity))!;
-    const rows = this.#options.table.givenDisks(host.hostId, MOST_TASKS);
+    const rows = this.#options.history.givenDisks(host.hostId, MOST_TASKS);
     const given = lastGiven(identity, rows);
     const manifest = given === undefined ? undefined : await this.#manifestOf(given.manifestId, manifests);
     const knowledge = knowledgeOf(identity, rows, manifest?.chunkCount);

@@ -1,7 +1,7 @@
 /** What the server knows of the content of a host's disk from the tasks that it had. Pure. */
 import { type DiskIdentity, isSameDisk } from '#protocol/disk.ts';
 import { idAt, type Manifest, placeOf } from '#protocol/manifest.ts';
-import type { GivenDisk } from '../db/session-table.ts';
+import type { GivenDisk } from '../db/task-history.ts';
 
 /** A disk that has been used since it was given its image is taken to have changed so much. */
 export const USUAL_DRIFT = 0.05;

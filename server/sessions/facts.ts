@@ -4,7 +4,7 @@ import { describeDisk } from '#protocol/disk.ts';
 import { isTaskEnded, type TaskState } from '#protocol/states.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Config } from '../config.ts';
-import type { SessionTable } from '../db/session-table.ts';
+import type { CastTable } from '../db/cast-table.ts';
 import type { Hosts } from '../inventory/hosts.ts';
 import type { SessionFacts } from './decide-session.ts';
 import type { TaskFacts } from './decide-task.ts';
@@ -25,7 +25,7 @@ import type { Waking } from './waking.ts';
 export interface FactsOptions {
   readonly config: Config;
   readonly hosts: Pick<Hosts, 'lastSeenMs' | 'byId'>;
-  readonly table: Pick<SessionTable, 'latestCasts'>;
+  readonly casts: Pick<CastTable, 'latest'>;
   readonly clock: Clock;
   /** Stored bytes of an average chunk of the image, to weigh a pass. */
   bytesPerChunk(live: LiveSession): number;
@@ -179,7 +179,7 @@ export class Facts {
     // The slowest receiver paces a cast.
     const castMbit = Math.min(...caps, ...(known.length === 0 ? [USUAL_LINK_MBIT] : known));
     const isCapped = caps.length > 0;
-    const earlier = isCapped ? [] : this.#options.table.latestCasts(EARLIER_CASTS);
+    const earlier = isCapped ? [] : this.#options.casts.latest(EARLIER_CASTS);
     const seen = measurePasses([...earlier, ...live.casts]);
     const line = bytesPerSecondOf(lineMbit);
     // Parked hosts take what their disks take, by either road.

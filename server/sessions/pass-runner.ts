@@ -8,7 +8,7 @@ import { NONCE_BYTES } from '#protocol/frame.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Logger } from '#system/log.ts';
 import type { Config } from '../config.ts';
-import type { SessionTable } from '../db/session-table.ts';
+import type { CastTable } from '../db/cast-table.ts';
 import type { Catalog } from '../images/catalog.ts';
 import { actingAs } from '../inventory/actor.ts';
 import type { EventLog } from '../inventory/events.ts';
@@ -29,7 +29,7 @@ export interface PassRunnerOptions {
   readonly runCast: typeof runCast;
   readonly catalog: Pick<Catalog, 'loadManifest'>;
   readonly store: PackReader;
-  readonly table: SessionTable;
+  readonly casts: CastTable;
   readonly events: EventLog;
   readonly clock: Clock;
   readonly log: Logger;
@@ -124,7 +124,7 @@ export class PassRunner {
   }
 
   async #run(live: LiveSession, pass: LivePass): Promise<void> {
-    const { table, clock, config } = this.#options;
+    const { casts, clock, config } = this.#options;
     const { sessionId, manifestId } = live.row;
     const manifest = await this.#options.catalog.loadManifest(manifestId!);
     const chosen = choosePassHosts(live.tasksIn('ready')).filter(
@@ -148,7 +148,7 @@ export class PassRunner {
       pass.view = view;
       for (const task of tasks) pass.lackedBefore.set(task.row.taskId, task.holes?.count ?? 0);
       pass.phase = 'running';
-      this.#options.beginReceiving(live, tasks, () => table.insertCast(sessionId, view));
+      this.#options.beginReceiving(live, tasks, () => casts.insert(sessionId, view));
       live.row = { ...live.row, passes: pass.pass };
       this.#say(live, 'started', `Pass ${pass.pass} begins: ${plan.frames} chunks to ${tasks.length} hosts`);
       this.#close(live, pass, await this.#cast(live, pass, plan, nonce, ports, tasks.length));
@@ -250,7 +250,7 @@ export class PassRunner {
     const outcome = end.outcome === 'aborted' && pass.abort.signal.reason === UNHEARD ? UNHEARD : end.text;
     const view = { ...withProgress(pass.view!, end), endedAtMs: this.#options.clock.nowMs(), outcome };
     pass.view = view;
-    this.#options.table.updateCast(view);
+    this.#options.casts.update(view);
     live.casts = [...live.casts, view];
     const dropped = end.dropped.length === 0 ? '' : `; dropped: ${end.dropped.join(', ')}`;
     const joined = `${end.joined.length} of ${view.receivers} hosts joined`;
@@ -277,7 +277,7 @@ export class PassRunner {
     this.#say(live, 'failed', `Pass ${pass.pass} could not run: ${reason}`);
     if (pass.view !== undefined) {
       pass.view = { ...pass.view, endedAtMs: this.#options.clock.nowMs(), outcome: reason };
-      this.#options.table.updateCast(pass.view);
+      this.#options.casts.update(pass.view);
       live.casts = [...live.casts, pass.view];
     }
     this.#end(live, pass, true);

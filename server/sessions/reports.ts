@@ -2,6 +2,7 @@
 import { knownError } from '#protocol/errors.ts';
 import type { Receipt, SessionReport } from '#protocol/receipt.ts';
 import { isTaskEnded } from '#protocol/states.ts';
+import type { CastTable } from '../db/cast-table.ts';
 import type { SessionRow, SessionTable } from '../db/session-table.ts';
 import type { EventLog } from '../inventory/events.ts';
 import type { Hosts } from '../inventory/hosts.ts';
@@ -9,6 +10,7 @@ import { lastReceipts, makeReceipts } from './receipts.ts';
 
 export interface ReportsOptions {
   readonly table: SessionTable;
+  readonly casts: Pick<CastTable, 'ofSession'>;
   readonly events: Pick<EventLog, 'list'>;
   readonly hosts: Pick<Hosts, 'get'>;
 }
@@ -22,7 +24,7 @@ export class Reports {
 
   /** Of a session that runs or has ended. Throws SESSION_UNKNOWN. */
   session(sessionId: number): SessionReport {
-    const { table } = this.#options;
+    const { table, casts } = this.#options;
     const row = table.session(sessionId);
     if (row === undefined) throw knownError('SESSION_UNKNOWN', { session: sessionId });
     const events = this.#eventsOf(sessionId);
@@ -38,7 +40,7 @@ export class Reports {
       failed: countIn('failed'),
       cancelled: countIn('cancelled'),
       running: receipts.filter(({ state }) => !isTaskEnded(state)).length,
-      casts: table.castsOf(sessionId),
+      casts: casts.ofSession(sessionId),
       receipts,
     };
   }

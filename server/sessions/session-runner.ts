@@ -17,6 +17,7 @@ import {
 import type { Clock } from '#system/clock.ts';
 import type { Logger } from '#system/log.ts';
 import type { Config } from '../config.ts';
+import type { CastTable } from '../db/cast-table.ts';
 import type { SessionTable, TaskChange, TaskRow } from '../db/session-table.ts';
 import type { EventLog } from '../inventory/events.ts';
 import type { Hosts } from '../inventory/hosts.ts';
@@ -34,6 +35,7 @@ import { Waking } from './waking.ts';
 export interface SessionRunnerOptions {
   readonly config: Config;
   readonly table: SessionTable;
+  readonly casts: CastTable;
   readonly hosts: Pick<Hosts, 'byId' | 'lastSeenMs'>;
   readonly events: EventLog;
   readonly waker: { wake(host: HostView): Promise<void> };
@@ -78,9 +80,9 @@ export class SessionRunner {
 
   /** Takes a running session from the database into memory. */
   load(sessionId: number): LiveSession {
-    const { table, clock } = this.#options;
+    const { table, casts, clock } = this.#options;
     const row = table.session(sessionId)!;
-    const live = new LiveSession(row, table.tasksOf(sessionId), table.castsOf(sessionId), clock.nowMs(), SETTLE_MS);
+    const live = new LiveSession(row, table.tasksOf(sessionId), casts.ofSession(sessionId), clock.nowMs(), SETTLE_MS);
     this.sessions.set(sessionId, live);
     for (const task of live.tasks.values()) {
       if (!isTaskEnded(task.row.state)) this.tasksByHost.set(task.row.hostId, { live, task });

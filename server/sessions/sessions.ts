@@ -13,8 +13,10 @@ import { isTaskEnded } from '#protocol/states.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Logger } from '#system/log.ts';
 import type { Config } from '../config.ts';
+import { CastTable } from '../db/cast-table.ts';
 import type { Database } from '../db/database.ts';
 import { type NewSession, SessionTable } from '../db/session-table.ts';
+import { TaskHistory } from '../db/task-history.ts';
 import type { Catalog } from '../images/catalog.ts';
 import type { ChunkStore } from '../images/chunk-store.ts';
 import type { EventLog } from '../inventory/events.ts';
@@ -62,6 +64,7 @@ export class Sessions {
   readonly changes: SessionChanges;
   #options: SessionsOptions;
   #table: SessionTable;
+  #casts: CastTable;
   #runner: SessionRunner;
   #passes: PassRunner;
   #planner: Planner;
@@ -73,17 +76,19 @@ export class Sessions {
     this.#options = options;
     const { database, config, events, clock, log, catalog, store } = options;
     this.#table = new SessionTable(database);
+    this.#casts = new CastTable(database);
+    const tables = { table: this.#table, casts: this.#casts, history: new TaskHistory(database) };
     // Before anybody can look: what an earlier daemon was sending died with it.
-    this.#table.endInterruptedCasts(clock.nowMs());
+    this.#casts.endInterrupted(clock.nowMs());
     const onChange = (sessionId: number) => {
       for (const listener of this.#listeners) listener(sessionId);
     };
-    const delta = new DeltaAdvisor({ ...options, table: this.#table });
+    const delta = new DeltaAdvisor({ ...options, ...tables });
     const runningSessionOf = (hostId: number) => this.runningSessionOf(hostId);
     this.#planner = new Planner({ ...options, delta, runningSessionOf });
     this.#runner = new SessionRunner({
       ...options,
-      table: this.#table,
+      ...tables,
       bytesPerChunk: (live) => this.#planner.averageChunk(live.row.manifestId!),
       hasLeft: (hostId) => this.agents.hasLeft(hostId),
       mayHash: (live, task) => delta.mayHash(live, task),
@@ -97,7 +102,7 @@ export class Sessions {
     this.#passes = new PassRunner({
       interface: options.network.interface,
       runCast: options.runCast ?? runCast,
-      table: this.#table,
+      casts: this.#casts,
       ...{ config, catalog, store, events, clock, log },
       beginReceiving: (live, tasks, alsoCommit) =>
         this.#runner.moveTasks(
@@ -116,8 +121,8 @@ export class Sessions {
       onProgress: (live) => onChange(live.row.sessionId),
     });
     this.#runner.passes = this.#passes;
-    this.agents = new AgentCalls({ ...options, runner: this.#runner, table: this.#table });
-    this.reports = new Reports({ ...options, table: this.#table });
+    this.agents = new AgentCalls({ ...options, runner: this.#runner, ...tables });
+    this.reports = new Reports({ ...options, ...tables });
     this.changes = new SessionChanges({
       ...options,
       ...{ runner: this.#runner, table: this.#table, planner: this.#planner, agents: this.agents },
@@ -191,7 +196,7 @@ export class Sessions {
     if (live !== undefined) return viewLive(live, (task) => this.#runner.facts.isLost(task));
     const row = this.#table.session(sessionId);
     if (row === undefined) throw knownError('SESSION_UNKNOWN', { session: sessionId });
-    return viewStored(row, this.#table.tasksOf(sessionId), this.#table.castsOf(sessionId));
+    return viewStored(row, this.#table.tasksOf(sessionId), this.#casts.ofSession(sessionId));
   }
 
   /** Begins with whoever is ready. May be repeated while it gathers. Throws SESSION_UNKNOWN, SESSION_ENDED, SESSION_NOT_GATHERING. */

@@ -1,0 +1,95 @@
+/** SQL of what ended tasks say of hosts: what lies on their disks, and how each ended last. Only reads. */
+import type { DeployRequest } from '#protocol/admin-api.ts';
+import type { DeployResult } from '#protocol/agent-api.ts';
+import type { DiskIdentity } from '#protocol/disk.ts';
+import type { TaskState } from '#protocol/states.ts';
+import { type Cells, present, presentJson } from './cells.ts';
+import type { Database } from './database.ts';
+
+/** What an ended task left on a disk. */
+export interface GivenDisk {
+  readonly sessionId: number;
+  readonly disk: DiskIdentity;
+  readonly image: string;
+  readonly version?: number;
+  readonly manifestId: string;
+  readonly endedMs: number;
+  /** The whole image is on it: deployed and finished, or captured from it. */
+  readonly isWhole: boolean;
+  /** Chunks of the image that were on it. */
+  readonly have: number;
+  readonly result?: DeployResult;
+}
+
+/** The last ended task of a host, and when its agent last said hello. */
+export interface LastTask {
+  readonly hostId: number;
+  readonly sessionId: number;
+  readonly state: TaskState;
+  readonly endedMs: number;
+  readonly helloMs?: number;
+  readonly onDone: DeployRequest['onDone'];
+  readonly onFailure?: NonNullable<DeployRequest['onFailure']>;
+}
+
+/** A row of T as SQLite gives it: what may be absent is null. */
+type Nullable<T, Key extends keyof T> = Omit<T, Key> & { [K in Key]-?: NonNullable<T[K]> | null };
+
+const ENDED = `('succeeded', 'failed', 'cancelled')`;
+
+export class TaskHistory {
+  #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** The newest ended tasks of a host that may have left something on a disk that is known, newest first. */
+  givenDisks(hostId: number, limit: number): GivenDisk[] {
+    return this.#database
+      .prepare<[number, number], Cells>(
+        `SELECT task.session_id, task.disk, task.state, task.ended_ms, task.have, task.result,
+           session.kind, session.image, session.version, session.manifest_id
+         FROM task JOIN session USING (session_id)
+         WHERE task.host_id = ? AND task.ended_ms IS NOT NULL AND session.manifest_id IS NOT NULL
+           AND session.request ->> '$.audit' IS NULL -- it leaves nothing on a disk
+           AND (task.state = 'succeeded' OR (task.have > 0 AND session.kind = 'deploy'))
+         ORDER BY task.task_id DESC LIMIT ?`,
+      )
+      .all(hostId, limit)
+      .map(toGivenDisk);
+  }
+
+  /** One row for each host that ever had a task. */
+  lastTasks(): LastTask[] {
+    return this.#database
+      .prepare<[], Nullable<LastTask, 'helloMs' | 'onFailure'>>(
+        `SELECT task.host_id AS hostId, task.session_id AS sessionId, task.state, task.ended_ms AS endedMs,
+           agent_token.created_ms AS helloMs, session.request ->> '$.onDone' AS onDone,
+           session.request ->> '$.onFailure' AS onFailure
+         FROM (SELECT max(task_id) AS task_id FROM task WHERE state IN ${ENDED} GROUP BY host_id) AS last
+         JOIN task USING (task_id) JOIN session USING (session_id) LEFT JOIN agent_token ON agent_token.host_id = task.host_id`,
+      )
+      .all()
+      .map(({ helloMs, onFailure, ...rest }) => ({
+        ...rest,
+        ...(helloMs === null ? {} : { helloMs }),
+        ...(onFailure === null ? {} : { onFailure }),
+      }));
+  }
+}
+
+function toGivenDisk(cells: Cells): GivenDisk {
+  const isDeploy = cells.kind === 'deploy';
+  return {
+    sessionId: cells.session_id,
+    disk: JSON.parse(cells.disk as string),
+    image: cells.image,
+    ...present('version', cells.version),
+    manifestId: cells.manifest_id,
+    endedMs: cells.ended_ms,
+    isWhole: cells.state === 'succeeded',
+    have: cells.have,
+    ...(isDeploy ? presentJson('result', cells.result) : {}),
+  } as GivenDisk;
+}
