@@ -247,7 +247,7 @@ export const startPolicySchema = Type.Object({
 });
 export type StartPolicy = Static<typeof startPolicySchema>;
 
-/** Each stripe of 128 packets survives the loss of 8, and 8 stripes are interleaved: 6 % more to send (facts/udpcast.md). */
+/** Each stripe of 128 packets survives the loss of 8, and 8 stripes are interleaved: 6 % more to send. */
 export const DEFAULT_FEC = '8x8/128';
 /** What udp-sender takes: up to 128 each. */
 export const FEC_PATTERN =

@@ -1,4 +1,4 @@
-/** Who may import whom: DESIGN.md, section 4, and the table of server's folders in docs/architecture.md. */
+/** Who may import whom: docs/architecture.md, "Where things are". */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';

@@ -17,7 +17,7 @@ export interface ReceiverProgress {
 }
 
 export interface ReceiverEnd {
-  /** Undefined when a signal ended it. It says nothing about success: facts/udpcast.md, "Exit codes lie". */
+  /** Undefined when a signal ended it. It says nothing about success: 0 comes after half a cast too. */
   readonly exitCode: number | undefined;
   /** The last things that it said, besides progress. */
   readonly lastLines: readonly string[];
@@ -36,7 +36,7 @@ export interface UdpReceiver {
 
 /**
  * The argument list. `setpriv` makes it leave when the agent dies. The receive buffer is capped by net.core.rmem_max; the default
- * one costs 5–20 % retransmits (facts/udpcast.md).
+ * one costs 5–20 % retransmits.
  */
 export function udpReceiverArgv(interfaceName: string, cast: CastOrder): string[] {
   return [

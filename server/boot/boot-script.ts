@@ -38,7 +38,7 @@ export const FILES_PATH = '/boot/v1/files';
 /** A script that cannot go on waits so long, then the machine starts again. In seconds. */
 const RETRY_S = 30;
 
-/** Seen in QEMU (facts/virtual-lab.md): `exit` opens OVMF's setup, and a BIOS wants the drive by its number. */
+/** Seen in QEMU: `exit` opens OVMF's setup, and a BIOS wants the drive by its number. */
 const ipxeLocalBoot: Readonly<Record<'bios' | 'uefi' | 'arm64', string>> = {
   bios: 'sanboot --no-describe --drive 0x80',
   uefi: 'sanboot --no-describe --drive 0 --filename \\EFI\\BOOT\\BOOTX64.EFI',

@@ -1,7 +1,7 @@
 /**
  * Port bases and data groups of casts. udpcast takes an even port base P: receivers listen on P, the sender on P + 1.
  * A base rests as long as possible before it comes again: a sender or receiver that did not die in time still holds it
- * ("Address already in use", facts/udpcast.md).
+ * ("Address already in use").
  */
 import { knownError } from '#protocol/errors.ts';
 

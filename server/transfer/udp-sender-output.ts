@@ -1,6 +1,6 @@
 /**
  * What udp-sender says, as seen in real runs of 20120424 (test/server/transfer/golden). Nothing of it decides whether a host
- * has succeeded: exit codes and "Transfer complete." lie in both directions (facts/udpcast.md).
+ * has succeeded: exit codes and "Transfer complete." lie in both directions.
  */
 
 export type SenderLine =

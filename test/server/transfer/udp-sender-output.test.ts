@@ -42,7 +42,7 @@ test('a cast to which nobody came says nothing that we use', () => {
 });
 
 test('retransmits and large counts are read', () => {
-  // Lines of facts/udpcast.md; from 1e9 bytes on the number carries a K.
+  // Lines of udpcast 20120424; from 1e9 bytes on the number carries a K.
   assert.deepEqual(readSenderLine('bytes= 12 067 328  re-xmits=0000208 (  6.4%) slice=0112 -   5'), {
     kind: 'progress',
     bytes: 12_067_328,

@@ -1,6 +1,6 @@
-/** The README and the page of the lab name only commands that there are. */
+/** The pages name only commands that there are. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Command } from 'commander';
@@ -11,19 +11,26 @@ import { Terminal } from '#cli/terminal.ts';
 const ROOT = join(import.meta.dirname, '..');
 const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
 const program = buildProgram(makeCli(new Terminal(process, {})));
+/** What stands for any command. */
+const placeholder = /^(\$|…|\.\.\.|COMMAND$)/;
 /** Programs of the system that the pages use. */
 const foreign = ['cat', 'eval', 'ip'];
 
-for (const page of ['README.md', 'docs/lab.md']) {
+for (const page of globSync(['README.md', 'docs/**/*.md', 'bench/*.md'], { cwd: ROOT })) {
   test(`every command line of ${page} is one that there is`, () => {
     const lines = commandLines(readFileSync(join(ROOT, page), 'utf8'));
-    assert.ok(lines.length >= 4, 'the page has commands');
     assert.deepEqual(
       lines.map((line) => problemOf(line)).filter((problem) => problem !== undefined),
       [],
     );
   });
 }
+
+test('the command lines of the README and of the page of the lab are found', () => {
+  for (const page of ['README.md', 'docs/lab.md']) {
+    assert.ok(commandLines(readFileSync(join(ROOT, page), 'utf8')).length >= 4, page);
+  }
+});
 
 test('a command that there is not is found', () => {
   assert.match(problemOf('npm run nothing')!, /no script/);
@@ -34,7 +41,9 @@ test('a command that there is not is found', () => {
 
 /** The lines of `sh` blocks and the commands in running text. */
 function commandLines(text: string): string[] {
-  const blocks = [...text.matchAll(/```sh\n(.*?)```/gs)].flatMap(([, block]) => block!.split('\n'));
+  const blocks = [...text.matchAll(/```sh\n(.*?)```/gs)].flatMap(([, block]) =>
+    block!.replace(/\\\n/g, ' ').split('\n'),
+  );
   const quoted = [...text.replace(/```.*?```/gs, '').matchAll(/`((?:npm|bin\/\S+|fleetcast) [^`]+)`/g)].map(
     ([, line]) => line!,
   );
@@ -62,8 +71,10 @@ function problemOfNpm(line: string, [action, script]: string[]): string | undefi
 
 function problemOfCli(line: string, args: readonly string[]): string | undefined {
   let command: Command = program;
-  for (const word of args) {
+  for (const [i, word] of args.entries()) {
     if (word === 'help') return undefined;
+    // `schedule add … -- deploy …`
+    if (word === '--') return problemOfCli(line, args.slice(i + 1));
     if (word.startsWith('-')) {
       const isKnown = [command, program].some(({ options }) =>
         options.some(({ long, short }) => long === word || short === word),
@@ -73,7 +84,8 @@ function problemOfCli(line: string, args: readonly string[]): string | undefined
     }
     if (command.commands.length === 0) continue; // an argument
     const next = command.commands.find((known) => known.name() === word || known.aliases().includes(word));
-    if (next === undefined && !word.startsWith('$')) return `${line}: no command ${word}`;
+    if (placeholder.test(word)) return undefined;
+    if (next === undefined) return `${line}: no command ${word}`;
     command = next ?? command;
   }
   return undefined;
