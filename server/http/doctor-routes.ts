@@ -17,7 +17,9 @@ export function addDoctorRoutes(app: App, { doctor }: { doctor: Pick<Doctor, 'be
     async ({ body, log }, reply) => {
       const stop = new AbortController();
       const stream = new PassThrough();
-      const tell = (line: DoctorLine) => void stream.write(`${JSON.stringify(line)}\n`);
+      const tell = (line: DoctorLine) => {
+        if (!stream.destroyed) stream.write(`${JSON.stringify(line)}\n`);
+      };
       const ended = doctor.begin(body, stop.signal, tell);
       stream.once('close', () => stop.abort());
       ended.then(
