@@ -42,6 +42,7 @@ export interface DeployOptions {
   grow?: GrowRule;
   finishers?: string[];
   hostname?: string;
+  keepNetbootFirst?: boolean;
   onDone: DeployRequest['onDone'];
   onFailure: NonNullable<DeployRequest['onFailure']>;
   wakeWave?: number;
@@ -111,6 +112,7 @@ export function deployCommand(cli: Cli): Command {
       '--hostname <template>',
       'what each machine calls itself: lab-{{n:2}}, {{serial}} (default: the name of its host)',
     )
+    .option('--keep-netboot-first', 'the finisher boot leaves network boot first in the boot order of UEFI firmware')
     .addOption(onDoneOption())
     .addOption(onFailureOption())
     .addOption(new Option('--wake-wave <count>', 'wake at most so many hosts at once').argParser(parseWave))
@@ -179,6 +181,7 @@ export function requestOf(image: string, options: DeployOptions, command: string
     ...(options.grow === undefined ? {} : { grow: options.grow }),
     ...(options.finishers === undefined ? {} : { finishers: options.finishers }),
     ...(options.hostname === undefined ? {} : { hostname: options.hostname }),
+    ...(options.keepNetbootFirst === true ? { keepNetbootFirst: true } : {}),
     onDone: options.onDone,
     onFailure: options.onFailure,
     ...(options.wakeWave === undefined ? {} : { wakeWave: options.wakeWave }),

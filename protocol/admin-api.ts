@@ -304,6 +304,8 @@ export const deployRequestSchema = Type.Object({
   finishers: Type.Optional(Type.Array(Type.String(), { maxItems: 50 })),
   /** What each machine is to call itself, with {{placeholders}}; absent: the name of its host. */
   hostname: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
+  /** Of the finisher `boot`: network boot entries of UEFI firmware stay before that of the disk. */
+  keepNetbootFirst: Type.Optional(Type.Boolean()),
   /** What a host does when its task has succeeded. */
   onDone: Type.Union([Type.Literal('reboot'), Type.Literal('poweroff'), Type.Literal('stay')]),
   onFailure: Type.Optional(onFailureSchema),

@@ -49,6 +49,12 @@ export const builtInFinishers = {
     onError: 'warn',
     limitS: 60,
   },
+  boot: {
+    scope:
+      'places that boot loaders know of (GRUB, EXTLINUX), the EFI fallback path, boot entries; looks for the files of Windows',
+    onError: 'warn',
+    limitS: 120,
+  },
   'computer-name': {
     scope: 'Windows: its name in the registry (SYSTEM: ComputerName, Tcpip)',
     onError: 'fail',
@@ -78,6 +84,8 @@ export const finishingSchema = Type.Object({
   n: Type.Integer({ minimum: 1 }),
   /** What the machine is to call itself; absent: the name of the host. */
   hostname: Type.Optional(Type.String()),
+  /** Of the finisher `boot`: network boot entries of UEFI firmware stay before that of the disk. */
+  keepNetbootFirst: Type.Optional(Type.Boolean()),
 });
 export type Finishing = Static<typeof finishingSchema>;
 

@@ -18,6 +18,8 @@ export interface FinisherContext {
   /** `hostname` is what the machine is to call itself. */
   readonly values: TemplateValues;
   readonly firmware: 'bios' | 'uefi' | 'light';
+  /** Network boot entries of the firmware stay before that of the disk. */
+  readonly keepNetbootFirst: boolean;
   /** Fires at its time limit and when the task is stopped. */
   readonly signal: AbortSignal;
   /** One line for the admin. */

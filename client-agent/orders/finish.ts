@@ -38,12 +38,13 @@ export async function runFinishers(finishing: Finishing | undefined, o: FinishOp
     const machine = await o.readInventory();
     const values = valuesOf(finishing, machine);
     const { firmware } = machine;
+    const keepNetbootFirst = finishing.keepNetbootFirst === true;
     return await withTargetSystem(disk, manifest.volumes, async (system, whyNoSystem) => {
       const results: FinisherResult[] = [];
       for (const step of finishing.steps) {
         signal.throwIfAborted();
         const work = workOf(step, own.get(step));
-        results.push(await runOne(step, work, { ...o, system, whyNoSystem, values, firmware }));
+        results.push(await runOne(step, work, { ...o, system, whyNoSystem, values, firmware, keepNetbootFirst }));
       }
       return results;
     });

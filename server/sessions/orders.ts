@@ -62,8 +62,15 @@ export function orderOfTask(
   );
 }
 
-function finishingOf({ hostname }: DeployRequest, { finishers = [], host, number }: TaskRow): Finishing {
-  return { steps: [...finishers], host, n: number, ...(hostname === undefined ? {} : { hostname }) };
+function finishingOf(
+  { hostname, keepNetbootFirst }: DeployRequest,
+  { finishers = [], host, number }: TaskRow,
+): Finishing {
+  return {
+    ...{ steps: [...finishers], host, n: number },
+    ...(hostname === undefined ? {} : { hostname }),
+    ...(keepNetbootFirst === true ? { keepNetbootFirst } : {}),
+  };
 }
 
 export function waitOrder(): Order {
