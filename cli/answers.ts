@@ -16,6 +16,7 @@ import {
   statusSchema,
   verifyLineSchema,
   wakeAnswerSchema,
+  wipePlanSchema,
 } from '#protocol/admin-api.ts';
 import { doctorLineSchema } from '#protocol/doctor.ts';
 import { finisherDefaultSchema, finisherViewSchema } from '#protocol/finisher.ts';
@@ -39,6 +40,7 @@ export const answerSchemas = {
   finisherDefault: finisherDefaultSchema,
   prune: pruneAnswerSchema,
   plan: deployPlanSchema,
+  wipePlan: wipePlanSchema,
   session: sessionViewSchema,
   sessions: Type.Array(sessionViewSchema),
   report: sessionReportSchema,

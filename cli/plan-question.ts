@@ -30,6 +30,6 @@ export async function acceptPlan(invocation: Invocation, question: PlanQuestion)
 }
 
 /** Somebody is left to deploy to, and nobody is refused whom the admin did not agree to leave out. */
-export function isAcceptable(plan: DeployPlan, skipRefused: boolean): boolean {
+export function isAcceptable(plan: Pick<DeployPlan, 'hosts'>, skipRefused: boolean): boolean {
   return takingPart(plan).length > 0 && (skipRefused || refusedOf(plan).length === 0);
 }

@@ -12,18 +12,17 @@ import { printable } from './terminal.ts';
 const MOST_NAMES = 8;
 
 /** The hosts whose disk will be overwritten. */
-export function takingPart(plan: DeployPlan): PlanHost[] {
+export function takingPart(plan: { readonly hosts: readonly PlanHost[] }): PlanHost[] {
   return plan.hosts.filter((host) => host.refused === undefined);
 }
 
-export function refusedOf(plan: DeployPlan): PlanHost[] {
+export function refusedOf(plan: { readonly hosts: readonly PlanHost[] }): PlanHost[] {
   return plan.hosts.filter((host) => host.refused !== undefined);
 }
 
 /** Table per host, refusals with what helps, totals, expected time and what it assumes. */
 export function renderPlan(plan: DeployPlan, paintHead?: (text: string) => string): string {
   const going = takingPart(plan);
-  const refused = refusedOf(plan);
   const blocks = [
     `Plan: ${plan.image}@${plan.version} (disk of ${formatBytes(plan.diskBytes)}, ${formatBytes(plan.usedBytes)} used) to ${countOf(plan.hosts.length, 'host')}`,
   ];
@@ -31,13 +30,9 @@ export function renderPlan(plan: DeployPlan, paintHead?: (text: string) => strin
     const head = ['HOST', 'NOW', 'DISK', 'SERIAL', 'SIZE', 'FIT', 'WILL BE LOST'];
     blocks.push(renderTable(head, going.map(rowOf), { right: [4], ...(paintHead ? { paintHead } : {}) }));
   }
-  const others = going.filter((host) => host.otherDisks !== undefined);
-  if (others.length > 0) blocks.push(['Other disks, left alone:', ...others.flatMap(otherLines)].join('\n'));
-  if (refused.length > 0) {
-    blocks.push([`Refused, ${countOf(refused.length, 'host')}:`, ...refused.flatMap(refusalLines)].join('\n'));
+  for (const block of [otherDisksBlock(going), refusalBlock(plan), renderDelta(going)]) {
+    if (block !== undefined) blocks.push(block);
   }
-  const delta = renderDelta(going);
-  if (delta !== undefined) blocks.push(delta);
   blocks.push(totalsOf(plan, going));
   return blocks.join('\n\n');
 }
@@ -56,6 +51,19 @@ function rowOf(host: PlanHost): string[] {
 
 function fitOf({ fit, fitted }: PlanHost): string {
   return fitted === undefined ? (fit ?? '') : describeFit(fitted) || 'fitted';
+}
+
+/** The disks that were not chosen, and why; undefined: there are none. */
+export function otherDisksBlock(going: readonly PlanHost[]): string | undefined {
+  const others = going.filter((host) => host.otherDisks !== undefined);
+  return others.length === 0 ? undefined : ['Other disks, left alone:', ...others.flatMap(otherLines)].join('\n');
+}
+
+/** Who is refused and what helps; undefined: nobody is. */
+export function refusalBlock(plan: { readonly hosts: readonly PlanHost[] }): string | undefined {
+  const refused = refusedOf(plan);
+  if (refused.length === 0) return undefined;
+  return [`Refused, ${countOf(refused.length, 'host')}:`, ...refused.flatMap(refusalLines)].join('\n');
 }
 
 function otherLines({ host, rule, otherDisks = [] }: PlanHost): string[] {

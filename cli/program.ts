@@ -23,6 +23,7 @@ import { sessionCommand } from './session.ts';
 import { statusCommand } from './status.ts';
 import { usageError } from './usage-error.ts';
 import { wakeCommand } from './wake.ts';
+import { wipeCommand } from './wipe.ts';
 
 /** Parsing it throws KnownError (USAGE) for what cannot be meant, and HelpShown after `--help` and `--version`. */
 export function buildProgram(cli: Cli): Command {
@@ -43,6 +44,7 @@ export function buildProgram(cli: Cli): Command {
     .addCommand(captureCommand(cli))
     .addCommand(deployCommand(cli))
     .addCommand(auditCommand(cli))
+    .addCommand(wipeCommand(cli))
     .addCommand(sessionCommand(cli))
     .addCommand(scheduleCommand(cli))
     .addCommand(wakeCommand(cli))

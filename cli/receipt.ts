@@ -11,6 +11,7 @@ import { describeFit, grownOf } from './fit-view.ts';
 import { countOf, formatBytes, formatCount, percentOf } from './size.ts';
 import { renderTable } from './table.ts';
 import { printable } from './terminal.ts';
+import { wipeCells } from './wipe-view.ts';
 
 /** 0 only when the session is completed, every host succeeded, and no audited disk differs; 3 otherwise. */
 export function exitCodeOfSession(view: SessionView): ExitCode {
@@ -26,6 +27,13 @@ export function renderReceipt(view: SessionView, nowMs: number, paintHead?: (tex
   const blocks: string[] = [];
   if (view.audit === true) {
     blocks.push(renderDrift(view.tasks, paintHead));
+  } else if (view.kind === 'wipe') {
+    const head = ['HOST', 'RESULT', 'DISK', 'HOW', 'READ BACK', 'TIME'];
+    const rows = view.tasks.map((task) => {
+      const disk = `${task.disk.model} ${task.disk.serial}`.trim();
+      return [task.host, resultOf(task), disk, ...wipeCells(task), timeOf(task, nowMs)];
+    });
+    blocks.push(renderTable(head, rows, { right: [5], ...options }));
   } else if (view.kind === 'deploy') {
     const head = ['HOST', 'RESULT', 'DISK', 'WRITTEN', 'OVER HTTP', 'VERIFIED', 'TIME'];
     const rows = view.tasks.map((task) => deployRow(task, view, nowMs));

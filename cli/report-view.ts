@@ -10,6 +10,7 @@ import { reasonsOf } from './receipt.ts';
 import { countOf, formatBytes, formatCount } from './size.ts';
 import { renderTable } from './table.ts';
 import { printable } from './terminal.ts';
+import { describeSamples } from './wipe-view.ts';
 
 type PaintHead = (text: string) => string;
 
@@ -21,7 +22,7 @@ export function renderReport(report: SessionReport, nowMs: number, paintHead?: P
   const took = isSessionEnded(report.state) ? 'took' : 'has run for';
   const blocks = [
     [
-      `Session ${report.sessionId}: ${kindOf(report)} ${image}, ${report.state}.`,
+      `Session ${report.sessionId}: ${[kindOf(report), image].join(' ').trim()}, ${report.state}.`,
       `Begun ${formatTime(report.createdAtMs)}${by}, ${took} ${formatDuration(seconds)}, ${countOf(report.casts.length, 'cast')}.`,
       `${sumOf(report)}.`,
       ...(report.manifestId === undefined ? [] : [`Manifest ${report.manifestId}`]),
@@ -52,7 +53,7 @@ function sumOf({ succeeded, failed, cancelled, running, receipts }: SessionRepor
   const done = receipts.filter(({ state }) => state === 'succeeded');
   const verified = done.filter(isVerified).length;
   const note =
-    done.length === 0 || done[0]!.kind === 'capture' || done[0]!.audit
+    done.length === 0 || done[0]!.kind !== 'deploy' || done[0]!.audit
       ? ''
       : ` (${verifiedNote(verified, done.length)})`;
   const parts = [`${formatCount(succeeded)} done${note}`, `${formatCount(failed)} failed`];
@@ -126,7 +127,8 @@ function resultOf({ state, error, attempt }: Receipt): string {
 }
 
 function checkedOf(receipt: Receipt): string {
-  const { chunks, verifiedChunks, drift } = receipt;
+  const { chunks, verifiedChunks, drift, wiped } = receipt;
+  if (wiped !== undefined) return `${wiped.how}; ${describeSamples(wiped)}`;
   if (drift !== undefined)
     return isDrifted(drift) ? `${formatCount(drift.differingChunks)} of ${formatCount(drift.chunks)} differ` : 'equal';
   if (chunks === undefined || verifiedChunks === undefined) return '';

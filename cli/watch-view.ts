@@ -47,10 +47,14 @@ function warningLines(view: SessionView): WatchLine[] {
 
 /** `Session 12: deploy win11@3 to 42 hosts, casting`. */
 export function headlineOf(view: SessionView): string {
-  const image = view.version === undefined ? view.image : `${view.image}@${view.version}`;
-  const road =
-    view.kind === 'deploy' ? `to ${countOf(view.tasks.length, 'host')}` : `from ${view.tasks[0]?.host ?? '?'}`;
-  return `Session ${view.sessionId}: ${kindOf(view)} ${image} ${road}, ${stateOf(view)}`;
+  return `Session ${view.sessionId}: ${kindOf(view)} ${roadOf(view)}, ${stateOf(view)}`;
+}
+
+function roadOf({ kind, image, version, tasks }: SessionView): string {
+  const hosts = countOf(tasks.length, 'host');
+  if (kind === 'wipe') return `a disk of ${hosts}`;
+  const what = version === undefined ? image : `${image}@${version}`;
+  return `${what} ${kind === 'deploy' ? `to ${hosts}` : `from ${tasks[0]?.host ?? '?'}`}`;
 }
 
 /** `casting`, or `wave 2 of 3 casting`. */

@@ -11,6 +11,7 @@ import type {
   Order,
   Progress,
   Report,
+  WipeOrder,
 } from '#protocol/agent-api.ts';
 import { HEARTBEAT_MS } from '#protocol/agent-api.ts';
 import type { Disk } from '#protocol/disk.ts';
@@ -21,6 +22,7 @@ import { requireUnused } from './disk/disk-use.ts';
 import { runAudit } from './orders/audit.ts';
 import { CheckJob } from './orders/check.ts';
 import { DeployJob, type DeployMachine } from './orders/deploy.ts';
+import { runWipe } from './orders/wipe.ts';
 import { listenToProbe } from './receive/probe-listener.ts';
 import { isPressing } from './receive/stream-gauge.ts';
 import { isAway, type ServerLink } from './server-link.ts';
@@ -154,6 +156,7 @@ class AgentLoop {
     if (order.kind === 'capture') this.#start((signal, onProgress) => this.#capture(order, signal, onProgress));
     else if (order.kind === 'check') this.#start((signal) => this.#check(order, signal));
     else if (order.kind === 'audit') this.#start((signal, onProgress) => this.#audit(order, signal, onProgress));
+    else if (order.kind === 'wipe') this.#start((signal, onProgress) => this.#wipe(order, signal, onProgress));
     else if (order.kind === 'deploy' && (order.step !== 'hold' || order.probe !== undefined)) {
       this.#start((signal, onProgress) => this.#deploy(order, signal, onProgress));
     }
@@ -176,6 +179,11 @@ class AgentLoop {
     this.#checkUp ??= new CheckJob(order, this.#o.machine);
     const checkResult = await this.#checkUp.run(order, signal);
     return checkResult === undefined ? {} : { checkResult };
+  }
+
+  async #wipe(order: WipeOrder, signal: AbortSignal, onProgress: (p: Progress) => void): Promise<Partial<State>> {
+    const wipeResult = await runWipe(order, { machine: this.#o.machine, signal, onProgress });
+    return wipeResult === undefined ? {} : { wipeResult };
   }
 
   async #deploy(order: DeployOrder, signal: AbortSignal, onProgress: (p: Progress) => void): Promise<Partial<State>> {
@@ -281,6 +289,8 @@ function describeOrder(order: Order): string {
       return `session ${order.sessionId}: comparing ${order.disk.model} ${order.disk.serial} with the image`;
     case 'check':
       return order.step === 'listen' ? 'listening to a multicast probe' : 'measuring link and disks';
+    case 'wipe':
+      return `session ${order.sessionId}: ${order.step === 'check' ? 'checking' : 'wiping'} ${order.disk.model} ${order.disk.serial}`;
     case 'deploy':
       return `session ${order.sessionId}: ${stepText[order.step]} (${order.disk.model} ${order.disk.serial})`;
     case 'release':

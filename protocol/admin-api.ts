@@ -25,6 +25,7 @@
  * | POST   /store/prune | { dryRun } → PruneAnswer |
  * | POST   /plans/deploy | DeployRequest → DeployPlan. Changes nothing |
  * | POST   /sessions/deploy | DeployRequest + planId → SessionView |
+ * | POST   /plans/wipe · /sessions/wipe | WipeRequest · + planId → WipePlan · SessionView |
  * | POST   /sessions/capture | CaptureRequest → SessionView |
  * | GET    /sessions?limit= · /sessions/ID | → SessionView[] · SessionView |
  * | POST   /sessions/ID/start-now · /sessions/ID/cancel | → SessionView |
@@ -62,6 +63,7 @@ import { fitChangeSchema, growRuleSchema } from './fit.ts';
 import { layoutSchema } from './layout.ts';
 import { volumeHeadSchema } from './manifest.ts';
 import { sessionStates, taskStates } from './states.ts';
+import { wipeMethodSchema, wipeResultSchema } from './wipe.ts';
 
 /** A name of a host, group or image. */
 export const NAME_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$';
@@ -380,6 +382,28 @@ export const deployPlanSchema = Type.Object({
 });
 export type DeployPlan = Static<typeof deployPlanSchema>;
 
+export const wipeRequestSchema = Type.Object({
+  hosts: Type.Array(Type.String()),
+  groups: Type.Array(Type.String()),
+  /** Disk rule for every host (disk-rule.ts): what is to be lost for good must be said. */
+  disk: Type.String({ minLength: 1 }),
+  method: wipeMethodSchema,
+  onDone: deployRequestSchema.properties.onDone,
+  onFailure: Type.Optional(onFailureSchema),
+  skipRefused: Type.Boolean(),
+  /** Required to start a session: the plan that the admin saw. */
+  planId: Type.Optional(Type.String()),
+});
+export type WipeRequest = Static<typeof wipeRequestSchema>;
+
+export const wipePlanSchema = Type.Object({
+  /** Hash of the plan: method, hosts, disks. */
+  planId: Type.String(),
+  method: wipeMethodSchema,
+  hosts: Type.Array(planHostSchema),
+});
+export type WipePlan = Static<typeof wipePlanSchema>;
+
 export const captureRequestSchema = Type.Object({
   host: Type.String(),
   image: name,
@@ -413,6 +437,7 @@ export const taskViewSchema = Type.Object({
   deployResult: Type.Optional(deployResultSchema),
   auditResult: Type.Optional(auditResultSchema),
   captureResult: Type.Optional(captureResultSchema),
+  wipeResult: Type.Optional(wipeResultSchema),
   startedAtMs: Type.Optional(timeMs),
   endedAtMs: Type.Optional(timeMs),
 });
@@ -438,8 +463,9 @@ export type CastView = Static<typeof castViewSchema>;
 
 export const sessionViewSchema = Type.Object({
   sessionId: Type.Integer(),
-  kind: Type.Union([Type.Literal('deploy'), Type.Literal('capture')]),
+  kind: Type.Union([Type.Literal('deploy'), Type.Literal('capture'), Type.Literal('wipe')]),
   state: Type.Enum([...sessionStates]),
+  /** Empty: a wipe has none. */
   image: Type.String(),
   version: Type.Optional(Type.Integer()),
   manifestId: Type.Optional(Type.String()),

@@ -23,6 +23,7 @@ import { type ErrorBody, type ErrorCode, errorTable } from './errors.ts';
 import { finisherResultSchema, finishingSchema } from './finisher.ts';
 import { fitChangeSchema, fitSchema, growRuleSchema } from './fit.ts';
 import { probeHeardSchema, probeOrderSchema } from './probe.ts';
+import { wipeMethodSchema, wipeResultSchema } from './wipe.ts';
 
 /** Raised with every incompatible change of this page. */
 export const AGENT_PROTOCOL = 1;
@@ -150,6 +151,16 @@ export const orderSchema = Type.Union([
   }),
   /** Look at yourself, for the doctor. */
   Type.Object({ kind: Type.Literal('check'), rev, ...checkContentSchema.properties }),
+  /** Step check: nothing is written. Step wipe: the disk is erased, then sampled. */
+  Type.Object({
+    kind: Type.Literal('wipe'),
+    rev,
+    taskId: Type.Integer(),
+    sessionId: Type.Integer(),
+    disk: diskIdentitySchema,
+    method: wipeMethodSchema,
+    step: Type.Union([Type.Literal('check'), Type.Literal('wipe')]),
+  }),
   /** The host has no more to do here. */
   Type.Object({
     kind: Type.Literal('release'),
@@ -159,6 +170,7 @@ export const orderSchema = Type.Union([
 ]);
 export type Order = Static<typeof orderSchema>;
 export type CaptureOrder = Extract<Order, { kind: 'capture' }>;
+export type WipeOrder = Extract<Order, { kind: 'wipe' }>;
 export type AuditOrder = Extract<Order, { kind: 'audit' }>;
 export type DeployOrder = Extract<Order, { kind: 'deploy' }>;
 export type CheckOrder = Extract<Order, { kind: 'check' }>;
@@ -250,6 +262,8 @@ export const reportSchema = Type.Object({
   auditResult: Type.Optional(auditResultSchema),
   /** status done of a check-up. */
   checkResult: Type.Optional(checkResultSchema),
+  /** status done of a wipe. */
+  wipeResult: Type.Optional(wipeResultSchema),
   /** status done of a capture. */
   captureResult: Type.Optional(captureResultSchema),
 });

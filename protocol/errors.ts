@@ -319,6 +319,21 @@ export const errorTable = {
     message: '{host}: the disk {disk} is read-only',
     next: 'Remove its write protection, or choose another disk: --disk serial=…',
   },
+  DISK_FROZEN: {
+    status: 409,
+    message: '{host}: the firmware has frozen the security of the disk {disk}, so that it cannot erase itself',
+    next: 'Put the host to sleep and wake it again, or unplug and plug the disk while it runs, which thaws it; or wipe with --method zeros',
+  },
+  WIPE_IMPOSSIBLE: {
+    status: 409,
+    message: '{host}: the disk {disk} cannot be wiped this way: {why}',
+    next: 'Wipe it with --method zeros',
+  },
+  WIPE_NOT_CLEAN: {
+    status: 500,
+    message: '{host}: after {method} {count} samples of the disk {disk} are not wiped, the first at byte {offset}',
+    next: 'Wipe it again with --method zeros; if that fails too, the disk is broken: destroy it',
+  },
   DISK_CHANGED: {
     status: 409,
     message: '{host}: the disk of the plan ({expected}) is not there any more. Its disks: {disks}',

@@ -23,6 +23,8 @@ export const receiptSchema = Type.Object({
   /** It only compared, and what it found. */
   audit: sessionViewSchema.properties.audit,
   drift: taskViewSchema.properties.auditResult,
+  /** How it was wiped, and what was read back. */
+  wiped: taskViewSchema.properties.wipeResult,
   /** Where the disk was found. */
   diskPath: Type.Optional(Type.String()),
   /** How often the host has been tried in this session, this one included. */

@@ -51,8 +51,8 @@ export const sessionMoves: Readonly<Record<SessionState, readonly SessionState[]
 export const taskMoves: Readonly<Record<TaskState, readonly TaskState[]>> = {
   pending: ['booting', 'cancelled', 'failed'],
   booting: ['preparing', 'capturing', 'failed', 'cancelled'],
-  // An audit is done when the disk has been read.
-  preparing: ['ready', 'succeeded', 'booting', 'failed', 'cancelled'],
+  // An audit is done when the disk has been read; a wipe begins as soon as the disk was checked.
+  preparing: ['ready', 'succeeded', 'finishing', 'booting', 'failed', 'cancelled'],
   ready: ['receiving', 'repairing', 'verifying', 'finishing', 'preparing', 'booting', 'failed', 'cancelled'],
   receiving: ['ready', 'repairing', 'verifying', 'finishing', 'preparing', 'booting', 'failed', 'cancelled'],
   repairing: ['ready', 'receiving', 'verifying', 'finishing', 'preparing', 'booting', 'failed', 'cancelled'],

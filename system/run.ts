@@ -29,6 +29,8 @@ const packageOf: Readonly<Record<string, string>> = {
   blkid: 'util-linux',
   losetup: 'mount',
   lsblk: 'util-linux',
+  blkdiscard: 'util-linux',
+  nvme: 'nvme-cli',
   ip: 'iproute2',
   tc: 'iproute2',
 };

@@ -1,5 +1,5 @@
 /** SQL of sessions and their tasks. Moves compare the state they start from, so that nothing is moved twice. */
-import type { CaptureRequest, DeployRequest, StartPolicy } from '#protocol/admin-api.ts';
+import type { CaptureRequest, DeployRequest, StartPolicy, WipeRequest } from '#protocol/admin-api.ts';
 import type { CaptureResult, DeployResult } from '#protocol/agent-api.ts';
 import type { DiskIdentity } from '#protocol/disk.ts';
 import type { AuditResult } from '#protocol/drift.ts';
@@ -7,6 +7,7 @@ import type { ErrorBody } from '#protocol/errors.ts';
 import type { FinisherStep } from '#protocol/finisher.ts';
 import type { Fit } from '#protocol/fit.ts';
 import { isWriting, type SessionState, type TaskState } from '#protocol/states.ts';
+import type { WipeResult } from '#protocol/wipe.ts';
 import { type Cells, present, presentJson, toJson } from './cells.ts';
 import type { Database } from './database.ts';
 
@@ -32,6 +33,7 @@ export type SessionRow = SessionRowBase &
   (
     | { readonly kind: 'deploy'; readonly request: DeployRequest }
     | { readonly kind: 'capture'; readonly request: CaptureRequest }
+    | { readonly kind: 'wipe'; readonly request: WipeRequest }
   );
 
 export interface TaskRow {
@@ -67,6 +69,7 @@ export interface TaskRow {
   readonly deployResult?: DeployResult;
   readonly auditResult?: AuditResult;
   readonly captureResult?: CaptureResult;
+  readonly wipeResult?: WipeResult;
   readonly error?: ErrorBody;
 }
 
@@ -78,7 +81,7 @@ export interface TaskChange {
   readonly endedMs?: number;
   readonly isHashing?: boolean;
   readonly holes?: null;
-  readonly result?: DeployResult | AuditResult | CaptureResult;
+  readonly result?: DeployResult | AuditResult | CaptureResult | WipeResult;
   readonly error?: ErrorBody;
 }
 
@@ -95,11 +98,11 @@ export interface NewTask {
 }
 
 export interface NewSession {
-  readonly kind: 'deploy' | 'capture';
+  readonly kind: SessionRow['kind'];
   readonly image: string;
   readonly version?: number;
   readonly manifestId?: string;
-  readonly request: DeployRequest | CaptureRequest;
+  readonly request: DeployRequest | CaptureRequest | WipeRequest;
   readonly tasks: readonly NewTask[];
 }
 
@@ -134,11 +137,13 @@ export class SessionTable {
     const sessionId = Number(
       this.#database
         .prepare(
-          `INSERT INTO session (kind, state, image, version, manifest_id, request, created_ms)
-           VALUES (?, 'planned', ?, ?, ?, ?, ?)`,
+          `INSERT INTO session (kind, is_wipe, state, image, version, manifest_id, request, created_ms)
+           VALUES (?, ?, 'planned', ?, ?, ?, ?, ?)`,
         )
         .run(
-          session.kind,
+          // The CHECK of the column knows only two kinds: migrations/0010-wipe.sql.
+          session.kind === 'wipe' ? 'deploy' : session.kind,
+          Number(session.kind === 'wipe'),
           session.image,
           session.version ?? null,
           session.manifestId ?? null,
@@ -287,7 +292,7 @@ export class SessionTable {
 function toSession(cells: Cells): SessionRow {
   return {
     sessionId: cells.session_id,
-    kind: cells.kind,
+    kind: cells.is_wipe === 1 ? 'wipe' : cells.kind,
     state: cells.state,
     image: cells.image,
     ...present('version', cells.version),
@@ -331,9 +336,12 @@ function toTask(cells: Cells): TaskRow {
 }
 
 /** One column holds the result of any kind of task. */
-function resultOf(cell: Cells[string] | undefined): Pick<TaskRow, 'deployResult' | 'auditResult' | 'captureResult'> {
+function resultOf(
+  cell: Cells[string] | undefined,
+): Pick<TaskRow, 'deployResult' | 'auditResult' | 'captureResult' | 'wipeResult'> {
   if (typeof cell !== 'string') return {};
-  const result = JSON.parse(cell) as DeployResult | AuditResult | CaptureResult;
+  const result = JSON.parse(cell) as DeployResult | AuditResult | CaptureResult | WipeResult;
+  if ('sampledBlocks' in result) return { wipeResult: result };
   if ('manifestId' in result) return { captureResult: result };
   return 'differingChunks' in result ? { auditResult: result } : { deployResult: result };
 }

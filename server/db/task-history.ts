@@ -54,6 +54,9 @@ export class TaskHistory {
          WHERE task.host_id = ? AND task.ended_ms IS NOT NULL AND session.manifest_id IS NOT NULL
            AND session.request ->> '$.audit' IS NULL -- it leaves nothing on a disk
            AND (task.state = 'succeeded' OR (task.have > 0 AND session.kind = 'deploy'))
+           -- what a host had before one of its disks was wiped counts no more
+           AND task.task_id > (SELECT coalesce(max(task_id), 0) FROM task AS wiped JOIN session USING (session_id)
+                               WHERE wiped.host_id = task.host_id AND is_wipe = 1 AND has_written = 1)
          ORDER BY task.task_id DESC LIMIT ?`,
       )
       .all(hostId, limit)

@@ -1,6 +1,13 @@
 /** /plans and /sessions of the admin API. */
 import { Type } from 'typebox';
-import { captureRequestSchema, deployPlanSchema, deployRequestSchema, sessionViewSchema } from '#protocol/admin-api.ts';
+import {
+  captureRequestSchema,
+  deployPlanSchema,
+  deployRequestSchema,
+  sessionViewSchema,
+  wipePlanSchema,
+  wipeRequestSchema,
+} from '#protocol/admin-api.ts';
 import { addedHostsSchema, removedHostsSchema, sessionSettingsSchema } from '#protocol/session-change.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { App } from './app.ts';
@@ -35,6 +42,28 @@ export function addSessionRoutes(app: App, { sessions, gate }: { sessions: Sessi
       gate.requireNoPrune();
       return sessions.startDeploy(body);
     },
+  );
+  app.post(
+    '/plans/wipe',
+    {
+      schema: {
+        summary: 'Which disks a wipe would erase; changes nothing',
+        body: wipeRequestSchema,
+        response: { 200: wipePlanSchema },
+      },
+    },
+    async ({ body }) => sessions.planWipe(body),
+  );
+  app.post(
+    '/sessions/wipe',
+    {
+      schema: {
+        summary: 'Starts the wipe of a plan (planId)',
+        body: wipeRequestSchema,
+        response: { 200: sessionViewSchema },
+      },
+    },
+    async ({ body }) => sessions.startWipe(body),
   );
   app.post(
     '/sessions/capture',

@@ -7,7 +7,7 @@ import { decideWave, type WaveFacts } from './waves.ts';
 export type TaskCounts = Readonly<Record<TaskState, number>>;
 
 export interface SessionFacts {
-  readonly kind: 'deploy' | 'capture';
+  readonly kind: 'deploy' | 'capture' | 'wipe';
   readonly state: SessionState;
   readonly mode: CastMode;
   readonly start: StartPolicy;
@@ -63,6 +63,7 @@ export function decideSession(facts: SessionFacts): SessionDecision {
 function decideGathering(facts: SessionFacts): SessionDecision {
   const { tasks } = facts;
   if (running(tasks) === 0) return end(facts);
+  if (facts.kind === 'wipe') return tasks.finishing === running(tasks) ? { move: 'finishing' } : nothing;
   if (facts.kind === 'capture') return tasks.capturing > 0 ? { move: 'capturing' } : nothing;
   const mayStart = maySessionStart(facts.start, {
     ready: tasks.ready,
@@ -101,6 +102,7 @@ function decideRepairing(facts: SessionFacts): SessionDecision {
 function decideFinishing(facts: SessionFacts): SessionDecision {
   const { tasks } = facts;
   if (running(tasks) === 0) return tasks.succeeded > 0 ? { move: 'completed' } : end(facts);
+  if (facts.kind === 'wipe') return nothing;
   return running(tasks) > tasks.verifying + tasks.finishing ? { move: 'repairing' } : nothing;
 }
 

@@ -6,7 +6,7 @@ import { type ErrorBody, knownError } from '#protocol/errors.ts';
 import type { TaskState } from '#protocol/states.ts';
 
 export interface TaskFacts {
-  readonly kind: 'deploy' | 'audit' | 'capture';
+  readonly kind: 'deploy' | 'audit' | 'capture' | 'wipe';
   readonly host: string;
   readonly state: TaskState;
   /** When it came into the state, or when the daemon started, whichever is later. */
@@ -109,6 +109,8 @@ function decidePreparing(facts: TaskFacts): TaskDecision {
   if (facts.status === 'failed') return fail(reported(facts));
   if (facts.status !== 'done') return nothing;
   if (facts.kind === 'audit') return move('succeeded');
+  // The hosts of a wipe do not wait for each other.
+  if (facts.kind === 'wipe') return move('finishing');
   return facts.holes === undefined ? nothing : move('ready');
 }
 

@@ -9,6 +9,10 @@ export function diskNoteOf(
   session: Pick<SessionRow, 'kind' | 'sessionId' | 'image' | 'version'>,
   task: Pick<TaskRow, 'state' | 'deployResult'>,
 ): string | undefined {
+  if (session.kind === 'wipe') {
+    if (task.state === 'succeeded') return '';
+    return task.state === 'finishing' ? `half-wiped by session ${session.sessionId}` : undefined;
+  }
   if (session.kind !== 'deploy') return undefined;
   if (task.state === 'succeeded') return task.deployResult?.disk.content;
   if (!WRITING.has(task.state)) return undefined;

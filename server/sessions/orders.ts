@@ -36,6 +36,11 @@ export function orderOfTask(
     const rescue = session.request.rescue === true ? { rescue: true } : {};
     return withRev({ kind: 'capture', taskId, sessionId, disk, chunkBytes, zstdLevel, ...rescue }, round);
   }
+  if (session.kind === 'wipe') {
+    const step = task.state === 'preparing' ? 'check' : task.state === 'finishing' ? 'wipe' : undefined;
+    if (step === undefined) return waitOrder();
+    return withRev({ kind: 'wipe', taskId, sessionId, disk, method: session.request.method, step }, round);
+  }
   if (session.request.audit === true) {
     if (task.state !== 'preparing') return waitOrder();
     return withRev({ kind: 'audit', taskId, sessionId, manifestId: session.manifestId!, disk }, round);

@@ -1,5 +1,5 @@
 /** Makes plans from what is there now: the image in the store, the hosts and what they are doing. Changes nothing. */
-import type { DeployPlan, DeployRequest, HostView, VersionView } from '#protocol/admin-api.ts';
+import type { DeployPlan, DeployRequest, HostView, VersionView, WipePlan, WipeRequest } from '#protocol/admin-api.ts';
 import { type DiskIdentity, identityOf } from '#protocol/disk.ts';
 import { knownError } from '#protocol/errors.ts';
 import type { GrowRule } from '#protocol/fit.ts';
@@ -13,6 +13,7 @@ import type { Hosts } from '../inventory/hosts.ts';
 import type { DeltaAdvisor } from './delta-advisor.ts';
 import { chooseTaskDisk, fitOf, makeDeployPlan, tasksOfPlan } from './deploy-plan.ts';
 import { waveProblem } from './waves.ts';
+import { makeWipePlan } from './wipe-plan.ts';
 
 export interface PlannerOptions {
   readonly config: Config;
@@ -71,6 +72,14 @@ export class Planner {
       const fit = fitOf(grow, manifest, task.disk);
       return fit === undefined ? task : { ...task, fit };
     });
+  }
+
+  /** Throws HOST_UNKNOWN, GROUP_UNKNOWN, GROUP_EMPTY, PLAN_EMPTY, DISK_RULE_INVALID. */
+  planWipe(request: WipeRequest): WipePlan {
+    const chosen = this.#options.hosts.resolve(request.hosts, request.groups);
+    if (chosen.length === 0) throw knownError('PLAN_EMPTY');
+    const withSessions = chosen.map((host) => this.#withSession(host));
+    return makeWipePlan(request, withSessions);
   }
 
   /** Throws HOST_UNKNOWN, HOST_PENDING, HOST_BUSY, HOST_NEVER_SEEN, DISK_NONE, DISK_AMBIGUOUS, DISK_RULE_INVALID. */

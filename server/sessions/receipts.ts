@@ -30,9 +30,17 @@ function makeReceipt(session: SessionRow, task: TaskRow, attempt: number, events
   const isOver = state === 'succeeded';
   return {
     ...{ sessionId, kind, image, taskId, hostId, host, state, wave, disk, attempt },
-    ...present({ version, manifestId, verify: audit ? undefined : verify, error, audit, drift: task.auditResult }),
     ...present({
-      diskPath: deployResult?.disk.path,
+      version,
+      manifestId,
+      verify: audit ? undefined : verify,
+      error,
+      audit,
+      drift: task.auditResult,
+      wiped: task.wipeResult,
+    }),
+    ...present({
+      diskPath: (deployResult ?? task.wipeResult)?.disk.path,
       startedAtMs: startedMs,
       readyAtMs: at('ready')[0]?.atMs,
       receivedAtMs: at('verifying', 'finishing')[0]?.atMs,

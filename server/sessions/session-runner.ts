@@ -257,7 +257,7 @@ export class SessionRunner {
     const { row, report } = task;
     if (!taskMoves[row.state].includes(move.to)) throw new Error(`task ${row.taskId}: ${row.state} to ${move.to}`);
     const isFirst = row.startedMs === undefined && (move.to === 'preparing' || move.to === 'capturing');
-    const result = report?.deployResult ?? report?.auditResult ?? report?.captureResult;
+    const result = report?.deployResult ?? report?.auditResult ?? report?.captureResult ?? report?.wipeResult;
     const isHashing = move.to === 'preparing' ? this.#options.mayHash(live, task) : undefined;
     return {
       state: move.to,
@@ -292,6 +292,7 @@ export class SessionRunner {
       ...(change.error === undefined ? {} : { error: change.error }),
       ...(isDone && report?.deployResult !== undefined ? { deployResult: report.deployResult } : {}),
       ...(isDone && report?.auditResult !== undefined ? { auditResult: report.auditResult } : {}),
+      ...(isDone && report?.wipeResult !== undefined ? { wipeResult: report.wipeResult } : {}),
       ...(isDone && report?.captureResult !== undefined ? { captureResult: report.captureResult } : {}),
     };
     if (change.holes === null) task.holes = undefined;

@@ -7,6 +7,7 @@ import type { Straggler } from './straggler.ts';
 
 export function sayTaskMove(task: TaskRow, move: TaskMove, holes: number | undefined): string {
   const { host } = task;
+
   if (move.why !== undefined) return move.why;
   const lacking = holes === undefined ? 'its holes' : `${holes} chunk${holes === 1 ? '' : 's'}`;
   switch (move.to) {
@@ -29,7 +30,8 @@ export function sayTaskMove(task: TaskRow, move: TaskMove, holes: number | undef
     case 'verifying':
       return `${host} reads back what it wrote`;
     case 'finishing':
-      return `${host} lays down the partition table`;
+      // Only a wipe goes there from the check of the disk.
+      return task.state === 'preparing' ? `${host} wipes its disk` : `${host} lays down the partition table`;
     case 'succeeded':
       return `${host} is done`;
     case 'failed':
@@ -54,6 +56,7 @@ function sayRate(bytesPerSecond: number): string {
 /** What a session is to do, up to its hosts. */
 export function sayOrder({ kind, image, version, request }: NewSession): string {
   if (kind === 'capture') return `captures ${image} from`;
+  if (kind === 'wipe') return 'wipes a disk of';
   const what = `${image}@${version}`;
   return 'audit' in request ? `compares with ${what} the disks of` : `deploys ${what} to`;
 }

@@ -6,6 +6,8 @@ import type {
   HostView,
   PowerAction,
   SessionView,
+  WipePlan,
+  WipeRequest,
 } from '#protocol/admin-api.ts';
 import { isChunkSize } from '#protocol/chunk.ts';
 import { knownError } from '#protocol/errors.ts';
@@ -36,6 +38,7 @@ import { SessionChanges } from './session-changes.ts';
 import { SessionRunner } from './session-runner.ts';
 import { sayOrder } from './session-text.ts';
 import { viewLive, viewStored } from './session-view.ts';
+import { tasksOfWipe } from './wipe-plan.ts';
 
 export interface SessionsOptions {
   readonly database: Database;
@@ -183,6 +186,17 @@ export class Sessions {
       request,
       tasks: [{ hostId: host.hostId, host: host.name, disk }],
     });
+  }
+
+  /** Throws what Planner.planWipe throws. */
+  planWipe(request: WipeRequest): WipePlan {
+    return this.#planner.planWipe(request);
+  }
+
+  /** Throws PLAN_CHANGED, PLAN_REFUSED, and all of planWipe. */
+  startWipe(request: WipeRequest): SessionView {
+    const tasks = tasksOfWipe(this.planWipe(request), request);
+    return this.#start({ kind: 'wipe', image: '', request, tasks });
   }
 
   /** Newest first. */

@@ -1,0 +1,22 @@
+/** One way to erase one disk. */
+import { type Disk, describeDisk } from '#protocol/disk.ts';
+import { knownError } from '#protocol/errors.ts';
+import type { WipeResult } from '#protocol/wipe.ts';
+
+export interface EraseRun {
+  readonly signal: AbortSignal;
+  /** Bytes erased so far. */
+  onErased(bytes: number): void;
+}
+
+export interface Eraser {
+  readonly method: WipeResult['method'];
+  /** For people. */
+  readonly how: string;
+  erase(run: EraseRun): Promise<void>;
+}
+
+/** WIPE_IMPOSSIBLE, with `{host}` left open. */
+export function impossible(disk: Disk, why: string): Error {
+  return knownError('WIPE_IMPOSSIBLE', { disk: `${disk.path} ${describeDisk(disk)}`, why });
+}

@@ -1,0 +1,28 @@
+/** Wiping a disk: how it can be done, and what came of it. */
+import { type Static, Type } from 'typebox';
+import { diskSchema } from './disk.ts';
+
+/**
+ * secure-erase: the disk erases itself (NVMe Format, ATA SECURITY ERASE UNIT), where it says it can · zeros: every byte is written ·
+ * discard: the disk is told that nothing is needed any more, quick · auto: secure-erase where the disk can, else zeros.
+ */
+export const wipeMethodSchema = Type.Union([
+  Type.Literal('auto'),
+  Type.Literal('discard'),
+  Type.Literal('zeros'),
+  Type.Literal('secure-erase'),
+]);
+export type WipeMethod = Static<typeof wipeMethodSchema>;
+
+export const wipeResultSchema = Type.Object({
+  disk: diskSchema,
+  method: Type.Union([Type.Literal('discard'), Type.Literal('zeros'), Type.Literal('secure-erase')]),
+  /** What was done, for people: `nvme format --ses=1`. */
+  how: Type.String(),
+  /** Blocks that were read back around the cache, each of so many bytes: the first, the last, the others at random. */
+  sampledBlocks: Type.Integer(),
+  sampleBytes: Type.Integer(),
+  /** How many of them held nothing but one byte, repeated; the others are not what they were (secure-erase only). */
+  emptyBlocks: Type.Integer(),
+});
+export type WipeResult = Static<typeof wipeResultSchema>;

@@ -1,0 +1,50 @@
+/** The plan of a wipe: which disk of each host would be lost for good, and which hosts are refused and why. Pure. */
+import { createHash } from 'node:crypto';
+import type { HostView, PlanHost, WipePlan, WipeRequest } from '#protocol/admin-api.ts';
+import { identityOf } from '#protocol/disk.ts';
+import { describeJudged, judgeDisks, parseDiskRule } from '#protocol/disk-rule.ts';
+import { KnownError, knownError } from '#protocol/errors.ts';
+import { canonicalJson } from '#protocol/manifest.ts';
+import type { NewTask } from '../db/session-table.ts';
+import { chooseTaskDisk } from './deploy-plan.ts';
+
+/** Throws DISK_RULE_INVALID; what only concerns one host is in its `refused`. */
+export function makeWipePlan({ disk, method }: WipeRequest, hosts: readonly HostView[]): WipePlan {
+  parseDiskRule(disk);
+  const planned = hosts.map((host) => planHost(host, disk));
+  const targets = planned.map(({ hostId, disk: target, refused }) => [hostId, target ?? null, refused?.code ?? null]);
+  const hash = createHash('sha256').update(canonicalJson(['wipe', method, targets]));
+  return { planId: hash.digest('hex').slice(0, 16), method, hosts: planned };
+}
+
+/** The tasks of what the admin saw. Throws PLAN_CHANGED, PLAN_REFUSED. */
+export function tasksOfWipe(plan: WipePlan, request: Pick<WipeRequest, 'planId' | 'skipRefused'>): NewTask[] {
+  const taking = plan.hosts.filter((host) => host.refused === undefined);
+  const refused = plan.hosts.length - taking.length;
+  if (request.planId !== plan.planId) {
+    throw knownError('PLAN_CHANGED', { what: `it is now ${taking.length} disks to wipe, ${refused} hosts refused` });
+  }
+  if (taking.length === 0 || (refused > 0 && !request.skipRefused)) {
+    throw knownError('PLAN_REFUSED', { count: refused });
+  }
+  return taking.map(({ hostId, host, disk }) => ({ hostId, host, disk: disk! }));
+}
+
+function planHost(host: HostView, rule: string): PlanHost {
+  const base = { hostId: host.hostId, host: host.name, presence: host.presence };
+  try {
+    const disk = chooseTaskDisk(host, rule);
+    const others = judgeDisks(host.inventory!.disks, rule).filter((judged) => judged.disk !== disk);
+    return {
+      ...base,
+      disk: identityOf(disk),
+      diskPath: disk.path,
+      rule: { rule, from: 'the session' },
+      ...(others.length === 0 ? {} : { otherDisks: others.map(describeJudged) }),
+      lost: disk.content || 'nothing known',
+    };
+  } catch (error) {
+    if (!(error instanceof KnownError)) throw error;
+    return { ...base, refused: error.toBody() };
+  }
+}
