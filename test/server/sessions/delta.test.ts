@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DeployRequest } from '#protocol/admin-api.ts';
 import type { DeployResult } from '#protocol/agent-api.ts';
-import { CHUNKS, SessionBench } from './session-bench.ts';
+import { CHUNKS, ordinals, SessionBench } from './session-bench.ts';
 
 const two = ['pc-1', 'pc-2'];
 
@@ -14,24 +14,13 @@ function mustHash(bench: SessionBench, name: string): boolean {
   return order.hash === true;
 }
 
-function range(from: number, to: number): number[] {
-  return Array.from({ length: to - from }, (_, i) => from + i);
-}
-
-async function finish(bench: SessionBench, name: string): Promise<void> {
-  assert.equal(bench.told(name), 'verify');
-  await bench.done(name, []);
-  assert.equal(bench.told(name), 'finish');
-  await bench.done(name);
-}
-
 /** The image is on the disks of these hosts, and the session is over. */
 async function deployOnce(bench: SessionBench, names: readonly string[]): Promise<void> {
   await bench.deploy({ hosts: [...names], onDone: 'stay' });
   for (const name of names) await bench.done(name, 'all');
   await bench.casts.at(-1)!.end('sent');
   for (const name of names) await bench.done(name, []);
-  for (const name of names) await finish(bench, name);
+  for (const name of names) await bench.verifyAndFinish(name);
 }
 
 async function planOf(bench: SessionBench, fields: Partial<DeployRequest> = {}) {
@@ -67,7 +56,7 @@ test('disks that are all equal: nothing travels, and the session is verified all
   await deployOnce(bench, two);
   const { sessionId } = await bench.deploy();
   for (const name of two) await bench.done(name, []);
-  for (const name of two) await finish(bench, name);
+  for (const name of two) await bench.verifyAndFinish(name);
   assert.equal(bench.state(sessionId), 'completed');
   assert.equal(bench.casts.length, 1, 'no pass after that of the first session');
   assert.deepEqual(bench.sessions.view(sessionId).casts, []);
@@ -79,7 +68,7 @@ test('what has drifted alike on many disks is cast, what one host lacks alone co
   bench.addHosts(...names);
   await deployOnce(bench, names);
   await bench.deploy();
-  for (const [i, name] of names.entries()) await bench.done(name, [...range(0, 20), 100 + i]);
+  for (const [i, name] of names.entries()) await bench.done(name, [...ordinals(0, 20), 100 + i]);
   const order = bench.order('pc-0');
   assert.ok(order.kind === 'deploy' && order.step === 'receive' && order.cast?.frames === 20, JSON.stringify(order));
   await bench.casts[1]!.end('sent');
@@ -96,7 +85,7 @@ test('little that has drifted is not worth a pass', async (t) => {
   bench.addHosts(...two);
   await deployOnce(bench, two);
   await bench.deploy();
-  for (const name of two) await bench.done(name, range(0, 30));
+  for (const name of two) await bench.done(name, ordinals(0, 30));
   assert.equal(bench.casts.length, 1);
   assert.deepEqual(
     two.map((name) => bench.told(name)),
@@ -115,9 +104,9 @@ test('a network that an earlier session has seen to be slow makes a pass worth i
   // A megabyte a second over links of 100 Mbit/s.
   await bench.casts[0]!.end('sent', { sentBytes: 20e6, startedAtMs });
   for (const name of two) await bench.done(name, []);
-  for (const name of two) await finish(bench, name);
+  for (const name of two) await bench.verifyAndFinish(name);
   await bench.deploy();
-  for (const name of two) await bench.done(name, range(0, 30));
+  for (const name of two) await bench.done(name, ordinals(0, 30));
   assert.deepEqual(
     two.map((name) => bench.told(name)),
     ['receive', 'receive'],
@@ -160,7 +149,7 @@ test('a host that reboots in mid-cast hashes when much was laid on its disk, and
   bench.arrive(...two);
   assert.equal(mustHash(bench, 'pc-1'), true);
   assert.equal(mustHash(bench, 'pc-2'), false);
-  await bench.done('pc-1', range(150, 200));
+  await bench.done('pc-1', ordinals(150, 200));
   assert.equal(bench.sessions.view(1).tasks[0]!.holes, 50);
 });
 

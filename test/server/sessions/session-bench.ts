@@ -1,4 +1,5 @@
 /** Sessions on a real database with real hosts and events; images, network and agents are small stand-ins. */
+import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,6 +28,11 @@ const DISK_BYTES = 512 << 20;
 export interface HeldCast {
   readonly options: CastOptions;
   end(outcome: CastEnd['outcome'], more?: Partial<CastEnd>): Promise<void>;
+}
+
+/** Ordinals of chunks from `from` on, without `to`. */
+export function ordinals(from: number, to: number): number[] {
+  return Array.from({ length: to - from }, (_, i) => from + i);
 }
 
 export class SessionBench {
@@ -135,6 +141,14 @@ export class SessionBench {
       skipRefused: false,
       ...fields,
     };
+  }
+
+  /** A host that has received everything reads it back without a hole and ends its task. */
+  async verifyAndFinish(name: string): Promise<void> {
+    assert.equal(this.told(name), 'verify');
+    await this.done(name, []);
+    assert.equal(this.told(name), 'finish');
+    await this.done(name);
   }
 
   /** Plans and starts a deployment, by default to all hosts. */

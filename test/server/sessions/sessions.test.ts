@@ -2,22 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { KnownError } from '#protocol/errors.ts';
 import { letRun } from './held-clock.ts';
-import { CHUNKS, SessionBench } from './session-bench.ts';
+import { CHUNKS, ordinals, SessionBench } from './session-bench.ts';
 
 function isError(code: string) {
   return (error: unknown) => error instanceof KnownError && error.code === code;
-}
-
-function range(from: number, to: number): number[] {
-  return Array.from({ length: to - from }, (_, i) => from + i);
-}
-
-/** From an arrived agent to the end of its task, without holes. */
-async function finish(bench: SessionBench, name: string): Promise<void> {
-  assert.equal(bench.told(name), 'verify');
-  await bench.done(name, []);
-  assert.equal(bench.told(name), 'finish');
-  await bench.done(name);
 }
 
 test('a deployment wakes, gathers, casts once, verifies, finishes and releases', async (t) => {
@@ -45,8 +33,8 @@ test('a deployment wakes, gathers, casts once, verifies, finishes and releases',
   assert.equal(bench.told('pc-1'), 'receive', 'the order stays until the host has said what it lacks');
   await bench.done('pc-1', []);
   await bench.done('pc-2', []);
-  await finish(bench, 'pc-1');
-  await finish(bench, 'pc-2');
+  await bench.verifyAndFinish('pc-1');
+  await bench.verifyAndFinish('pc-2');
   const view = bench.sessions.view(sessionId);
   assert.equal(view.state, 'completed');
   assert.equal(view.succeeded, 2);
@@ -78,8 +66,8 @@ test('what few lack goes over HTTP, what many lack is cast again', async (t) => 
   const { sessionId } = await bench.deploy();
   for (const name of ['pc-1', 'pc-2', 'pc-3']) await bench.done(name, 'all');
   await bench.casts[0]!.end('sent');
-  await bench.done('pc-1', range(0, 60));
-  await bench.done('pc-2', range(0, 60));
+  await bench.done('pc-1', ordinals(0, 60));
+  await bench.done('pc-2', ordinals(0, 60));
   assert.equal(bench.told('pc-1'), 'hold');
   await bench.done('pc-3', []);
   assert.equal(bench.casts.length, 2, '60 MiB that two hosts lack are worth a pass');
@@ -92,7 +80,7 @@ test('what few lack goes over HTTP, what many lack is cast again', async (t) => 
   assert.equal(bench.state(sessionId), 'repairing');
   await bench.done('pc-1', []);
   await bench.done('pc-2', []);
-  for (const name of ['pc-1', 'pc-2', 'pc-3']) await finish(bench, name);
+  for (const name of ['pc-1', 'pc-2', 'pc-3']) await bench.verifyAndFinish(name);
   assert.equal(bench.state(sessionId), 'completed');
 });
 
@@ -112,8 +100,8 @@ test('a late host gets ready while the others hear the cast, and is served after
   assert.equal(bench.told('pc-1'), 'verify');
   assert.equal(bench.told('pc-2'), 'repair', 'alone it fetches over HTTP');
   await bench.done('pc-2', []);
-  await finish(bench, 'pc-1');
-  await finish(bench, 'pc-2');
+  await bench.verifyAndFinish('pc-1');
+  await bench.verifyAndFinish('pc-2');
   assert.equal(bench.state(sessionId), 'completed');
 });
 
@@ -408,9 +396,9 @@ test('after a restart a cast in flight becomes another pass for hosts that keep 
   await bench.restart();
   assert.equal(bench.told('pc-1'), 'prepare');
   assert.notEqual(bench.order('pc-1').rev, before.rev);
-  await bench.done('pc-1', range(100, 200));
+  await bench.done('pc-1', ordinals(100, 200));
   assert.equal(bench.casts.length, 0, 'it waits for the other one, which prepares too');
-  await bench.done('pc-2', range(90, 200));
+  await bench.done('pc-2', ordinals(90, 200));
   assert.equal(bench.casts.length, 1);
   const order = bench.order('pc-1');
   assert.ok(order.kind === 'deploy' && order.cast?.castId === `${sessionId}-2`);
@@ -529,7 +517,7 @@ test('every move of a session and of a task is in the audit log', async (t) => {
   bench.addHosts('pc-1');
   const { sessionId } = await bench.deploy({ mode: 'unicast' });
   await bench.done('pc-1', []);
-  await finish(bench, 'pc-1');
+  await bench.verifyAndFinish('pc-1');
   const actions = bench.events.list({ sessionId }).map((event) => `${event.subject} ${event.action}`);
   assert.deepEqual(actions, [
     'session created',
@@ -649,7 +637,7 @@ test('a host of a session or without its agent is not switched; a task ends the 
   assert.equal(bench.told('pc-1'), 'prepare');
   assert.throws(() => bench.sessions.power('pc-1', 'poweroff'), { code: 'HOST_BUSY' });
   await bench.done('pc-1', []);
-  await finish(bench, 'pc-1');
+  await bench.verifyAndFinish('pc-1');
   assert.equal(bench.told('pc-1'), 'release stay');
   bench.sessions.power('pc-1', 'poweroff');
   assert.equal(bench.told('pc-1'), 'release poweroff');
