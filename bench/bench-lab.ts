@@ -46,7 +46,8 @@ export async function deployBench(
   return (await lab.get(`/api/v1/sessions/${sessions[0]!.sessionId}`)) as SessionView;
 }
 
-async function mustRun(lab: Lab, args: readonly string[]): Promise<void> {
+/** A command of the CLI. Throws when it does not end with 0. */
+export async function mustRun(lab: Lab, args: readonly string[]): Promise<void> {
   const { exitCode, stderr, stdout } = await lab.fleetcast(args);
   if (exitCode !== 0) throw new Error(`fleetcast ${args.join(' ')} ended with ${exitCode}: ${stderr}${stdout}`);
 }

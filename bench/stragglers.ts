@@ -9,14 +9,14 @@ import { closeSync, openSync, readFileSync, rmSync, truncateSync } from 'node:fs
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readCastSeconds } from '#lab/bare-cast.ts';
-import { buildGoldenDisk, planGoldenDisk } from '#lab/golden-disk.ts';
-import { Lab } from '#lab/lab.ts';
+import { planGoldenDisk } from '#lab/golden-disk.ts';
+import type { Lab } from '#lab/lab.ts';
 import { inNamespace } from '#lab/network.ts';
 import { processesIn } from '#lab/process-record.ts';
-import { scratchOf } from '#lab/run-folder.ts';
 import { noSlowDisk, slowDisk } from '#lab/slow-disk.ts';
 import type { LabHost } from '#lab/topology.ts';
-import type { EventView, HostView, SessionView } from '#protocol/admin-api.ts';
+import type { EventView, SessionView } from '#protocol/admin-api.ts';
+import { mustRun, withBenchLab } from './bench-lab.ts';
 
 const LINK_MBIT = 40;
 const USED_MIB = 96;
@@ -41,18 +41,7 @@ export async function benchStragglers(o: { quick: boolean }): Promise<Row[]> {
   const problem = noSlowDisk();
   if (problem !== undefined) throw new Error(problem);
   const { diskBytes } = planGoldenDisk(USED_MIB, 1);
-  const lab = await Lab.create({ hosts: ['golden', ...NAMES], linkMbit: LINK_MBIT, diskBytes });
-  const stop = () => void lab.takeDown().finally(() => process.exit(130));
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
-  try {
-    const path = lab.diskOf(lab.host('golden'));
-    await buildGoldenDisk({ path, workDir: scratchOf(lab.folder), usedMiB: USED_MIB });
-    await lab.startDaemon();
-    for (const { name, mac } of lab.topology.hosts) await mustRun(lab, ['host', 'add', name, mac]);
-    for (const host of lab.topology.hosts) lab.powerOn(host);
-    await untilRegistered(lab);
-    await mustRun(lab, ['capture', 'golden', '--as', 'bench', '--on-done', 'stay']);
-
+  return withBenchLab({ hosts: NAMES, linkMbit: LINK_MBIT, usedMiB: USED_MIB }, async (lab) => {
     const rows: Row[] = [];
     const rounds = o.quick ? 1 : 3;
     const cleanS: number[] = [];
@@ -78,10 +67,7 @@ export async function benchStragglers(o: { quick: boolean }): Promise<Row[]> {
       rows.push({ name: `Clonezilla's options, ${fault}`, metrics: metricsOf(seconds, bareClean) });
     }
     return rows;
-  } finally {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, stop);
-    await lab.takeDown();
-  }
+  });
 }
 
 function metricsOf(seconds: readonly number[], clean: readonly number[]): Record<string, number> {
@@ -187,21 +173,6 @@ async function until(lab: Lab, sessionId: number, isSo: (session: SessionView) =
       throw new Error(`session ${sessionId} takes too long: ${JSON.stringify(session)}`);
     await delay(POLL_MS);
   }
-}
-
-async function untilRegistered(lab: Lab): Promise<void> {
-  const deadline = performance.now() + LIMIT_MS;
-  for (;;) {
-    const hosts = (await lab.get('/api/v1/hosts')) as HostView[];
-    if (hosts.every(({ inventory }) => inventory !== undefined)) return;
-    if (performance.now() > deadline) throw new Error('not every host registered');
-    await delay(250);
-  }
-}
-
-async function mustRun(lab: Lab, args: readonly string[]): Promise<void> {
-  const { exitCode, stderr, stdout } = await lab.fleetcast(args);
-  if (exitCode !== 0) throw new Error(`fleetcast ${args.join(' ')} ended with ${exitCode}: ${stderr}${stdout}`);
 }
 
 function median(values: readonly number[]): number {
