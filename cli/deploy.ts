@@ -40,6 +40,7 @@ export interface DeployOptions {
   verify: DeployRequest['verify'];
   delta: DeltaPolicy;
   grow?: GrowRule;
+  newIds?: boolean;
   finishers?: string[];
   hostname?: string;
   keepNetbootFirst?: boolean;
@@ -113,6 +114,10 @@ export function deployCommand(cli: Cli): Command {
       'what each machine calls itself: lab-{{n:2}}, {{serial}} (default: the name of its host)',
     )
     .option('--keep-netboot-first', 'the finisher boot leaves network boot first in the boot order of UEFI firmware')
+    .option(
+      '--new-ids',
+      'give each disk ids of its own: GPT and partition GUIDs, MBR signature (PARTUUID in fstab and Windows BCD break)',
+    )
     .addOption(onDoneOption())
     .addOption(onFailureOption())
     .addOption(new Option('--wake-wave <count>', 'wake at most so many hosts at once').argParser(parseWave))
@@ -182,6 +187,7 @@ export function requestOf(image: string, options: DeployOptions, command: string
     ...(options.finishers === undefined ? {} : { finishers: options.finishers }),
     ...(options.hostname === undefined ? {} : { hostname: options.hostname }),
     ...(options.keepNetbootFirst === true ? { keepNetbootFirst: true } : {}),
+    ...(options.newIds === true ? { newIds: true as const } : {}),
     onDone: options.onDone,
     onFailure: options.onFailure,
     ...(options.wakeWave === undefined ? {} : { wakeWave: options.wakeWave }),

@@ -308,6 +308,8 @@ export const deployRequestSchema = Type.Object({
   hostname: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
   /** Of the finisher `boot`: network boot entries of UEFI firmware stay before that of the disk. */
   keepNetbootFirst: Type.Optional(Type.Boolean()),
+  /** Each host's partition table gets ids of its own; absent: those of the source. */
+  newIds: Type.Optional(Type.Literal(true)),
   /** What a host does when its task has succeeded. */
   onDone: Type.Union([Type.Literal('reboot'), Type.Literal('poweroff'), Type.Literal('stay')]),
   onFailure: Type.Optional(onFailureSchema),

@@ -139,6 +139,8 @@ export const orderSchema = Type.Union([
     fit: Type.Optional(Type.Object({ ...fitSchema.properties, grow: growRuleSchema })),
     /** Step finish only: what runs when all is laid; absent: nothing. */
     finishing: Type.Optional(finishingSchema),
+    /** Step finish: the table gets ids of its own instead of the source's. */
+    newIds: Type.Optional(Type.Literal(true)),
   }),
   /** Compare the disk with an image; write nothing. */
   Type.Object({

@@ -25,6 +25,21 @@ export const layoutSchema = Type.Object({
   tableLength: Type.Optional(Type.Integer()),
   /** First 440 bytes of sector 0 in base64: boot code without disk signature and table. Absent when all zero. */
   bootCode: Type.Optional(Type.String()),
+  /** GPT only: the MBR beside it, when it is more than one protective entry. */
+  hybridMbr: Type.Optional(
+    Type.Object({
+      /** Of the disk, as Windows knows it. */
+      signature: Type.Integer({ minimum: 0, maximum: 0xffff_ffff }),
+      /** All four in hex; one that stands for a partition of the GPT has its number, and goes where that goes. */
+      entries: Type.Array(
+        Type.Object({
+          raw: Type.String({ pattern: '^[0-9a-f]{32}$' }),
+          partition: Type.Optional(Type.Integer({ minimum: 1 })),
+        }),
+        { minItems: 4, maxItems: 4 },
+      ),
+    }),
+  ),
   partitions: Type.Array(partitionSchema),
 });
 export type Layout = Static<typeof layoutSchema>;

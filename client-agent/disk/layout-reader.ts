@@ -8,6 +8,7 @@ import { run } from '#system/run.ts';
 import { type BlockProbe, probeBlock } from './block-probe.ts';
 import { DirectFile } from './direct-file.ts';
 import { diskSizeOf } from './disk-size.ts';
+import { MBR_BYTES, readHybridMbr } from './hybrid-mbr.ts';
 import { withSectorSize } from './loop-device.ts';
 
 /** Bytes of boot code at the start of a disk; the disk signature and the MBR table follow. */
@@ -50,7 +51,11 @@ export async function readLayout(diskPath: string, sectorBytes: number): Promise
     const label = labelOf(await probeBlock(path), diskPath);
     if (label === 'none') return { label, sectorBytes, diskBytes, partitions: [] };
     const { stdout } = await run(['sfdisk', '--json', path]);
-    return layoutFromDump(JSON.parse(stdout), { diskPath, sectorBytes, diskBytes, bootCode: readBootCode(diskPath) });
+    const mbr = readMbr(diskPath);
+    const bootCode = mbr.subarray(0, BOOT_CODE_BYTES);
+    const layout = layoutFromDump(JSON.parse(stdout), { diskPath, sectorBytes, diskBytes, bootCode });
+    const hybridMbr = layout.label === 'gpt' ? readHybridMbr(mbr, layout.partitions) : undefined;
+    return hybridMbr === undefined ? layout : { ...layout, hybridMbr };
   });
 }
 
@@ -98,10 +103,10 @@ function partitionFromDump(entry: NonNullable<TableDump['partitiontable']['parti
   };
 }
 
-function readBootCode(diskPath: string): Buffer {
+function readMbr(diskPath: string): Buffer {
   const file = DirectFile.open(diskPath, 'read');
   try {
-    const bytes = Buffer.alloc(BOOT_CODE_BYTES);
+    const bytes = Buffer.alloc(MBR_BYTES);
     file.readAt(bytes, 0, bytes.length);
     return bytes;
   } finally {

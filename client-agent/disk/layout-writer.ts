@@ -7,6 +7,7 @@ import type { Disk } from '#protocol/disk.ts';
 import type { Layout, Partition } from '#protocol/layout.ts';
 import { run } from '#system/run.ts';
 import { DirectFile } from './direct-file.ts';
+import { writeHybridMbr } from './hybrid-mbr.ts';
 import { BOOT_CODE_BYTES } from './layout-reader.ts';
 import { withSectorSize } from './loop-device.ts';
 
@@ -27,6 +28,7 @@ export async function applyLayout(disk: Disk, layout: Layout): Promise<void> {
   const script = sfdiskScript(layout, disk.sizeBytes);
   await withSectorSize({ ...disk, isFile }, 'write', (path) => run(sfdiskArgv(path), { input: script }));
   writeBootCode(disk.path, layout);
+  writeHybridMbr(disk, layout);
   // The kernel may know no partitions at all, or refuse while one is in use: the table on the disk is right either way.
   if (!isFile) await run(['blockdev', '--rereadpt', disk.path], { limitMs: 30_000, okCodes: [0, 1] });
 }

@@ -18,6 +18,7 @@ import { findDisk } from '../disk/disk-finder.ts';
 import { requireUnused } from '../disk/disk-use.ts';
 import { readLayout } from '../disk/layout-reader.ts';
 import { applyLayout, type ClearedRun, clearLabel, clearTable, findLabel } from '../disk/layout-writer.ts';
+import { withNewIds } from '../disk/new-ids.ts';
 import { writeSwapHeader } from '../disk/swap.ts';
 import { chooseBufferBytes } from '../receive/buffer-size.ts';
 import { type ByteSource, drain, sourceOf } from '../receive/byte-source.ts';
@@ -234,12 +235,15 @@ export class DeployJob {
     if (changes.some(isRewritten)) await clearTable(disk, manifest.head.layout.label);
     const fitted = await finishFit(disk, changes);
     for (const volume of manifest.volumes) if (volume.swap !== undefined) await writeSwapHeader(disk, volume);
-    await applyLayout(disk, manifest.head.layout);
+    const layout = order.newIds === true ? withNewIds(manifest.head.layout) : manifest.head.layout;
+    await applyLayout(disk, layout);
     await workers.sync();
-    await checkLayout(disk, manifest.head.layout);
+    await checkLayout(disk, layout);
     this.#isLabelCleared = false;
     const { link, readInventory } = this.#machine;
-    const finishers = await runFinishers(order.finishing, { disk, manifest, changes, link, readInventory, signal });
+    const finishers = await runFinishers(order.finishing, {
+      ...{ disk, manifest: { ...manifest, head: { ...manifest.head, layout } }, changes, link, readInventory, signal },
+    });
     return {
       disk: { ...disk, content: await readContent(disk.path, disk.sectorBytes) },
       chunks: manifest.chunkCount,

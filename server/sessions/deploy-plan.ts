@@ -46,7 +46,7 @@ export function makeDeployPlan(
   const { seconds, because } = estimate(request, version, taking, configMaxMbit);
   const { manifestId, diskBytes, usedBytes, storedBytes } = version;
   return {
-    planId: planIdOf(manifestId, planned),
+    planId: planIdOf(manifestId, planned, request.newIds === true),
     image,
     version: version.version,
     manifestId,
@@ -185,12 +185,12 @@ function whyFixed({ within, filesystem, map }: Volume): string {
 }
 
 /** Hash of everything that would be written, and where. */
-function planIdOf(manifestId: string, hosts: readonly PlanHost[]): string {
+function planIdOf(manifestId: string, hosts: readonly PlanHost[], isNewIds: boolean): string {
   const targets = hosts.map(({ hostId, disk, refused, fitted, finishers }) => {
     return [hostId, disk ?? null, refused?.code ?? null, fitted ?? null, finishers ?? null];
   });
   return createHash('sha256')
-    .update(canonicalJson([manifestId, targets]))
+    .update(canonicalJson([manifestId, targets, ...(isNewIds ? ['new-ids'] : [])]))
     .digest('hex')
     .slice(0, 16);
 }

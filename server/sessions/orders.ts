@@ -61,6 +61,7 @@ export function orderOfTask(
       ...(step === 'receive' ? { cast: cast! } : {}),
       ...(step === 'hold' && probe !== undefined ? { probe } : {}),
       ...(fit === undefined ? {} : { fit: { ...fit, grow: session.request.grow ?? 'none' } }),
+      ...(step === 'finish' && session.request.newIds === true ? { newIds: true as const } : {}),
       ...(step !== 'finish' || finishers === undefined ? {} : { finishing: finishingOf(session.request, task) }),
     },
     round,

@@ -6,7 +6,10 @@ import { type TestContext, test } from 'node:test';
 import { readLayout } from '#agent/disk/layout-reader.ts';
 import { applyLayout, clearLabel, sfdiskScript } from '#agent/disk/layout-writer.ts';
 import { withLoopDevice } from '#agent/disk/loop-device.ts';
+import { withNewIds } from '#agent/disk/new-ids.ts';
 import { volumesOf } from '#agent/disk/volumes.ts';
+import { holdsLayout } from '#agent/orders/deploy.ts';
+import type { Layout } from '#protocol/layout.ts';
 import { run } from '#system/run.ts';
 import { makeEmptyFile, randomBytesOf } from '#test/client-agent/filesystems.ts';
 import { diskOf, writeInto } from '#test/client-agent/test-disk.ts';
@@ -193,3 +196,65 @@ test('the script names the last usable sector on an equal disk only', () => {
   assert.match(sfdiskScript(layout, 1e9), /last-lba: 99/);
   assert.doesNotMatch(sfdiskScript(layout, 2e9), /last-lba/);
 });
+
+/** A hybrid as gdisk makes it: the protective entry first, then a partition of the GPT with an MBR type of its own. */
+async function makeHybrid(path: string): Promise<void> {
+  await makeDisk(path, 64 * MiB, ['label: gpt', '', 'start=2048, size=4096', 'start=8192, size=16384']);
+  await run(['sgdisk', '--hybrid=2', path]);
+}
+
+test('a hybrid MBR is laid again beside its GPT to the byte, with the partitions where they were', async (t) => {
+  const folder = tempFolder(t);
+  const [source, target] = [join(folder, 'source.img'), join(folder, 'target.img')];
+  await makeHybrid(source);
+  const layout = await readLayout(source, 512);
+  assert.equal(layout.label, 'gpt');
+  assert.deepEqual(
+    layout.hybridMbr?.entries.map(({ partition }) => partition),
+    [undefined, 2, undefined, undefined],
+  );
+  makeEmptyFile(target, 64 * MiB);
+  await applyLayout(diskOf(target), layout);
+  const mbrOf = (path: string) => readFileSync(path).subarray(0, 512).toString('hex');
+  assert.equal(mbrOf(target), mbrOf(source));
+  assert.equal(await dump(target), await dump(source));
+  const [first, second] = layout.partitions;
+  const moved = { ...layout, partitions: [first!, { ...second!, startSector: 16384, sectors: 32768 }] };
+  await applyLayout(diskOf(target), moved);
+  const again = await readLayout(target, 512);
+  assert.equal(again.hybridMbr?.entries[1]?.partition, 2, 'the entry went where the partition went');
+});
+
+test('a plain protective MBR is nothing to carry', async (t) => {
+  const path = await makeDisk(join(tempFolder(t), 'disk.img'), 64 * MiB, gptScript);
+  assert.equal((await readLayout(path, 512)).hybridMbr, undefined);
+});
+
+for (const [name, script] of [
+  ['GPT', gptScript],
+  ['MBR', mbrScript],
+] as const) {
+  test(`with new ids two disks laid from one ${name} layout differ in their ids and in nothing else`, async (t) => {
+    const folder = tempFolder(t);
+    const layout = await readLayout(await makeDisk(join(folder, 'source.img'), 128 * MiB, script), 512);
+    const laid = [];
+    for (const file of ['one.img', 'two.img']) {
+      const path = join(folder, file);
+      makeEmptyFile(path, 128 * MiB);
+      const renewed = withNewIds(layout);
+      await applyLayout(diskOf(path), renewed);
+      const found = await readLayout(path, 512);
+      assert.ok(holdsLayout(found, renewed), 'what is on the disk is what was asked for');
+      laid.push(found);
+    }
+    const ids = (one: Layout) => [one.labelId, ...one.partitions.flatMap(({ uuid }) => uuid ?? [])];
+    const all = [layout, ...laid].flatMap(ids);
+    assert.equal(new Set(all).size, all.length, 'no id is there twice');
+    const bare = (one: Layout) => ({
+      ...one,
+      labelId: '',
+      partitions: one.partitions.map((p) => ({ ...p, uuid: '' })),
+    });
+    for (const one of laid) assert.deepEqual(bare(one), bare(layout));
+  });
+}

@@ -95,3 +95,11 @@ test('a host that succeeded does as asked, one that failed stays, one that was c
   assert.equal(releaseAction('cancelled', { onDone: 'stay', onFailure: 'stay' }), 'reboot');
   assert.equal(releaseAction('cancelled', { onDone: 'poweroff', onFailure: 'stay' }), 'poweroff');
 });
+
+test('new ids are asked for when the table is laid, and at no other step', () => {
+  const deployment = session('deploy');
+  const row = { ...deployment, request: { ...deployment.request, newIds: true } } as SessionRow;
+  const asked = taskStates.filter((state) => 'newIds' in orderOfTask(row, task(state), cast, defaults));
+  assert.deepEqual(asked, ['finishing']);
+  assert.ok(!('newIds' in orderOfTask(deployment, task('finishing'), cast, defaults)));
+});
