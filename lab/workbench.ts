@@ -21,6 +21,8 @@ export interface WorkbenchOptions {
   readonly script: string;
   /** Files: raw disks. */
   readonly disks: readonly string[];
+  /** What else it finds: path without the leading slash → content. */
+  readonly files?: Readonly<Record<string, Buffer>>;
   readonly memoryMiB?: number;
   readonly limitMs?: number;
 }
@@ -48,7 +50,7 @@ export async function runOnWorkbench(o: WorkbenchOptions): Promise<WorkbenchResu
 }
 
 /** Laid over stage 1 (the kernel unpacks both): the agent's squashfs, the script, and another /init. */
-function overlayOf({ assets, script }: WorkbenchOptions): Buffer {
+function overlayOf({ assets, script, files = {} }: WorkbenchOptions): Buffer {
   const program = (path: string, text: string) =>
     ({ path, kind: 'file', bytes: Buffer.from(text), isProgram: true }) as const;
   const squashfs = readFileSync(join(assets, 'agent.squashfs'));
@@ -57,6 +59,10 @@ function overlayOf({ assets, script }: WorkbenchOptions): Buffer {
     program('workbench-init', SECOND_INIT),
     program('workbench-script', script),
     { path: 'agent.squashfs', kind: 'file', bytes: squashfs, isProgram: false },
+    { path: 'workbench-files', kind: 'folder' },
+    ...Object.entries(files).map(
+      ([path, bytes]) => ({ path: `workbench-files/${path}`, kind: 'file', bytes, isProgram: false }) as const,
+    ),
   ]);
 }
 
@@ -74,6 +80,7 @@ mkdir -p /ram/lower /ram/upper /ram/work
 mount -t squashfs -o ro,loop /agent.squashfs /ram/lower
 mount -t overlay -o lowerdir=/ram/lower,upperdir=/ram/upper,workdir=/ram/work overlay /newroot
 cp /workbench-init /workbench-script /newroot/
+cp -r /workbench-files/. /newroot/
 mkdir -p /newroot/tmp
 for folder in proc sys dev run; do mount --move /$folder /newroot/$folder; done
 exec switch_root /newroot /workbench-init

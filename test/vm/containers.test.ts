@@ -1,15 +1,29 @@
 /** Containers that need device-mapper or md: made, mapped by the agent's own program, and opened again under the agent's kernel. */
 import assert from 'node:assert/strict';
-import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { runOnWorkbench } from '#lab/workbench.ts';
 import type { VolumeHead } from '#protocol/manifest.ts';
+import { bundleArguments } from '#pxe-assets/agent-bundle.ts';
+import { writeAgentProgram } from '#pxe-assets/agent-program.ts';
+import { run } from '#system/run.ts';
 import { makeEmptyFile } from '#test/client-agent/filesystems.ts';
 import { takeLabTurn } from '../lab/lab-turn.ts';
 import { buildBootAssets, noVm } from './vm-road.ts';
 
+const ROOT = join(import.meta.dirname, '../..');
 const MiB = 1024 * 1024;
 const LVM_BYTES = 256 * MiB;
 const MIRROR_BYTES = 96 * MiB;
@@ -28,14 +42,7 @@ for volume in lab/split lab/thin md0; do
   mount -t ext4 /dev/$volume /mnt; busybox seq 1 200000 >/mnt/numbers; mkdir /mnt/folder; echo $volume >/mnt/folder/name; umount /mnt
 done
 lvm vgchange -qq -an lab; mdadm --stop /dev/md0
-cat >/tmp/map.mjs <<'END'
-import { mapVolumes } from '/usr/lib/fleetcast/client-agent/disk/used-extents.js';
-for (const [path, sizeBytes] of [['/dev/vda', ${LVM_BYTES}], ['/dev/vdb', ${MIRROR_BYTES}]]) {
-  const maps = await mapVolumes({ path, sectorBytes: 512 }, { kind: 'disk', startBytes: 0, sizeBytes });
-  console.log('MAP ' + JSON.stringify(maps.map(({ extents, ...map }) => ({ ...map, extents: extents && [...extents] }))));
-}
-END
-node /tmp/map.mjs
+node /usr/lib/fleetcast/map.js
 `;
 
 const OPEN = `
@@ -46,6 +53,15 @@ for volume in lab/split lab/thin md0; do
   mount -t ext4 -o ro /dev/$volume /mnt; busybox seq 1 200000 | busybox cmp - /mnt/numbers; echo "IS $(cat /mnt/folder/name)"; umount /mnt
 done
 lvm vgck lab
+`;
+
+/** What is run there to map the disks: with the agent's own modules, bundled as the agent is. */
+const MAP = `
+import { mapVolumes } from './client-agent/disk/used-extents.js';
+for (const [path, sizeBytes] of [['/dev/vda', ${LVM_BYTES}], ['/dev/vdb', ${MIRROR_BYTES}]]) {
+  const maps = await mapVolumes({ path, sectorBytes: 512 }, { kind: 'disk', startBytes: 0, sizeBytes });
+  console.log('MAP ' + JSON.stringify(maps.map(({ extents, ...map }) => ({ ...map, extents: extents && [...extents] }))));
+}
 `;
 
 interface Map {
@@ -66,7 +82,8 @@ test('volumes in pieces, thin pools and mirrors come back from what is carried o
   };
   const sources = [disk('lvm.img', LVM_BYTES), disk('mirror.img', MIRROR_BYTES)];
   const targets = [disk('lvm-copy.img', LVM_BYTES), disk('mirror-copy.img', MIRROR_BYTES)];
-  const made = await runOnWorkbench({ assets, workDir, disks: sources, script: MAKE });
+  const files = { 'usr/lib/fleetcast/map.js': await bundleMap(folder) };
+  const made = await runOnWorkbench({ assets, workDir, disks: sources, script: MAKE, files });
   assert.equal(made.exitCode, 0, made.output);
   const maps = [...made.output.matchAll(/^MAP (.*)$/gm)].map((match) => JSON.parse(match[1]!) as Map[]);
   assert.equal(maps.length, 2, made.output);
@@ -106,6 +123,19 @@ test('volumes in pieces, thin pools and mirrors come back from what is carried o
     assert.deepEqual(opened.output.match(/^IS .*$/gm), ['IS lab/split', 'IS lab/thin', 'IS md0']);
   });
 });
+
+async function bundleMap(folder: string): Promise<Buffer> {
+  const program = join(folder, 'program');
+  await writeAgentProgram(program);
+  symlinkSync(join(ROOT, 'node_modules'), join(program, 'node_modules'));
+  writeFileSync(join(program, 'map.js'), MAP);
+  const out = join(folder, 'bundle');
+  await run(
+    [join(ROOT, `node_modules/@esbuild/linux-${process.arch}/bin/esbuild`), ...bundleArguments(['map.js'], out)],
+    { cwd: program },
+  );
+  return readFileSync(join(out, 'map.js'));
+}
 
 /** Copies what the maps say is used, and nothing else. */
 function layMaps(maps: readonly Map[], source: string, target: string): void {
