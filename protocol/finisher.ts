@@ -49,6 +49,11 @@ export const builtInFinishers = {
     onError: 'warn',
     limitS: 60,
   },
+  initramfs: {
+    scope: "Linux: its initramfs, built by the system's own program in a chroot, for hardware that is another",
+    onError: 'fail',
+    limitS: 900,
+  },
   boot: {
     scope:
       'places that boot loaders know of (GRUB, EXTLINUX), the EFI fallback path, boot entries; looks for the files of Windows',

@@ -43,15 +43,28 @@ export async function withTargetSystem<T>(
   use: (system: TargetSystem | undefined, why: readonly string[]) => Promise<T>,
 ): Promise<T> {
   const why: string[] = [];
-  const candidates = volumes
-    .filter(({ filesystem }) => drivers[filesystem ?? ''] !== undefined)
-    .toSorted((a, b) => b.sizeBytes - a.sizeBytes);
+  const candidates = candidatesOf(volumes);
   for (const volume of candidates) {
     const used = await useVolume(disk, volume, why, use);
     if (used !== undefined) return used.result;
   }
   if (candidates.length === 0) why.push('no volume has a filesystem that can be mounted here');
   return use(undefined, why);
+}
+
+/**
+ * Volumes that can be mounted where they lie, the largest first. A logical volume in several pieces cannot, and one half of a mirror must not:
+ * the other one would not have what was changed. Pure.
+ */
+export function candidatesOf(volumes: readonly Volume[]): Volume[] {
+  const isWhole = ({ within }: Volume) =>
+    within === undefined ||
+    (within.kind === 'lvm' &&
+      within.offsetBytes === undefined &&
+      volumes.filter((other) => other.within?.name === within.name).length === 1);
+  return volumes
+    .filter((volume) => drivers[volume.filesystem ?? ''] !== undefined && isWhole(volume))
+    .toSorted((a, b) => b.sizeBytes - a.sizeBytes);
 }
 
 /** Undefined: there is no system on it, or it cannot be mounted (`why` says so). */

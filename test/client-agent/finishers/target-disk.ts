@@ -35,7 +35,11 @@ export async function makeTargetDisk(
   for (const [name, content] of Object.entries(files)) {
     mkdirSync(dirname(join(tree, name)), { recursive: true });
     if (content.startsWith('-> ')) symlinkSync(content.slice(3), join(tree, name));
-    else writeFileSync(join(tree, name), content);
+    else
+      writeFileSync(join(tree, name), content, {
+        encoding: 'latin1',
+        mode: content.startsWith('#!') || name.startsWith('bin/') ? 0o755 : 0o644,
+      });
   }
   const image = join(folder, 'root.img');
   makeEmptyFile(image, SIZE);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { runFinishers, valuesOf } from '#agent/orders/finish.ts';
 import { KnownError } from '#protocol/errors.ts';
@@ -121,6 +122,20 @@ test('a disk without a system is named with what was found instead', { skip }, a
     runFinishers(order(builtIn('hostname')), target.options),
     /no Linux was found.*neither Linux nor Windows/,
   );
+});
+
+test('an initramfs is built by the program of the system, with devices and kernel in sight', { skip }, async (t) => {
+  const program = '#!/bin/sh\ntest -e /proc/self/status && test -c /dev/null && echo "built $*" >/made\n';
+  const target = await disk(t, '', {
+    ...linux,
+    ...{ 'bin/sh': readFileSync('/bin/busybox', 'latin1'), 'usr/sbin/update-initramfs': program },
+    ...{ 'proc/.keep': '', 'sys/.keep': '', 'dev/.keep': '' },
+  });
+  const [result] = await runFinishers(order(builtIn('initramfs')), target.options);
+  assert.match(result!.log, /usr\/sbin\/update-initramfs has built it anew/);
+  assert.equal(await target.read('made'), 'built -u -k all\n');
+  const own = await disk(t, '', { ...linux, 'etc/fstab': 'UUID=1 / ext4\nUUID=2 /boot ext4 defaults 0 2\n' });
+  await assert.rejects(runFinishers(order(builtIn('initramfs')), own.options), /its \/boot is a filesystem of its own/);
 });
 
 test('a program that is not what the order says does not run', { skip }, async (t) => {
