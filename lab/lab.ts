@@ -20,9 +20,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
 import { AGENT_MAIN, writeAgentProgram } from '#pxe-assets/agent-program.ts';
 import { programFailed } from '#system/run.ts';
+import { agentsOf, signalPrograms } from './fault/running-program.ts';
 import { removeRun } from './leftovers.ts';
 import { inNamespace, setUpNetwork } from './network.ts';
-import { commandLineOf, endProcesses, isAlive, type ProcessRecord, processesIn } from './process-record.ts';
+import { endProcesses, isAlive, type ProcessRecord, processesIn } from './process-record.ts';
 import { raiseReceiveBuffer } from './receive-buffer.ts';
 import { requireRoot } from './require-root.ts';
 import { createRunFolder, forgetProcess, livingProcesses, noteProcess, type RunFolder } from './run-folder.ts';
@@ -231,10 +232,7 @@ export class Lab {
 
   /** The agent dies at once; the machine goes on and boots again. False when none was running. */
   killAgent(host: LabHost): boolean {
-    const isAgent = ({ pid }: ProcessRecord) => commandLineOf(pid).includes('--boot-token');
-    const agents = processesIn([host.namespace]).filter(isAgent);
-    for (const { pid } of agents) process.kill(pid, 'SIGKILL');
-    return agents.length > 0;
+    return signalPrograms(agentsOf(host), 'SIGKILL') > 0;
   }
 
   /** Starts a program that may outlive this one; its output goes to `logPath`. It is ended when the lab is taken down. */

@@ -1,5 +1,5 @@
 /** Takes down what a lab run made, from its run folder and its names alone; so it works for runs whose program was killed. */
-import { rmdirSync } from 'node:fs';
+import { readFileSync, rmdirSync } from 'node:fs';
 import { run } from '#system/run.ts';
 import { listNamespaces, tearDownNetwork } from './network.ts';
 import { endProcesses, processesIn } from './process-record.ts';
@@ -12,7 +12,7 @@ import {
   type RunFolder,
   removeRunFolder,
 } from './run-folder.ts';
-import { removeSlowDisks } from './slow-disk.ts';
+import { liftSlowDisks, removeSlowDisks } from './slow-disk.ts';
 import { LAB_PREFIX } from './topology.ts';
 
 /** Time for the daemon and the hosts to end by themselves. */
@@ -24,9 +24,10 @@ export interface Removed {
   readonly namespaces: number;
 }
 
-/** Ends the run's programs, removes its namespaces, control groups, loop devices and files. May be repeated. */
+/** Ends the run's programs, removes its namespaces, control groups, loop devices, mounts and files. May be repeated. */
 export async function removeRun(folder: RunFolder): Promise<Removed> {
   const namespaces = (await listNamespaces()).filter((name) => name.startsWith(`${LAB_PREFIX}${folder.run}-`));
+  liftSlowDisks(folder);
   const recorded = livingProcesses(folder);
   await endProcesses(recorded, GRACE_MS);
   // What the ended ones had started in turn (an agent, a receiver) and did not take along.
@@ -35,6 +36,7 @@ export async function removeRun(folder: RunFolder): Promise<Removed> {
   await tearDownNetwork(namespaces);
   removeSlowDisks(folder);
   await freeLoops(folder);
+  await unmountBelow(folder);
   removeRunFolder(folder);
   if (listRunFolders().length === 0) {
     restoreReceiveBuffer();
@@ -66,6 +68,14 @@ async function freeLoops(folder: RunFolder): Promise<void> {
   for (const line of stdout.split('\n')) {
     const [device, ...file] = line.split(' ');
     if (file.join(' ').startsWith(`${folder.path}/`)) await run(['losetup', '--detach', device!]);
+  }
+}
+
+/** Lazily: a namespace that is just being left may still hold its copy. */
+async function unmountBelow(folder: RunFolder): Promise<void> {
+  for (const line of readFileSync('/proc/self/mounts', 'utf8').split('\n')) {
+    const target = line.split(' ')[1];
+    if (target?.startsWith(`${folder.path}/`)) await run(['umount', '--lazy', target]);
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * Makes the disk of one light host slow, by the kernel: its programs go into a control group of their own, whose direct writes
- * to the device below the lab's files are throttled (cgroup v1 blkio.throttle.write_bps_device, cgroup v2 io.max). The agent
+ * (or reads) to the device below the lab's files are throttled (cgroup v1 blkio.throttle.write_bps_device, cgroup v2 io.max). The agent
  * writes with O_DIRECT, so it feels it just as it would feel a slow disk. The group goes with the lab.
  */
 import {
@@ -32,16 +32,21 @@ export function noSlowDisk(): string | undefined {
     : undefined;
 }
 
-/** Limits the writes of all programs of the host, and of those that they will start. May be called again with another rate. */
-export function slowDisk(folder: RunFolder, host: LabHost, bytesPerSecond: number): void {
+/** Limits what all programs of the host, and those that they will start, write or read. May be called again with another rate. */
+export function slowDisk(
+  folder: RunFolder,
+  host: LabHost,
+  bytesPerSecond: number,
+  direction: 'write' | 'read' = 'write',
+): void {
   const throttle = findThrottle();
   const device = deviceBelow(folder.path);
   if (throttle === undefined || device === undefined) throw new Error(noSlowDisk());
   const group = join(throttle.root, groupName(folder, host.name));
   mkdirSync(group, { recursive: true });
   const rate = Math.max(1, Math.round(bytesPerSecond));
-  if (throttle.isV2) writeFileSync(join(group, 'io.max'), `${device} wbps=${rate}`);
-  else writeFileSync(join(group, 'blkio.throttle.write_bps_device'), `${device} ${rate}`);
+  if (throttle.isV2) writeFileSync(join(group, 'io.max'), `${device} ${direction[0]}bps=${rate}`);
+  else writeFileSync(join(group, `blkio.throttle.${direction}_bps_device`), `${device} ${rate}`);
   // A process that has just forked may have a child that is in no list yet: look until nothing is left.
   for (let isNew = true; isNew; ) {
     const inside = new Set(readFileSync(join(group, 'cgroup.procs'), 'utf8').split('\n').map(Number));
@@ -51,13 +56,29 @@ export function slowDisk(folder: RunFolder, host: LabHost, bytesPerSecond: numbe
   }
 }
 
+/** Takes the limits away: a program that waits for a throttled write cannot even be killed. May be repeated. */
+export function liftSlowDisks(folder: RunFolder): void {
+  const throttle = findThrottle();
+  const device = deviceBelow(folder.path);
+  if (throttle === undefined || device === undefined) return;
+  for (const name of groupsOf(throttle, folder)) {
+    const group = join(throttle.root, name);
+    if (throttle.isV2) writeFileSync(join(group, 'io.max'), `${device} wbps=max rbps=max`);
+    else
+      for (const which of ['write', 'read'])
+        writeFileSync(join(group, `blkio.throttle.${which}_bps_device`), `${device} 0`);
+  }
+}
+
 /** Removes the groups of a run, whose programs must have ended. May be repeated. */
 export function removeSlowDisks(folder: RunFolder): void {
   const throttle = findThrottle();
   if (throttle === undefined) return;
-  for (const name of readdirSync(throttle.root)) {
-    if (name.startsWith(groupName(folder, ''))) rmdirSync(join(throttle.root, name));
-  }
+  for (const name of groupsOf(throttle, folder)) rmdirSync(join(throttle.root, name));
+}
+
+function groupsOf(throttle: Throttle, folder: RunFolder): string[] {
+  return readdirSync(throttle.root).filter((name) => name.startsWith(groupName(folder, '')));
 }
 
 function move(group: string, pid: number): void {

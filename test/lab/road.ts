@@ -23,15 +23,19 @@ export interface RoadOptions {
   readonly moreConfig?: string;
   /** Hosts whose disk is larger or smaller than the golden machine's, by so many bytes. */
   readonly moreDiskBytes?: Readonly<Record<string, number>>;
+  /** Before the machines are powered on for the first time. */
+  readonly prepare?: (lab: Lab) => Promise<void>;
 }
 
 export class Road {
   readonly lab: Lab;
+  readonly images: readonly string[];
   readonly #moreConfig: string;
   #golden = new Map<string, DiskFacts>();
 
-  private constructor(lab: Lab, moreConfig: string) {
+  private constructor(lab: Lab, { images, moreConfig = '' }: RoadOptions) {
     this.lab = lab;
+    this.images = images;
     this.#moreConfig = moreConfig;
   }
 
@@ -48,7 +52,8 @@ export class Road {
     for (const [host, moreBytes] of Object.entries(options.moreDiskBytes ?? {})) {
       truncateSync(lab.diskOf(lab.host(host)), planGoldenDisk(options.usedMiB, 1).diskBytes + moreBytes);
     }
-    const road = new Road(lab, options.moreConfig ?? '');
+    await options.prepare?.(lab);
+    const road = new Road(lab, options);
     await road.startDaemon();
     for (const host of lab.topology.hosts) await road.cli(['host', 'add', host.name, host.mac, '--group', 'all']);
     for (const [index, image] of options.images.entries()) {
