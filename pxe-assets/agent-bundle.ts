@@ -57,7 +57,8 @@ async function findWorkers(program: string): Promise<string[]> {
   return workers;
 }
 
-async function findEsbuild(cache: string): Promise<string> {
+/** Its folder; fetched into `cache` when it is not installed. Throws BOOT_BUILD_FAILED. */
+export async function findEsbuild(cache: string): Promise<string> {
   const name = `@esbuild/linux-${process.arch}`;
   const { optionalDependencies } = JSON.parse(await readFile(join(REPOSITORY, 'package.json'), 'utf8')) as {
     optionalDependencies: Record<string, string>;

@@ -150,7 +150,12 @@ export const toolbox: readonly Tool[] = [
   {
     why: 'the registry of Windows, offline: hivexsh reads and sets values, reged imports .reg files',
     packages: ['libhivex-bin', 'chntpw'],
-    programs: ['hivexsh', 'hivexget', 'reged'],
+    programs: ['hivexsh', 'reged'],
+  },
+  {
+    why: 'names and values of the registry are UTF-16 and Latin-1: hivexsh converts them by the modules of the C library',
+    files: ['gconv-modules', 'UTF-16.so', 'ISO8859-1.so'].map((name) => `usr/lib/x86_64-linux-gnu/gconv/${name}`),
+    only: 'amd64',
   },
   {
     why: 'secure erase and details of NVMe and ATA disks',

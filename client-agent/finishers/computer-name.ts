@@ -1,5 +1,5 @@
 /**
- * The name of a Windows, written into its registry while it is off: the hive SYSTEM, by reged(8) on a copy, read back by hivexget(1).
+ * The name of a Windows, written into its registry while it is off: the hive SYSTEM, by reged(8) on a copy, read back by hivexsh(1).
  * Keys: ControlSet\Control\ComputerName\ComputerName and ControlSet\Services\Tcpip\Parameters, of the control sets that
  * Select names (Microsoft, "HKLM\SYSTEM\CurrentControlSet Registry Tree").
  */
@@ -101,7 +101,8 @@ function controlSet(number: string): string {
 }
 
 async function readValue(hive: string, key: string, value: string, signal: AbortSignal): Promise<string | undefined> {
-  const argv = ['hivexget', hive, `\\${key}`, value];
-  const { stdout, exitCode } = await run(argv, { signal, limitMs: LIMIT_MS, okCodes: [0, 1] });
+  // Not hivexget(1): that is a script for bash, which the agent image does not have.
+  const input = `cd \\${key}\nlsval ${value}\n`;
+  const { stdout, exitCode } = await run(['hivexsh', hive], { signal, input, limitMs: LIMIT_MS, okCodes: [0, 1] });
   return exitCode === 0 ? stdout.trim() : undefined;
 }

@@ -1,29 +1,16 @@
 /** Containers that need device-mapper or md: made, mapped by the agent's own program, and opened again under the agent's kernel. */
 import assert from 'node:assert/strict';
-import {
-  closeSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  readSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { runOnWorkbench } from '#lab/workbench.ts';
 import type { VolumeHead } from '#protocol/manifest.ts';
-import { bundleArguments } from '#pxe-assets/agent-bundle.ts';
-import { writeAgentProgram } from '#pxe-assets/agent-program.ts';
-import { run } from '#system/run.ts';
 import { makeEmptyFile } from '#test/client-agent/filesystems.ts';
 import { takeLabTurn } from '../lab/lab-turn.ts';
+import { bundleAgentScript } from './agent-script.ts';
 import { buildBootAssets, noVm } from './vm-road.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
 const MiB = 1024 * 1024;
 const LVM_BYTES = 256 * MiB;
 const MIRROR_BYTES = 96 * MiB;
@@ -82,7 +69,7 @@ test('volumes in pieces, thin pools and mirrors come back from what is carried o
   };
   const sources = [disk('lvm.img', LVM_BYTES), disk('mirror.img', MIRROR_BYTES)];
   const targets = [disk('lvm-copy.img', LVM_BYTES), disk('mirror-copy.img', MIRROR_BYTES)];
-  const files = { 'usr/lib/fleetcast/map.js': await bundleMap(folder) };
+  const files = { 'usr/lib/fleetcast/map.js': await bundleAgentScript(MAP) };
   const made = await runOnWorkbench({ assets, workDir, disks: sources, script: MAKE, files });
   assert.equal(made.exitCode, 0, made.output);
   const maps = [...made.output.matchAll(/^MAP (.*)$/gm)].map((match) => JSON.parse(match[1]!) as Map[]);
@@ -123,19 +110,6 @@ test('volumes in pieces, thin pools and mirrors come back from what is carried o
     assert.deepEqual(opened.output.match(/^IS .*$/gm), ['IS lab/split', 'IS lab/thin', 'IS md0']);
   });
 });
-
-async function bundleMap(folder: string): Promise<Buffer> {
-  const program = join(folder, 'program');
-  await writeAgentProgram(program);
-  symlinkSync(join(ROOT, 'node_modules'), join(program, 'node_modules'));
-  writeFileSync(join(program, 'map.js'), MAP);
-  const out = join(folder, 'bundle');
-  await run(
-    [join(ROOT, `node_modules/@esbuild/linux-${process.arch}/bin/esbuild`), ...bundleArguments(['map.js'], out)],
-    { cwd: program },
-  );
-  return readFileSync(join(out, 'map.js'));
-}
 
 /** Copies what the maps say is used, and nothing else. */
 function layMaps(maps: readonly Map[], source: string, target: string): void {
