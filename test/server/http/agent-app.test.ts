@@ -81,7 +81,7 @@ test('every route but what firmware asks and hello refuses a caller without a to
   );
   const open = routes.filter((one) => OPEN_ROUTES.includes(one));
   assert.deepEqual(open.toSorted(), OPEN_ROUTES.toSorted());
-  assert.equal(routes.length - open.length, 8, routes.join('\n'));
+  assert.equal(routes.length - open.length, 9, routes.join('\n'));
   for (const route of routes.filter((one) => !OPEN_ROUTES.includes(one))) {
     const [method, url] = route.split(' ') as ['GET', string];
     for (const headers of [{}, { authorization: 'Bearer AAAA' }, { authorization: 'Basic AAAA' }]) {
