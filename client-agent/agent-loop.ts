@@ -74,7 +74,9 @@ class AgentLoop {
   #job: DeployJob | undefined;
   #checkUp: CheckJob | undefined;
   #poll = new AbortController();
-  #nudge: () => void = () => undefined;
+  /** Something is to be reported that the report under way may not say. */
+  #isNudged = false;
+  #wake: () => void = () => undefined;
   #reportedMs = 0;
   #reported: Progress | undefined;
 
@@ -105,6 +107,7 @@ class AgentLoop {
     let isServerAway = false;
     let strangeAnswers = 0;
     for (;;) {
+      this.#isNudged = false;
       const { rev } = this.#order;
       try {
         this.#reportedMs = performance.now();
@@ -196,8 +199,8 @@ class AgentLoop {
   async #listen(probe: ProbeOrder, signal: AbortSignal, onProgress: (p: Progress) => void): Promise<Partial<State>> {
     const name = this.#job?.interfaceName ?? (await this.#o.machine.readInventory()).interface;
     const isListening = { phase: 'probe', doneBytes: 0, totalBytes: 0, bytesPerSecond: 0 };
-    const { heard } = await listenToProbe(probe, name, signal, () => onProgress(isListening));
-    return { probe: { nonce: probe.nonce, heard } };
+    const { heard, of } = await listenToProbe(probe, name, signal, () => onProgress(isListening));
+    return { probe: { nonce: probe.nonce, heard, of } };
   }
 
   #start(action: (signal: AbortSignal, onProgress: (p: Progress) => void) => Promise<Partial<State>>): void {
@@ -235,7 +238,13 @@ class AgentLoop {
     this.#activity = undefined;
   }
 
+  #nudge(): void {
+    this.#isNudged = true;
+    this.#wake();
+  }
+
   #untilNudged(waitMs: number, signal: AbortSignal): Promise<void> {
+    if (this.#isNudged) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const finish = () => {
         clearTimeout(timer);
@@ -248,7 +257,7 @@ class AgentLoop {
       };
       const timer = setTimeout(finish, waitMs);
       signal.addEventListener('abort', abort, { once: true });
-      this.#nudge = finish;
+      this.#wake = finish;
     });
   }
 }

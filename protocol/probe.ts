@@ -20,13 +20,19 @@ export const probeOrderSchema = Type.Object({
   nonce: Type.String(),
   group: Type.String(),
   port: Type.Integer(),
+  /** Datagrams of one round; the numbers go on in the next. */
   count: Type.Integer(),
   /** Until then all must have come, in ms. */
   listenMs: Type.Integer(),
 });
 export type ProbeOrder = Static<typeof probeOrderSchema>;
 
-export const probeHeardSchema = Type.Object({ nonce: Type.String(), heard: Type.Integer() });
+export const probeHeardSchema = Type.Object({
+  nonce: Type.String(),
+  heard: Type.Integer(),
+  /** How many were sent from the first to the last that was heard: those before went out while switches still noted who listens. */
+  of: Type.Integer(),
+});
 
 export function makeProbeDatagram(nonce: string, number: number): Buffer {
   const bytes = Buffer.alloc(PROBE_DATAGRAM_BYTES);

@@ -171,11 +171,12 @@ export class PassRunner {
     try {
       const mbit = requestOf(live)?.maxMbit ?? config.cast.maxMbit ?? PROBE_MBIT;
       const { signal } = pass.abort;
-      const heard = await probe.run(() => sendProbe(probe.order, { address, ttl, mbit, clock }, signal), clock, signal);
+      const send = (round: number) => sendProbe(probe.order, { address, ttl, mbit, clock }, signal, round);
+      const heard = await probe.run(send, clock, signal);
       for (const task of tasks) {
-        const count = heard.get(task.row.taskId);
-        if (count === undefined) continue;
-        const problem = judgeHearing(count, probePackets, probeLossPercent);
+        const hearing = heard.get(task.row.taskId);
+        if (hearing === undefined) continue;
+        const problem = judgeHearing(hearing.heard, hearing.of, probeLossPercent);
         task.hearing = problem === undefined ? 'good' : 'deaf';
         if (problem !== undefined && task.row.state === 'ready') this.#options.onDeaf(live, task, problem);
       }

@@ -5,17 +5,28 @@ import type { ProbeOrder } from '#protocol/probe.ts';
 import type { Clock } from '#system/clock.ts';
 import type { CastPorts } from '../transfer/port-allocator.ts';
 
-/** From joining the group until a host says what it heard although not all has come, in ms: what a deaf host costs the others. */
-const LISTEN_MS = 1000;
-/** A host that does not even listen by then is not judged. */
+/** A host that does not even listen by then is not judged, in ms. */
 const JOIN_LIMIT_MS = 800;
-const ANSWER_LIMIT_MS = LISTEN_MS + 500;
+/** The datagrams are sent again when somebody who listens has not heard any: a switch needs a moment to note who does. */
+const ROUNDS = 3;
+/** From one round to the next, in ms. */
+const ROUND_MS = 500;
+/** After the last round; who listens and still has heard nothing then is deaf. In ms. */
+const LAST_WAIT_MS = 1000;
+/** A host listens longer than all of that takes, on a busy machine too. */
+const LISTEN_MS = 30_000;
+
+/** What a host heard of the datagrams that were sent from the first to the last that it heard. */
+export interface ProbeHearing {
+  readonly heard: number;
+  readonly of: number;
+}
 
 export class SessionProbe {
   readonly order: ProbeOrder;
   readonly #taskIds: ReadonlySet<number>;
   readonly #listening = new Set<number>();
-  readonly #heard = new Map<number, number>();
+  readonly #heard = new Map<number, ProbeHearing>();
   readonly #allListen = Promise.withResolvers<void>();
   readonly #allHeard = Promise.withResolvers<void>();
 
@@ -33,20 +44,41 @@ export class SessionProbe {
   note(taskId: number, report: Report): void {
     if (!this.concerns(taskId)) return;
     if (report.progress?.phase === 'probe') this.#listening.add(taskId);
-    if (report.probe?.nonce === this.order.nonce) this.#heard.set(taskId, report.probe.heard);
+    if (report.probe?.nonce === this.order.nonce) {
+      const { heard, of } = report.probe;
+      // A handful of datagrams tells nothing of those between.
+      this.#heard.set(taskId, { heard, of: Math.max(of, Math.ceil(this.order.count / 2)) });
+    }
     // One that cannot listen is not waited for.
-    if (report.status === 'failed') this.#heard.set(taskId, 0);
+    if (report.status === 'failed') this.#heard.set(taskId, this.#nothing);
     const areAllIn = (known: { has(taskId: number): boolean }) => [...this.#taskIds].every((id) => known.has(id));
     if (areAllIn({ has: (id) => this.#listening.has(id) || this.#heard.has(id) })) this.#allListen.resolve();
     if (areAllIn(this.#heard)) this.#allHeard.resolve();
   }
 
-  /** Sends when all listen, and gives what each host has heard, by task id; a host that said nothing is missing. */
-  async run(send: () => Promise<void>, clock: Clock, signal: AbortSignal): Promise<ReadonlyMap<number, number>> {
+  /** Sends when all listen, and gives what each host has heard, by task id; a host that did not listen in time is missing. */
+  async run(
+    send: (round: number) => Promise<void>,
+    clock: Clock,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<number, ProbeHearing>> {
     const atMost = (ms: number) => clock.sleep(ms, signal).catch(() => undefined);
     await Promise.race([this.#allListen.promise, atMost(JOIN_LIMIT_MS)]);
-    await send();
-    await Promise.race([this.#allHeard.promise, atMost(ANSWER_LIMIT_MS)]);
+    for (let round = 0; round < ROUNDS && !this.#areAllHeard(); round++) {
+      signal.throwIfAborted();
+      await send(round);
+      await Promise.race([this.#allHeard.promise, atMost(round === ROUNDS - 1 ? LAST_WAIT_MS : ROUND_MS)]);
+    }
+    for (const id of this.#listening) if (!this.#heard.has(id)) this.#heard.set(id, this.#nothing);
     return this.#heard;
+  }
+
+  get #nothing(): ProbeHearing {
+    return { heard: 0, of: this.order.count };
+  }
+
+  /** All that listen; who does not yet is not waited for any more. */
+  #areAllHeard(): boolean {
+    return this.#listening.size > 0 && [...this.#listening].every((id) => this.#heard.has(id));
   }
 }

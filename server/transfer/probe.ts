@@ -14,8 +14,8 @@ export interface ProbeFrom {
   readonly clock: Clock;
 }
 
-/** Sends all datagrams once. Throws what the socket throws, and AbortError. */
-export async function sendProbe(order: ProbeOrder, from: ProbeFrom, signal: AbortSignal): Promise<void> {
+/** Sends the datagrams of one round, counted from 0. Throws what the socket throws, and AbortError. */
+export async function sendProbe(order: ProbeOrder, from: ProbeFrom, signal: AbortSignal, round = 0): Promise<void> {
   const socket = createSocket('udp4');
   try {
     socket.bind(0, from.address);
@@ -23,7 +23,8 @@ export async function sendProbe(order: ProbeOrder, from: ProbeFrom, signal: Abor
     socket.setMulticastInterface(from.address);
     socket.setMulticastTTL(from.ttl);
     const pacer = new Pacer(from.clock, () => from.mbit);
-    for (let number = 0; number < order.count; number++) {
+    const first = round * order.count;
+    for (let number = first; number < first + order.count; number++) {
       await pacer.take(PROBE_DATAGRAM_BYTES, signal);
       await new Promise<void>((resolve, reject) =>
         socket.send(makeProbeDatagram(order.nonce, number), order.port, order.group, (error) =>
