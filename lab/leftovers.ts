@@ -1,5 +1,5 @@
 /** Takes down what a lab run made, from its run folder and its names alone; so it works for runs whose program was killed. */
-import { readFileSync, rmdirSync } from 'node:fs';
+import { existsSync, readFileSync, rmdirSync } from 'node:fs';
 import { run } from '#system/run.ts';
 import { listNamespaces, tearDownNetwork } from './network.ts';
 import { endProcesses, processesIn } from './process-record.ts';
@@ -54,6 +54,9 @@ export async function removeDeadRuns(): Promise<Removed[]> {
   const known = new Set(folders.map((folder) => folder.run));
   const strays = (await listNamespaces()).filter((name) => {
     const named = /^fc-([0-9a-f]{4})-/.exec(name);
+    // The one namespace of a test of the agent has the test's process in its name.
+    const ofTest = /^fc-agent-(\d+)$/.exec(name);
+    if (ofTest !== null) return !existsSync(`/proc/${ofTest[1]}`);
     return named !== null && !known.has(named[1]!);
   });
   const orphans = processesIn(strays);

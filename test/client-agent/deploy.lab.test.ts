@@ -14,7 +14,9 @@ const ROOT = join(import.meta.dirname, '../..');
 const NETNS = `fc-agent-${process.pid}`;
 const LINK = `fc-a${process.pid}`;
 const PEER = `fc-b${process.pid}`;
-const SERVER_ADDRESS = '10.78.91.1';
+/** Its own, so that what a killed run left behind is in nobody's way. */
+const SUBNET = `10.78.${process.pid % 256}`;
+const SERVER_ADDRESS = `${SUBNET}.1`;
 const PORT_BASE = 9700;
 const DISK = { model: 'Test disk', serial: 'T1', sizeBytes: 4 * 1024 * 1024, sectorBytes: 512 };
 
@@ -27,7 +29,7 @@ async function makeNetwork(): Promise<() => Promise<void>> {
   const inside = ['ip', '-n', NETNS];
   await run(['ip', 'link', 'add', LINK, 'type', 'veth', 'peer', 'name', PEER, 'netns', NETNS]);
   await run(['ip', 'address', 'add', `${SERVER_ADDRESS}/24`, 'brd', '+', 'dev', LINK]);
-  await run([...inside, 'address', 'add', '10.78.91.2/24', 'brd', '+', 'dev', PEER]);
+  await run([...inside, 'address', 'add', `${SUBNET}.2/24`, 'brd', '+', 'dev', PEER]);
   await run(['ip', 'link', 'set', LINK, 'up']);
   for (const name of [PEER, 'lo']) await run([...inside, 'link', 'set', name, 'up']);
   return async () => {
