@@ -7,7 +7,7 @@ import type { Extents } from '#protocol/chunk.ts';
 import type { Within } from '#protocol/manifest.ts';
 import { DirectFile } from './direct-file.ts';
 import { withLinearDevice } from './linear-device.ts';
-import { type LvmRun, type PhysicalVolume, readPhysicalVolume } from './lvm-metadata.ts';
+import { type LvmRun, type PhysicalVolume, type ReadBytes, readPhysicalVolume } from './lvm-metadata.ts';
 import { MD_HEAD_BYTES, readMirrorMember } from './md-superblock.ts';
 import type { MappedDisk, VolumeMap } from './used-extents.ts';
 import { nameOfVolume, type VolumeSpan } from './volumes.ts';
@@ -121,15 +121,6 @@ function notUnderstood(span: VolumeSpan, filesystem: ContainerType, reason: stri
   return { ...rawOf(span, filesystem), warnings: [`${nameOfVolume(span)}: ${filesystem} taken raw: ${reason}`] };
 }
 
-function readerOf(path: string, span: VolumeSpan): (offset: number, length: number) => Buffer {
-  return (offset, length) => {
-    const file = DirectFile.open(path, 'read');
-    try {
-      const bytes = Buffer.alloc(length);
-      file.readAt(bytes, span.startBytes + offset, length);
-      return bytes;
-    } finally {
-      file.close();
-    }
-  };
+function readerOf(path: string, span: VolumeSpan): ReadBytes {
+  return (offset, length) => DirectFile.readSpan(path, span.startBytes + offset, length);
 }

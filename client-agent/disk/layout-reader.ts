@@ -104,12 +104,5 @@ function partitionFromDump(entry: NonNullable<TableDump['partitiontable']['parti
 }
 
 function readMbr(diskPath: string): Buffer {
-  const file = DirectFile.open(diskPath, 'read');
-  try {
-    const bytes = Buffer.alloc(MBR_BYTES);
-    file.readAt(bytes, 0, bytes.length);
-    return bytes;
-  } finally {
-    file.close();
-  }
+  return DirectFile.readSpan(diskPath, 0, MBR_BYTES);
 }

@@ -188,12 +188,5 @@ function rawWarnings(span: VolumeSpan, probe: BlockProbe): string[] {
 }
 
 function readStart(path: string, span: Pick<VolumeSpan, 'startBytes' | 'sizeBytes'>, bytes: number): Buffer {
-  const buffer = Buffer.alloc(Math.min(bytes, span.sizeBytes));
-  const file = DirectFile.open(path, 'read');
-  try {
-    file.readAt(buffer, span.startBytes, buffer.length);
-    return buffer;
-  } finally {
-    file.close();
-  }
+  return DirectFile.readSpan(path, span.startBytes, Math.min(bytes, span.sizeBytes));
 }

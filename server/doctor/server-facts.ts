@@ -99,8 +99,8 @@ async function findUdpSender(): Promise<string | ErrorBody> {
 async function measureSpace(dataDir: string): Promise<ServerFacts['space']> {
   try {
     const largest = await findLargestImage(join(dataDir, 'store/images'));
-    const freeBytes = await freeBytesOf(nearestFolder(dataDir));
-    return { path: dataDir, freeBytes, ...(largest === undefined ? {} : { largest }) };
+    const path = nearestFolder(dataDir);
+    return { path, freeBytes: await freeBytesOf(path), ...(largest === undefined ? {} : { largest }) };
   } catch (error) {
     return { unknown: (error as Error).message };
   }
