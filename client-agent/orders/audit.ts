@@ -8,11 +8,13 @@ import type { Layout } from '#protocol/layout.ts';
 import { decodeManifest, type Manifest, placeOf } from '#protocol/manifest.ts';
 import { findDisk } from '../disk/disk-finder.ts';
 import { requireUnused } from '../disk/disk-use.ts';
+import { holdsLayout } from '../disk/layout-check.ts';
 import { readLayout } from '../disk/layout-reader.ts';
 import { DiskWorkers } from '../receive/disk-workers.ts';
 import { ProgressMeter } from '../receive/progress-meter.ts';
 import { readBack } from '../receive/read-back.ts';
-import { checkFit, type DeployMachine, holdsLayout } from './deploy.ts';
+import type { DeployMachine } from './deploy-target.ts';
+import { checkFit } from './fit.ts';
 
 export interface AuditOptions {
   readonly machine: DeployMachine;

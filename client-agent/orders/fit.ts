@@ -1,11 +1,26 @@
-/** What a deployment onto a disk of another size does besides laying chunks: it checks the fit of the order, and finishes it. */
+/** Whether an image fits a disk, and what a deployment onto one of another size does besides laying chunks: it checks the fit of the order, and finishes it. */
 import type { DeployOrder, DeployResult } from '#protocol/agent-api.ts';
 import type { Disk } from '#protocol/disk.ts';
 import { knownError } from '#protocol/errors.ts';
 import { changesOf, type FitChange, fitTo } from '#protocol/fit.ts';
-import { canonicalJson, type ManifestHead } from '#protocol/manifest.ts';
+import { leastDiskBytes } from '#protocol/layout.ts';
+import { canonicalJson, type Manifest, type ManifestHead } from '#protocol/manifest.ts';
 import { growFilesystem } from '../disk/filesystem-grower.ts';
 import { moveHiddenSectors } from '../disk/hidden-sectors.ts';
+
+/** Throws DISK_SECTOR_SIZE, DISK_TOO_SMALL. */
+export function checkFit(disk: Disk, manifest: Manifest): void {
+  const { layout } = manifest.head;
+  if (layout.sectorBytes !== disk.sectorBytes) {
+    const values = { disk: disk.path, have: disk.sectorBytes, need: layout.sectorBytes };
+    throw knownError('DISK_SECTOR_SIZE', values);
+  }
+  const ends = manifest.volumes.map((volume) => volume.startBytes + volume.sizeBytes);
+  const needBytes = Math.max(leastDiskBytes(layout), ...ends);
+  if (disk.sizeBytes < needBytes) {
+    throw knownError('DISK_TOO_SMALL', { disk: disk.path, haveBytes: disk.sizeBytes, needBytes });
+  }
+}
 
 /** What the fit of the order changes. Throws AGENT_FAILED when this agent computes another fit from the same manifest and disk. */
 export function changesOfOrder(head: ManifestHead, disk: Disk, fit: DeployOrder['fit']): FitChange[] {
