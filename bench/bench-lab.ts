@@ -3,7 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { buildGoldenDisk, planGoldenDisk } from '#lab/golden-disk.ts';
 import { Lab } from '#lab/lab.ts';
 import { scratchOf } from '#lab/run-folder.ts';
-import type { HostView, SessionView } from '#protocol/admin-api.ts';
+import type { HostView } from '#protocol/admin/host-api.ts';
+import type { SessionView } from '#protocol/admin/session-api.ts';
 
 const REGISTER_LIMIT_MS = 300_000;
 

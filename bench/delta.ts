@@ -4,7 +4,7 @@
  */
 import { driftDisk, manifestIn, spreadChunks } from '#lab/drift.ts';
 import type { Lab } from '#lab/lab.ts';
-import type { SessionView } from '#protocol/admin-api.ts';
+import type { SessionView } from '#protocol/admin/session-api.ts';
 import { type Manifest, placeOf } from '#protocol/manifest.ts';
 import { deployBench, withBenchLab } from './bench-lab.ts';
 

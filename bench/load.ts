@@ -12,7 +12,8 @@ import { Lab } from '#lab/lab.ts';
 import { inNamespace } from '#lab/network.ts';
 import { processesIn } from '#lab/process-record.ts';
 import { scratchOf } from '#lab/run-folder.ts';
-import type { HostView, SessionView } from '#protocol/admin-api.ts';
+import type { HostView } from '#protocol/admin/host-api.ts';
+import type { SessionView } from '#protocol/admin/session-api.ts';
 import type { LoadResult } from './load-agents.ts';
 import { loadHost } from './load-hosts.ts';
 

@@ -15,7 +15,8 @@ import { inNamespace } from '#lab/network.ts';
 import { processesIn } from '#lab/process-record.ts';
 import { noSlowDisk, slowDisk } from '#lab/slow-disk.ts';
 import type { LabHost } from '#lab/topology.ts';
-import type { EventView, SessionView } from '#protocol/admin-api.ts';
+import type { EventView } from '#protocol/admin/event-api.ts';
+import type { SessionView } from '#protocol/admin/session-api.ts';
 import { mustRun, withBenchLab } from './bench-lab.ts';
 
 const LINK_MBIT = 40;

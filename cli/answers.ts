@@ -1,27 +1,19 @@
 /** What each call to the daemon answers, and the check of it. Loaded when the first answer is on its way: schemas take time to build. */
 import { type Static, type TSchema, Type } from 'typebox';
 import { Check, Errors } from 'typebox/schema';
-import {
-  deployPlanSchema,
-  eventViewSchema,
-  externalSnippetSchema,
-  fitLineSchema,
-  groupViewSchema,
-  hostViewSchema,
-  imageViewSchema,
-  importAnswerSchema,
-  leaseViewSchema,
-  pruneAnswerSchema,
-  sessionViewSchema,
-  statusSchema,
-  verifyLineSchema,
-  wakeAnswerSchema,
-  wipePlanSchema,
-} from '#protocol/admin-api.ts';
-import { doctorLineSchema } from '#protocol/doctor.ts';
-import { finisherDefaultSchema, finisherViewSchema } from '#protocol/finisher.ts';
-import { receiptSchema, sessionReportSchema } from '#protocol/receipt.ts';
-import { schedulePreviewSchema, scheduleRunSchema, scheduleViewSchema } from '#protocol/schedule.ts';
+import { externalSnippetSchema, leaseViewSchema } from '#protocol/admin/dhcp-api.ts';
+import { doctorLineSchema } from '#protocol/admin/doctor-api.ts';
+import { eventViewSchema } from '#protocol/admin/event-api.ts';
+import { finisherDefaultSchema, finisherViewSchema } from '#protocol/admin/finisher-api.ts';
+import { groupViewSchema } from '#protocol/admin/group-api.ts';
+import { hostViewSchema, importAnswerSchema, wakeAnswerSchema } from '#protocol/admin/host-api.ts';
+import { fitLineSchema, imageViewSchema, pruneAnswerSchema, verifyLineSchema } from '#protocol/admin/image-api.ts';
+import { deployPlanSchema } from '#protocol/admin/plan-api.ts';
+import { receiptSchema, sessionReportSchema } from '#protocol/admin/receipt-api.ts';
+import { schedulePreviewSchema, scheduleRunSchema, scheduleViewSchema } from '#protocol/admin/schedule-api.ts';
+import { sessionViewSchema } from '#protocol/admin/session-api.ts';
+import { statusSchema } from '#protocol/admin/status-api.ts';
+import { wipePlanSchema } from '#protocol/admin/wipe-api.ts';
 
 export const answerSchemas = {
   status: statusSchema,

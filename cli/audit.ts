@@ -1,6 +1,6 @@
 /** `fleetcast audit`: how far disks have drifted from an image. Nothing is written. */
 import { Command } from 'commander';
-import type { DeployRequest } from '#protocol/admin-api.ts';
+import type { DeployRequest } from '#protocol/admin/deploy-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import { onDoneOption, onFailureOption } from './capture.ts';
 import { chosenHosts, splitNames } from './chosen-hosts.ts';

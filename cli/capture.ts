@@ -1,6 +1,6 @@
 /** `fleetcast capture`: makes an image, or its next version, from a host's disk. */
 import { Command, Option } from 'commander';
-import type { CaptureRequest } from '#protocol/admin-api.ts';
+import type { CaptureRequest } from '#protocol/admin/capture-api.ts';
 import { parseChunkSize } from './chunk-size.ts';
 import { apiPath } from './daemon-link.ts';
 import { type Cli, invocationOf, withExample } from './invocation.ts';

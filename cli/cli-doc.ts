@@ -23,7 +23,7 @@ themselves: \`bin/node cli/write-docs.ts\`.
 | \`--json\` | output for programs, before or after the command |
 | \`--help\` | what a command takes |
 
-**With \`--json\`** stdout carries nothing but the objects of the admin API (\`protocol/admin-api.ts\`, \`fleetcast openapi\`), one line
+**With \`--json\`** stdout carries nothing but the objects of the admin API (\`protocol/admin/\`, \`fleetcast openapi\`), one line
 of JSON each. What goes on for a while (\`--watch\`, \`session watch\`, \`events --follow\`) prints one line a change; a watch's last line is the
 ended session. An error is one line on stderr: \`{"error": {"code", "message", "next"}}\` ([errors.md](errors.md)). Nobody is asked:
 what would ask needs \`--yes\`.

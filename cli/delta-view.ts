@@ -1,5 +1,6 @@
 /** What the admin reads of hashing: in a plan who will do it and why, in a receipt what it spared. */
-import type { PlanHost, SessionView } from '#protocol/admin-api.ts';
+import type { PlanHost } from '#protocol/admin/plan-api.ts';
+import type { SessionView } from '#protocol/admin/session-api.ts';
 import { formatDuration } from './duration.ts';
 import { countOf, formatBytes } from './size.ts';
 import { printable } from './terminal.ts';

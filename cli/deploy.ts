@@ -4,12 +4,12 @@ import {
   type CastMode,
   DEFAULT_FEC,
   type DeltaPolicy,
-  type DeployPlan,
   type DeployRequest,
   FEC_PATTERN,
   type StartPolicy,
   type WaveSize,
-} from '#protocol/admin-api.ts';
+} from '#protocol/admin/deploy-api.ts';
+import type { DeployPlan } from '#protocol/admin/plan-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import type { GrowRule } from '#protocol/fit.ts';
 import { onDoneOption, onFailureOption } from './capture.ts';

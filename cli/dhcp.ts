@@ -1,6 +1,6 @@
 /** `fleetcast dhcp …`: addresses that the server gave, and what to tell a DHCP server of somebody else. */
 import { Command, Option } from 'commander';
-import { externalKinds, type LeaseView } from '#protocol/admin-api.ts';
+import { externalKinds, type LeaseView } from '#protocol/admin/dhcp-api.ts';
 import { apiPath } from './daemon-link.ts';
 import { formatTime } from './duration.ts';
 import { type Cli, invocationOf, show, withExample } from './invocation.ts';

@@ -1,5 +1,5 @@
 /** The findings of the doctor, for people: a line each; what is all right at a host, in one line. Pure. */
-import type { Finding, FindingLevel } from '#protocol/doctor.ts';
+import type { Finding, FindingLevel } from '#protocol/admin/doctor-api.ts';
 import { renderTable } from './table.ts';
 import type { Terminal, Tone } from './terminal.ts';
 

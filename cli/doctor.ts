@@ -1,6 +1,6 @@
 /** `fleetcast doctor`: a preflight of server, network and hosts. Nothing is written to any disk. */
 import { Command, Option } from 'commander';
-import type { DoctorLine, DoctorRequest, Finding } from '#protocol/doctor.ts';
+import type { DoctorLine, DoctorRequest, Finding } from '#protocol/admin/doctor-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import { apiPath } from './daemon-link.ts';
 import { describeFindings } from './doctor-view.ts';

@@ -1,5 +1,5 @@
 /** What an audit has found. Pure. */
-import type { SessionView, TaskView } from '#protocol/admin-api.ts';
+import type { SessionView, TaskView } from '#protocol/admin/session-api.ts';
 import { type AuditResult, isDrifted } from '#protocol/drift.ts';
 import { formatBytes, formatCount } from './size.ts';
 import { renderTable } from './table.ts';

@@ -1,6 +1,6 @@
 /** `fleetcast events`: the audit log. */
 import { Command, Option } from 'commander';
-import type { EventView } from '#protocol/admin-api.ts';
+import type { EventView } from '#protocol/admin/event-api.ts';
 import { apiPath } from './daemon-link.ts';
 import { formatTime } from './duration.ts';
 import { followStream } from './event-stream.ts';

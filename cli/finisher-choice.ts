@@ -1,6 +1,6 @@
 /** `--finishers` of `group set` and `image set`: what runs when a session says nothing. */
 import { Command } from 'commander';
-import type { FinisherDefault } from '#protocol/finisher.ts';
+import type { FinisherDefault } from '#protocol/admin/finisher-api.ts';
 import { apiPath } from './daemon-link.ts';
 import { type Cli, type Invocation, invocationOf, show, withExample } from './invocation.ts';
 import { collectNames } from './name-list.ts';

@@ -1,8 +1,9 @@
 /** `fleetcast finisher …`: what makes a deployed disk a machine of its own. */
 import { readFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
+import type { FinisherView } from '#protocol/admin/finisher-api.ts';
 import { knownError } from '#protocol/errors.ts';
-import { DEFAULT_LIMIT_S, type FinisherView, MAX_LIMIT_S, type OnError } from '#protocol/finisher.ts';
+import { DEFAULT_LIMIT_S, MAX_LIMIT_S, type OnError } from '#protocol/finisher.ts';
 import { apiPath } from './daemon-link.ts';
 import { formatTime, parseDuration } from './duration.ts';
 import { type Cli, invocationOf, listing, pathOf, show, withExample } from './invocation.ts';

@@ -1,6 +1,6 @@
 /** `fleetcast group …`: named sets of hosts. */
 import { Command } from 'commander';
-import type { GroupView } from '#protocol/admin-api.ts';
+import type { GroupView } from '#protocol/admin/group-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import { apiPath } from './daemon-link.ts';
 import { chooseFinishers, type FinisherChoice, isFinisherChoice, withFinisherOptions } from './finisher-choice.ts';

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { text as readText } from 'node:stream/consumers';
 import { Command } from 'commander';
-import type { HostSettings, HostView, ImportAnswer, NewHost } from '#protocol/admin-api.ts';
+import type { HostSettings, HostView, ImportAnswer, NewHost } from '#protocol/admin/host-api.ts';
 import { apiPath } from './daemon-link.ts';
 import { formatDuration } from './duration.ts';
 import { type Cli, type Invocation, invocationOf, listing, pathOf, show, withExample } from './invocation.ts';

@@ -1,6 +1,6 @@
 /** `fleetcast image fit`: an image for smaller disks, made on the server. */
 import { Command, Option } from 'commander';
-import type { FitLine } from '#protocol/admin-api.ts';
+import type { FitLine } from '#protocol/admin/image-api.ts';
 import { parseSize } from '#protocol/disk-rule.ts';
 import { KnownError, knownError } from '#protocol/errors.ts';
 import { apiPath } from './daemon-link.ts';

@@ -1,6 +1,6 @@
 /** `fleetcast image …`: what was captured. */
 import { Command } from 'commander';
-import type { ImageView, PruneAnswer, VerifyLine, VersionView } from '#protocol/admin-api.ts';
+import type { ImageView, PruneAnswer, VerifyLine, VersionView } from '#protocol/admin/image-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import { confirm, requireAnswerer } from './confirm.ts';
 import { apiPath } from './daemon-link.ts';

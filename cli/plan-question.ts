@@ -1,5 +1,5 @@
 /** Shows a plan and asks whether it may be carried out. */
-import type { DeployPlan } from '#protocol/admin-api.ts';
+import type { DeployPlan } from '#protocol/admin/plan-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import { confirm, requireAnswerer } from './confirm.ts';
 import type { Invocation } from './invocation.ts';

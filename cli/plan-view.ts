@@ -1,5 +1,5 @@
 /** The plan of a deployment, as the admin sees it before a byte is written. */
-import type { DeployPlan, PlanHost } from '#protocol/admin-api.ts';
+import type { DeployPlan, PlanHost } from '#protocol/admin/plan-api.ts';
 import { renderDelta } from './delta-view.ts';
 import { formatDuration } from './duration.ts';
 import { describeFit } from './fit-view.ts';

@@ -1,6 +1,6 @@
 /** `fleetcast power …`: hosts whose agents are there are switched off or rebooted. */
 import { Command } from 'commander';
-import type { HostView, PowerAction } from '#protocol/admin-api.ts';
+import type { HostView, PowerAction } from '#protocol/admin/host-api.ts';
 import { KnownError, knownError } from '#protocol/errors.ts';
 import { chosenHosts } from './chosen-hosts.ts';
 import { apiPath } from './daemon-link.ts';

@@ -1,5 +1,5 @@
 /** What a session has done, host by host: the last words of a watch and the body of `session show`. */
-import type { SessionView, TaskView } from '#protocol/admin-api.ts';
+import type { SessionView, TaskView } from '#protocol/admin/session-api.ts';
 import { isDrifted } from '#protocol/drift.ts';
 import { isSessionEnded, isTaskEnded } from '#protocol/states.ts';
 import { renderKept } from './delta-view.ts';

@@ -1,6 +1,7 @@
 /** Receipts for people and for spreadsheets. Pure. */
+
+import type { Receipt, SessionReport } from '#protocol/admin/receipt-api.ts';
 import { isDrifted } from '#protocol/drift.ts';
-import type { Receipt, SessionReport } from '#protocol/receipt.ts';
 import { isSessionEnded, isTaskEnded } from '#protocol/states.ts';
 import { renderCsv } from './csv.ts';
 import { kindOf } from './drift-view.ts';

@@ -1,6 +1,6 @@
 /** The deployment of a schedule: the words after `--`, read as `fleetcast deploy` reads them. */
 import { CommanderError } from 'commander';
-import type { DeployRequest } from '#protocol/admin-api.ts';
+import type { DeployRequest } from '#protocol/admin/deploy-api.ts';
 import { type DeployOptions, deployCommand, requestOf } from './deploy.ts';
 import type { Cli } from './invocation.ts';
 import { usageError } from './usage-error.ts';

@@ -1,6 +1,11 @@
 /** Schedules and their runs, as the admin sees them. Pure. */
-import type { DeployRequest } from '#protocol/admin-api.ts';
-import { DEFAULT_GRACE_S, type SchedulePreview, type ScheduleRun, type ScheduleView } from '#protocol/schedule.ts';
+import type { DeployRequest } from '#protocol/admin/deploy-api.ts';
+import {
+  DEFAULT_GRACE_S,
+  type SchedulePreview,
+  type ScheduleRun,
+  type ScheduleView,
+} from '#protocol/admin/schedule-api.ts';
 import { formatDuration, formatTime } from './duration.ts';
 import { renderFacts } from './table.ts';
 

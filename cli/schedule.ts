@@ -1,6 +1,6 @@
 /** `fleetcast schedule …`: deployments that begin by themselves. */
 import { Command, Option } from 'commander';
-import type { NewSchedule } from '#protocol/schedule.ts';
+import type { NewSchedule } from '#protocol/admin/schedule-api.ts';
 import { confirm, requireAnswerer } from './confirm.ts';
 import { apiPath } from './daemon-link.ts';
 import { formatDuration, parseDuration } from './duration.ts';

@@ -1,8 +1,8 @@
 /** `fleetcast session set|add|remove`: what may be changed while a session runs. */
 import { Command, Option } from 'commander';
-import type { StartPolicy } from '#protocol/admin-api.ts';
+import type { StartPolicy } from '#protocol/admin/deploy-api.ts';
+import type { AddedHosts } from '#protocol/admin/session-change-api.ts';
 import { knownError } from '#protocol/errors.ts';
-import type { AddedHosts } from '#protocol/session-change.ts';
 import { apiPath } from './daemon-link.ts';
 import { type Cli, type Invocation, invocationOf, pathOf, show, withExample } from './invocation.ts';
 import { collectNames } from './name-list.ts';

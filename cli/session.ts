@@ -1,6 +1,7 @@
 /** `fleetcast session …`: deployments and captures, running and ended. */
 import { Command, Option } from 'commander';
-import { DEFAULT_WAKE_GAP_S, type SessionView } from '#protocol/admin-api.ts';
+import { DEFAULT_WAKE_GAP_S } from '#protocol/admin/deploy-api.ts';
+import type { SessionView } from '#protocol/admin/session-api.ts';
 import { isSessionEnded } from '#protocol/states.ts';
 import { apiPath } from './daemon-link.ts';
 import { kindOf } from './drift-view.ts';

@@ -1,5 +1,5 @@
 /** The value of --start: when the cast begins. */
-import type { StartPolicy } from '#protocol/admin-api.ts';
+import type { StartPolicy } from '#protocol/admin/deploy-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import { formatDuration, parseDuration } from './duration.ts';
 

@@ -1,5 +1,5 @@
 /** What the CLI says when it has started a session and does not follow it. */
-import type { SessionView } from '#protocol/admin-api.ts';
+import type { SessionView } from '#protocol/admin/session-api.ts';
 import { type Invocation, show } from './invocation.ts';
 import { describeStartPolicy } from './start-policy.ts';
 import { headlineOf } from './watch-view.ts';

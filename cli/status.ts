@@ -1,6 +1,6 @@
 /** `fleetcast status`: is the daemon there, and what does it do. */
 import { Command } from 'commander';
-import type { DaemonStatus } from '#protocol/admin-api.ts';
+import type { DaemonStatus } from '#protocol/admin/status-api.ts';
 import { apiPath } from './daemon-link.ts';
 import { formatDuration, formatTime } from './duration.ts';
 import { type Cli, invocationOf, show, withExample } from './invocation.ts';

@@ -1,6 +1,6 @@
 /** `fleetcast wake`: switches hosts on over the network, and says which of them came up. */
 import { Command, Option } from 'commander';
-import type { HostView, WakeAnswer } from '#protocol/admin-api.ts';
+import type { HostView, WakeAnswer } from '#protocol/admin/host-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import { chosenHosts } from './chosen-hosts.ts';
 import { apiPath } from './daemon-link.ts';

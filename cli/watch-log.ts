@@ -1,5 +1,5 @@
 /** What changed between two views of a session, one line each: the watch when nobody looks at a terminal. */
-import type { CastView, SessionView, TaskView } from '#protocol/admin-api.ts';
+import type { CastView, SessionView, TaskView } from '#protocol/admin/session-api.ts';
 import { isTaskEnded } from '#protocol/states.ts';
 import { formatDuration } from './duration.ts';
 import { countOf, formatBytes, formatRate } from './size.ts';

@@ -1,5 +1,5 @@
 /** A session as lines of a screen. Pure: the same view, size and time give the same lines. */
-import type { CastView, SessionView, TaskView } from '#protocol/admin-api.ts';
+import type { CastView, SessionView, TaskView } from '#protocol/admin/session-api.ts';
 import { isSessionEnded, isTaskEnded, type TaskState, taskStates } from '#protocol/states.ts';
 import { kindOf } from './drift-view.ts';
 import { formatDuration } from './duration.ts';

@@ -1,5 +1,5 @@
 /** Follows one session to its end, on a terminal, a pipe or as JSON; a daemon that restarts is waited for. */
-import type { SessionView } from '#protocol/admin-api.ts';
+import type { SessionView } from '#protocol/admin/session-api.ts';
 import { isSessionEnded } from '#protocol/states.ts';
 import { apiPath } from './daemon-link.ts';
 import { formatClock } from './duration.ts';

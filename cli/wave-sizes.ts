@@ -1,5 +1,5 @@
 /** The values of --waves and --stop-at-failures. */
-import type { WaveSize } from '#protocol/admin-api.ts';
+import type { WaveSize } from '#protocol/admin/deploy-api.ts';
 import { usageError } from './usage-error.ts';
 
 /** `1,5,rest`. Throws USAGE. */

@@ -1,5 +1,7 @@
 /** The plan of a wipe and what came of it, for people. Pure. */
-import type { PlanHost, TaskView, WipePlan } from '#protocol/admin-api.ts';
+import type { PlanHost } from '#protocol/admin/plan-api.ts';
+import type { TaskView } from '#protocol/admin/session-api.ts';
+import type { WipePlan } from '#protocol/admin/wipe-api.ts';
 import type { WipeResult } from '#protocol/wipe.ts';
 import { otherDisksBlock, refusalBlock, takingPart } from './plan-view.ts';
 import { countOf, formatBytes } from './size.ts';

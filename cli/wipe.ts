@@ -1,6 +1,6 @@
 /** `fleetcast wipe`: shows which disks would be erased, asks, erases them and reads samples back. */
 import { Command, Option } from 'commander';
-import type { WipePlan, WipeRequest } from '#protocol/admin-api.ts';
+import type { WipePlan, WipeRequest } from '#protocol/admin/wipe-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import { onDoneOption, onFailureOption } from './capture.ts';
 import { confirm, requireAnswerer } from './confirm.ts';

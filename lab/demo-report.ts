@@ -1,6 +1,7 @@
 /** What the demo tells at its end: a table for people and one line of JSON for programs. Pure. */
 import Table from 'cli-table3';
-import type { CastView, ImageView, SessionView, TaskView } from '#protocol/admin-api.ts';
+import type { ImageView } from '#protocol/admin/image-api.ts';
+import type { CastView, SessionView, TaskView } from '#protocol/admin/session-api.ts';
 import type { BareCast } from './bare-cast.ts';
 import type { CheckResult } from './foreign-check.ts';
 

@@ -1,6 +1,6 @@
 /** The virtual machines of the demo: real firmware that must bring up what was restored. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { SessionView } from '#protocol/admin-api.ts';
+import type { SessionView } from '#protocol/admin/session-api.ts';
 import type { VmOutcome } from './demo-report.ts';
 import type { Lab } from './lab.ts';
 import { MachineNews } from './machine-news.ts';

@@ -6,7 +6,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { HostView, ImageView, SessionView } from '#protocol/admin-api.ts';
+import type { HostView } from '#protocol/admin/host-api.ts';
+import type { ImageView } from '#protocol/admin/image-api.ts';
+import type { SessionView } from '#protocol/admin/session-api.ts';
 import { KnownError, knownError } from '#protocol/errors.ts';
 import { type BareCast, runBareCast } from './bare-cast.ts';
 import { readyBootAssets } from './boot-cache.ts';

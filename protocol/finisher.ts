@@ -1,14 +1,6 @@
 /**
  * Finishers: small programs that make a deployed disk a machine of its own. They run in the agent, in the order chosen, when the
  * table is laid and every filesystem has its size. docs/finishers.md
- *
- * | call | body → answer |
- * |---|---|
- * | GET    /finishers | → FinisherView[], the built-in ones first |
- * | POST   /finishers | NewFinisher → FinisherView |
- * | DELETE /finishers/NAME | → 204. Not a built-in one, nor one that is chosen or under way |
- * | POST   /groups/GROUP/finishers · /images/IMAGE/finishers | { finishers: NAME[] or null } → FinisherDefault |
- * | GET    /agent/v1/finishers/DIGEST | → its bytes; only of the task's own finishers |
  */
 import { type Static, Type } from 'typebox';
 
@@ -103,38 +95,6 @@ export const finisherResultSchema = Type.Object({
   log: Type.String(),
 });
 export type FinisherResult = Static<typeof finisherResultSchema>;
-
-export const finisherViewSchema = Type.Object({
-  name: Type.String(),
-  isBuiltIn: Type.Boolean(),
-  scope: Type.String(),
-  ...{ onError: onErrorSchema, limitS: Type.Integer() },
-  to: finisherStepSchema.properties.to,
-  digest: finisherStepSchema.properties.digest,
-  bytes: Type.Optional(Type.Integer()),
-  createdAtMs: Type.Optional(Type.Integer()),
-  /** Whose default it is: `group room-101`, `image win11-lab`. */
-  chosenBy: Type.Array(Type.String()),
-});
-export type FinisherView = Static<typeof finisherViewSchema>;
-
-export const newFinisherSchema = Type.Object({
-  name: Type.String(),
-  /** Base64. */
-  content: Type.String(),
-  onError: onErrorSchema,
-  limitS: Type.Integer({ minimum: 1, maximum: MAX_LIMIT_S }),
-  to: finisherStepSchema.properties.to,
-});
-export type NewFinisher = Static<typeof newFinisherSchema>;
-
-export const finisherDefaultSchema = Type.Object({
-  /** `group room-101`. */
-  of: Type.String(),
-  /** Null: nothing is said; the next in the row session, group, image counts. */
-  finishers: Type.Union([Type.Array(Type.String()), Type.Null()]),
-});
-export type FinisherDefault = Static<typeof finisherDefaultSchema>;
 
 export function isBuiltIn(name: string): name is BuiltInName {
   return Object.hasOwn(builtInFinishers, name);

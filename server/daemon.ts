@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import type { DaemonStatus } from '#protocol/admin-api.ts';
+import type { DaemonStatus } from '#protocol/admin/status-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import { systemClock } from '#system/clock.ts';
 import type { Logger } from '#system/log.ts';

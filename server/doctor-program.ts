@@ -1,5 +1,5 @@
 /** `doctor` of the server's program: looks at this machine alone, with or without a daemon. */
-import type { DoctorLine } from '#protocol/doctor.ts';
+import type { DoctorLine } from '#protocol/admin/doctor-api.ts';
 import { systemClock } from '#system/clock.ts';
 import type { Config } from './config.ts';
 

@@ -1,7 +1,7 @@
 /** DHCP, TFTP and the watch for other servers on every interface, as the config has them; the daemon starts and stops them as one. */
 
 import { join } from 'node:path';
-import type { LeaseView } from '#protocol/admin-api.ts';
+import type { LeaseView } from '#protocol/admin/dhcp-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Logger } from '#system/log.ts';

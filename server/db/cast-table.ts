@@ -1,5 +1,5 @@
 /** SQL of casts: each pass of a session, as it is shown. */
-import type { CastView } from '#protocol/admin-api.ts';
+import type { CastView } from '#protocol/admin/session-api.ts';
 import type { Database } from './database.ts';
 
 export class CastTable {

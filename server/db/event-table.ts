@@ -1,5 +1,5 @@
 /** SQL of the audit log. */
-import type { EventView } from '#protocol/admin-api.ts';
+import type { EventView } from '#protocol/admin/event-api.ts';
 import type { ErrorBody } from '#protocol/errors.ts';
 import type { Database } from './database.ts';
 

@@ -1,5 +1,5 @@
 /** SQL of images and their versions: a copy, for quick questions, of the image files of the store. */
-import type { VersionView } from '#protocol/admin-api.ts';
+import type { VersionView } from '#protocol/admin/image-api.ts';
 import type { Database } from './database.ts';
 
 export class ImageTable {

@@ -1,5 +1,5 @@
 /** SQL of schedules and their runs. */
-import type { ScheduleRun, ScheduleSpec, ScheduleView } from '#protocol/schedule.ts';
+import type { ScheduleRun, ScheduleSpec, ScheduleView } from '#protocol/admin/schedule-api.ts';
 import type { Database } from './database.ts';
 
 export interface ScheduleRow {

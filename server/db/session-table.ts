@@ -1,5 +1,7 @@
 /** SQL of sessions and their tasks. Moves compare the state they start from, so that nothing is moved twice. */
-import type { CaptureRequest, DeployRequest, StartPolicy, WipeRequest } from '#protocol/admin-api.ts';
+import type { CaptureRequest } from '#protocol/admin/capture-api.ts';
+import type { DeployRequest, StartPolicy } from '#protocol/admin/deploy-api.ts';
+import type { WipeRequest } from '#protocol/admin/wipe-api.ts';
 import type { CaptureResult, DeployResult } from '#protocol/agent-api.ts';
 import type { DiskIdentity } from '#protocol/disk.ts';
 import type { AuditResult } from '#protocol/drift.ts';

@@ -1,5 +1,5 @@
 /** SQL of what ended tasks say of hosts: what lies on their disks, and how each ended last. Only reads. */
-import type { DeployRequest } from '#protocol/admin-api.ts';
+import type { DeployRequest } from '#protocol/admin/deploy-api.ts';
 import type { DeployResult } from '#protocol/agent-api.ts';
 import type { DiskIdentity } from '#protocol/disk.ts';
 import type { TaskState } from '#protocol/states.ts';

@@ -3,10 +3,10 @@
  * themselves, and tells what it found as soon as it knows. A restart of the daemon forgets it; the hosts that it woke then wait in the agent.
  */
 import { randomBytes } from 'node:crypto';
-import type { HostView } from '#protocol/admin-api.ts';
+import type { DoctorLine, DoctorRequest } from '#protocol/admin/doctor-api.ts';
+import type { HostView } from '#protocol/admin/host-api.ts';
 import type { Report } from '#protocol/agent-api.ts';
 import type { CheckContent, CheckStep } from '#protocol/check.ts';
-import type { DoctorLine, DoctorRequest } from '#protocol/doctor.ts';
 import { knownError } from '#protocol/errors.ts';
 import { PROBE_DATAGRAM_BYTES, type ProbeOrder } from '#protocol/probe.ts';
 import type { Clock } from '#system/clock.ts';

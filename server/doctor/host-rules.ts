@@ -1,7 +1,7 @@
 /** What is worth telling about one host: measurements in, findings out. Pure. */
 
+import type { Finding } from '#protocol/admin/doctor-api.ts';
 import type { CheckResult, DiskReading } from '#protocol/check.ts';
-import type { Finding } from '#protocol/doctor.ts';
 import type { ErrorBody } from '#protocol/errors.ts';
 import { PROBE_DATAGRAM_BYTES } from '#protocol/probe.ts';
 import { limits } from './limits.ts';

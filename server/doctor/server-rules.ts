@@ -1,6 +1,6 @@
 /** What is worth telling about the server itself: facts in, findings out. Pure. */
 
-import type { Finding, FindingLevel } from '#protocol/doctor.ts';
+import type { Finding, FindingLevel } from '#protocol/admin/doctor-api.ts';
 import type { ErrorBody } from '#protocol/errors.ts';
 import type { DhcpMode } from '../boot/boot-interface.ts';
 import { judgeServers, type RivalFinding, type SeenServer } from '../boot/dhcp/rival-watch.ts';

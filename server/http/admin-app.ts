@@ -1,6 +1,6 @@
-/** The admin API over the unix socket: who may open the socket may do everything (protocol/admin-api.ts has the calls). */
+/** The admin API over the unix socket: who may open the socket may do everything (protocol/admin/ has the calls). */
 import { fastifySwagger } from '@fastify/swagger';
-import { type DaemonStatus, statusSchema } from '#protocol/admin-api.ts';
+import { type DaemonStatus, statusSchema } from '#protocol/admin/status-api.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Logger } from '#system/log.ts';
 import type { NetworkBoot } from '../boot/network-boot.ts';

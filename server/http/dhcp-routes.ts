@@ -1,6 +1,6 @@
 /** /dhcp of the admin API. */
 import { Type } from 'typebox';
-import { externalKinds, externalSnippetSchema, leaseViewSchema } from '#protocol/admin-api.ts';
+import { externalKinds, externalSnippetSchema, leaseViewSchema } from '#protocol/admin/dhcp-api.ts';
 import type { NetworkBoot } from '../boot/network-boot.ts';
 import type { Hosts } from '../inventory/hosts.ts';
 import type { App } from './app.ts';

@@ -1,6 +1,6 @@
 /** /doctor of the admin API. */
 import { PassThrough } from 'node:stream';
-import { type DoctorLine, doctorLineSchema, doctorRequestSchema } from '#protocol/doctor.ts';
+import { type DoctorLine, doctorLineSchema, doctorRequestSchema } from '#protocol/admin/doctor-api.ts';
 import type { Doctor } from '../doctor/doctor.ts';
 import type { App } from './app.ts';
 

@@ -1,6 +1,6 @@
 /** /events of the admin API: the audit log, as a list and as a live stream. */
 import { Type } from 'typebox';
-import { eventViewSchema } from '#protocol/admin-api.ts';
+import { eventViewSchema } from '#protocol/admin/event-api.ts';
 import type { EventLog } from '../inventory/events.ts';
 import type { Hosts } from '../inventory/hosts.ts';
 import type { Sessions } from '../sessions/sessions.ts';

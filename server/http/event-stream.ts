@@ -5,7 +5,8 @@
  * nothing for a while is cut off and comes back with Last-Event-ID.
  */
 import type { ServerResponse } from 'node:http';
-import type { EventView, SessionView } from '#protocol/admin-api.ts';
+import type { EventView } from '#protocol/admin/event-api.ts';
+import type { SessionView } from '#protocol/admin/session-api.ts';
 
 /** Audit events read from the log at a time. */
 const PAGE_EVENTS = 100;

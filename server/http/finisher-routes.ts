@@ -1,6 +1,6 @@
 /** /finishers of the admin API, and what groups and images choose. */
 import { Type } from 'typebox';
-import { finisherDefaultSchema, finisherViewSchema, newFinisherSchema } from '#protocol/finisher.ts';
+import { finisherDefaultSchema, finisherViewSchema, newFinisherSchema } from '#protocol/admin/finisher-api.ts';
 import type { Catalog } from '../images/catalog.ts';
 import type { Finishers } from '../inventory/finishers.ts';
 import type { Groups } from '../inventory/groups.ts';

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { Type } from 'typebox';
-import { type FitLine, fitImageSchema, fitLineSchema } from '#protocol/admin-api.ts';
+import { type FitLine, fitImageSchema, fitLineSchema } from '#protocol/admin/image-api.ts';
 import { type ErrorBody, KnownError, knownError } from '#protocol/errors.ts';
 import type { Logger } from '#system/log.ts';
 import type { Catalog } from '../images/catalog.ts';

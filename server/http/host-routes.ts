@@ -1,15 +1,14 @@
 /** /hosts and /groups of the admin API. */
 import { Type } from 'typebox';
+import { groupSettingsSchema, groupViewSchema } from '#protocol/admin/group-api.ts';
 import {
-  groupSettingsSchema,
-  groupViewSchema,
   hostSettingsSchema,
   hostViewSchema,
   importAnswerSchema,
   newHostSchema,
   powerActionSchema,
   wakeAnswerSchema,
-} from '#protocol/admin-api.ts';
+} from '#protocol/admin/host-api.ts';
 import type { Clock } from '#system/clock.ts';
 import type { EventLog } from '../inventory/events.ts';
 import type { Finishers } from '../inventory/finishers.ts';

@@ -1,7 +1,7 @@
 /** /images and /store of the admin API. */
 import { Readable } from 'node:stream';
 import { Type } from 'typebox';
-import { imageViewSchema, pruneAnswerSchema, type VerifyLine, verifyLineSchema } from '#protocol/admin-api.ts';
+import { imageViewSchema, pruneAnswerSchema, type VerifyLine, verifyLineSchema } from '#protocol/admin/image-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import type { Catalog } from '../images/catalog.ts';
 import type { ChunkStore } from '../images/chunk-store.ts';

@@ -1,6 +1,7 @@
 /** The leases as the admin sees them: with the hosts for which addresses are kept. Pure. */
 import { isIPv4 } from 'node:net';
-import type { HostView, LeaseView } from '#protocol/admin-api.ts';
+import type { LeaseView } from '#protocol/admin/dhcp-api.ts';
+import type { HostView } from '#protocol/admin/host-api.ts';
 
 /** In order of addresses. */
 export function withReservations(leases: readonly LeaseView[], hosts: readonly HostView[]): LeaseView[] {

@@ -1,6 +1,6 @@
 /** Reports of sessions and histories of hosts in the admin API. */
 import { Type } from 'typebox';
-import { receiptSchema, sessionReportSchema } from '#protocol/receipt.ts';
+import { receiptSchema, sessionReportSchema } from '#protocol/admin/receipt-api.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { App } from './app.ts';
 

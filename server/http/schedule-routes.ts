@@ -1,6 +1,11 @@
 /** /schedules of the admin API. */
 import { Type } from 'typebox';
-import { newScheduleSchema, schedulePreviewSchema, scheduleRunSchema, scheduleViewSchema } from '#protocol/schedule.ts';
+import {
+  newScheduleSchema,
+  schedulePreviewSchema,
+  scheduleRunSchema,
+  scheduleViewSchema,
+} from '#protocol/admin/schedule-api.ts';
 import type { Schedules } from '../schedules/schedules.ts';
 import type { App } from './app.ts';
 

@@ -1,14 +1,11 @@
 /** /plans and /sessions of the admin API. */
 import { Type } from 'typebox';
-import {
-  captureRequestSchema,
-  deployPlanSchema,
-  deployRequestSchema,
-  sessionViewSchema,
-  wipePlanSchema,
-  wipeRequestSchema,
-} from '#protocol/admin-api.ts';
-import { addedHostsSchema, removedHostsSchema, sessionSettingsSchema } from '#protocol/session-change.ts';
+import { captureRequestSchema } from '#protocol/admin/capture-api.ts';
+import { deployRequestSchema } from '#protocol/admin/deploy-api.ts';
+import { deployPlanSchema } from '#protocol/admin/plan-api.ts';
+import { sessionViewSchema } from '#protocol/admin/session-api.ts';
+import { addedHostsSchema, removedHostsSchema, sessionSettingsSchema } from '#protocol/admin/session-change-api.ts';
+import { wipePlanSchema, wipeRequestSchema } from '#protocol/admin/wipe-api.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { App } from './app.ts';
 import type { StoreGate } from './store-gate.ts';

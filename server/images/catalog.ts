@@ -4,7 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ImageView, VersionView } from '#protocol/admin-api.ts';
+import type { ImageView, VersionView } from '#protocol/admin/image-api.ts';
 import type { ManifestAnswer } from '#protocol/agent-api.ts';
 import { usedBytesOf } from '#protocol/chunk.ts';
 import { type KnownError, knownError } from '#protocol/errors.ts';

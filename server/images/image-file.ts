@@ -6,7 +6,8 @@ import { readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
-import { NAME_PATTERN, versionViewSchema } from '#protocol/admin-api.ts';
+import { versionViewSchema } from '#protocol/admin/image-api.ts';
+import { NAME_PATTERN } from '#protocol/admin/name.ts';
 import { knownError } from '#protocol/errors.ts';
 import { syncFolder, writeFileAtomic } from '#system/files.ts';
 

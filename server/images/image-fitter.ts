@@ -5,7 +5,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import type { FitLine } from '#protocol/admin-api.ts';
+import type { FitLine } from '#protocol/admin/image-api.ts';
 import { CHUNK_ID_BYTES, usedBytesOf } from '#protocol/chunk.ts';
 import { knownError } from '#protocol/errors.ts';
 import { changesOf, fitTo } from '#protocol/fit.ts';

@@ -1,5 +1,5 @@
 /** Frees the space of chunks that no version needs: the only code that deletes from the store. */
-import type { PruneAnswer } from '#protocol/admin-api.ts';
+import type { PruneAnswer } from '#protocol/admin/image-api.ts';
 import type { ChunkRow, PackRow } from '../db/chunk-table.ts';
 import type { Catalog } from './catalog.ts';
 import { ChunkIdSet } from './chunk-id-set.ts';

@@ -1,5 +1,5 @@
 /** Reads every chunk of a version, or of the whole store, and says which are damaged or missing. */
-import type { VerifyLine } from '#protocol/admin-api.ts';
+import type { VerifyLine } from '#protocol/admin/image-api.ts';
 import { CHUNK_ID_BYTES } from '#protocol/chunk.ts';
 import { KnownError } from '#protocol/errors.ts';
 import type { Manifest } from '#protocol/manifest.ts';

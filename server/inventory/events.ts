@@ -1,5 +1,5 @@
 /** The audit log: what happened to hosts, images and sessions, in one sentence each. */
-import type { EventView } from '#protocol/admin-api.ts';
+import type { EventView } from '#protocol/admin/event-api.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Database } from '../db/database.ts';
 import { type EventQuery, EventTable, type NewEvent } from '../db/event-table.ts';

@@ -2,15 +2,13 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { FinisherDefault, FinisherView, NewFinisher } from '#protocol/admin/finisher-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import {
   builtInFinishers,
-  type FinisherDefault,
   type FinisherStep,
-  type FinisherView,
   isBuiltIn,
   MAX_FINISHER_BYTES,
-  type NewFinisher,
   NO_FINISHERS,
 } from '#protocol/finisher.ts';
 import { checkTemplate } from '#protocol/template.ts';

@@ -1,5 +1,6 @@
 /** Named sets of hosts. */
-import type { GroupSettings, GroupView, HostView } from '#protocol/admin-api.ts';
+import type { GroupSettings, GroupView } from '#protocol/admin/group-api.ts';
+import type { HostView } from '#protocol/admin/host-api.ts';
 import { parseDiskRule } from '#protocol/disk-rule.ts';
 import { knownError } from '#protocol/errors.ts';
 import type { Database } from '../db/database.ts';

@@ -1,5 +1,5 @@
 /** A list of hosts as CSV: `name,mac[,group]` a line. Reading it changes nothing. */
-import { NAME_PATTERN } from '#protocol/admin-api.ts';
+import { NAME_PATTERN } from '#protocol/admin/name.ts';
 import { knownError } from '#protocol/errors.ts';
 import { readMac } from './mac.ts';
 

@@ -1,6 +1,6 @@
 /** What an admin sets for one host: the SecureOn password of its magic packets, the address that DHCP keeps for it, its disk. */
 import { isIPv4 } from 'node:net';
-import type { HostSettings } from '#protocol/admin-api.ts';
+import type { HostSettings } from '#protocol/admin/host-api.ts';
 import type { Inventory } from '#protocol/agent-api.ts';
 import { parseDiskRule } from '#protocol/disk-rule.ts';
 import { knownError } from '#protocol/errors.ts';

@@ -1,12 +1,6 @@
 /** The hosts that the daemon knows: by name, by MAC, and how lately their agents spoke. */
-import {
-  type ChosenRule,
-  type HostSettings,
-  type HostView,
-  type ImportAnswer,
-  NAME_PATTERN,
-  type NewHost,
-} from '#protocol/admin-api.ts';
+import type { ChosenRule, HostSettings, HostView, ImportAnswer, NewHost } from '#protocol/admin/host-api.ts';
+import { NAME_PATTERN } from '#protocol/admin/name.ts';
 import type { Inventory } from '#protocol/agent-api.ts';
 import { type DiskIdentity, identityOf, isSameDisk } from '#protocol/disk.ts';
 import { knownError } from '#protocol/errors.ts';

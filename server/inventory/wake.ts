@@ -5,7 +5,7 @@
  */
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import type { HostView } from '#protocol/admin-api.ts';
+import type { HostView } from '#protocol/admin/host-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import type { Clock } from '#system/clock.ts';
 

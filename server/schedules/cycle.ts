@@ -2,7 +2,7 @@
  * Which hosts a run takes. A cycle is one round of all hosts of a schedule with one version of its image; a window may cut
  * it into several runs. Pure.
  */
-import type { ScheduleRun } from '#protocol/schedule.ts';
+import type { ScheduleRun } from '#protocol/admin/schedule-api.ts';
 
 export interface CycleFacts {
   /** Hosts of the schedule as they are now, in their order. */

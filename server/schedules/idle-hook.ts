@@ -1,7 +1,7 @@
 /** Asks a program of the admin whether a host is idle. Only programs of one folder are run: the API names them, and no path. */
 import { realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { NAME_PATTERN } from '#protocol/admin-api.ts';
+import { NAME_PATTERN } from '#protocol/admin/name.ts';
 import { KnownError, knownError } from '#protocol/errors.ts';
 import { run } from '#system/run.ts';
 

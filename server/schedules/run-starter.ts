@@ -1,7 +1,10 @@
 /** Brings one run of a schedule from its time to its session: which hosts, are they idle, is there time, go. */
-import type { DeployPlan, DeployRequest, HostView } from '#protocol/admin-api.ts';
+
+import type { DeployRequest } from '#protocol/admin/deploy-api.ts';
+import type { HostView } from '#protocol/admin/host-api.ts';
+import type { DeployPlan } from '#protocol/admin/plan-api.ts';
+import type { ScheduleRun } from '#protocol/admin/schedule-api.ts';
 import { KnownError } from '#protocol/errors.ts';
-import type { ScheduleRun } from '#protocol/schedule.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Logger } from '#system/log.ts';
 import type { Config } from '../config.ts';

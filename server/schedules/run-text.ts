@@ -1,5 +1,5 @@
 /** What the history says of a run, in one sentence. Pure. */
-import type { ScheduleRun } from '#protocol/schedule.ts';
+import type { ScheduleRun } from '#protocol/admin/schedule-api.ts';
 
 /** Names that a sentence still lists. */
 const MOST_NAMED = 5;

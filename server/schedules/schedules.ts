@@ -1,8 +1,14 @@
 /** The schedules: what the admin API asks of them. What they do by themselves is in run-starter.ts and here in `tick`. */
 
+import type {
+  NewSchedule,
+  SchedulePreview,
+  ScheduleRun,
+  ScheduleSpec,
+  ScheduleView,
+} from '#protocol/admin/schedule-api.ts';
+import { DEFAULT_GRACE_S } from '#protocol/admin/schedule-api.ts';
 import { knownError } from '#protocol/errors.ts';
-import type { NewSchedule, SchedulePreview, ScheduleRun, ScheduleSpec, ScheduleView } from '#protocol/schedule.ts';
-import { DEFAULT_GRACE_S } from '#protocol/schedule.ts';
 import { isSessionEnded } from '#protocol/states.ts';
 import type { Database } from '../db/database.ts';
 import { type RunDraft, type ScheduleRow, ScheduleTable } from '../db/schedule-table.ts';

@@ -1,5 +1,5 @@
 /** What agents ask and say: orders, reports, holes, frames, uploads. Every call is checked against the host's running task. */
-import type { PowerAction } from '#protocol/admin-api.ts';
+import type { PowerAction } from '#protocol/admin/host-api.ts';
 import type { ChunksAnswer, Inventory, ManifestAnswer, Order, Report, ReportAnswer } from '#protocol/agent-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import { HoleSet } from '#protocol/holes.ts';

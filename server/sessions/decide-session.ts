@@ -1,5 +1,5 @@
 /** What a session does next: a move or effects, never both. Pure. */
-import type { CastMode, StartPolicy } from '#protocol/admin-api.ts';
+import type { CastMode, StartPolicy } from '#protocol/admin/deploy-api.ts';
 import { isSessionEnded, type SessionState, type TaskState } from '#protocol/states.ts';
 import { maySessionStart } from './start-policy.ts';
 import { decideWave, type WaveFacts } from './waves.ts';

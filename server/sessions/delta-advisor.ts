@@ -1,5 +1,9 @@
 /** Advises whether hosts should hash their disks: brings together what the database, the store and the hosts' inventories know. Changes nothing. */
-import type { DeployPlan, DeployRequest, HostView, PlanHost, VersionView } from '#protocol/admin-api.ts';
+
+import type { DeployRequest } from '#protocol/admin/deploy-api.ts';
+import type { HostView } from '#protocol/admin/host-api.ts';
+import type { VersionView } from '#protocol/admin/image-api.ts';
+import type { DeployPlan, PlanHost } from '#protocol/admin/plan-api.ts';
 import { type Disk, type DiskIdentity, identityOf, isSameDisk } from '#protocol/disk.ts';
 import { KnownError } from '#protocol/errors.ts';
 import type { Manifest } from '#protocol/manifest.ts';

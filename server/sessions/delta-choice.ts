@@ -5,7 +5,7 @@
  * Hashing reads the disk once, and what it finds right is neither sent nor written nor read back. So it pays when the disks are
  * known to hold enough of the image, unless some host of the session lacks everything: then the whole image is cast anyway.
  */
-import type { CastMode, DeltaPolicy } from '#protocol/admin-api.ts';
+import type { CastMode, DeltaPolicy } from '#protocol/admin/deploy-api.ts';
 import type { DiskSpeed } from './disk-speed.ts';
 
 export interface DeltaHost {

@@ -1,6 +1,9 @@
 /** The plan of a deployment: what would be written where, and which hosts are refused and why. Pure. */
 import { createHash } from 'node:crypto';
-import type { ChosenRule, DeployPlan, DeployRequest, HostView, PlanHost, VersionView } from '#protocol/admin-api.ts';
+import type { DeployRequest } from '#protocol/admin/deploy-api.ts';
+import type { ChosenRule, HostView } from '#protocol/admin/host-api.ts';
+import type { VersionView } from '#protocol/admin/image-api.ts';
+import type { DeployPlan, PlanHost } from '#protocol/admin/plan-api.ts';
 import { type Disk, type DiskIdentity, describeDisk, identityOf } from '#protocol/disk.ts';
 import { chooseDisk, describeJudged, judgeDisks } from '#protocol/disk-rule.ts';
 import { KnownError, knownError } from '#protocol/errors.ts';

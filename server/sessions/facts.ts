@@ -1,5 +1,5 @@
 /** What the decisions about tasks and sessions look at, taken from the running session, its hosts and the clock. Changes nothing. */
-import { DEFAULT_STOP_AT_FAILURES } from '#protocol/admin-api.ts';
+import { DEFAULT_STOP_AT_FAILURES } from '#protocol/admin/deploy-api.ts';
 import { describeDisk } from '#protocol/disk.ts';
 import { isTaskEnded, type TaskState } from '#protocol/states.ts';
 import type { Clock } from '#system/clock.ts';

@@ -1,5 +1,5 @@
 /** A running session in memory: its rows, and what is not worth a database write (reports, progress, the running pass). */
-import type { CastView } from '#protocol/admin-api.ts';
+import type { CastView } from '#protocol/admin/session-api.ts';
 import type { CastOrder, Report } from '#protocol/agent-api.ts';
 import { HoleSet } from '#protocol/holes.ts';
 import { type TaskState, taskStates } from '#protocol/states.ts';

@@ -1,6 +1,7 @@
 /** The order of a host, from what is in the database and the cast that runs. Pure: the same after a restart. */
 import { createHash } from 'node:crypto';
-import type { DeployRequest, PowerAction } from '#protocol/admin-api.ts';
+import type { DeployRequest } from '#protocol/admin/deploy-api.ts';
+import type { PowerAction } from '#protocol/admin/host-api.ts';
 import type { CastOrder, DeployStep, Order } from '#protocol/agent-api.ts';
 import type { CheckContent } from '#protocol/check.ts';
 import type { Finishing } from '#protocol/finisher.ts';

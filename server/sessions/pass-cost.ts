@@ -1,5 +1,5 @@
 /** Whether another pass is quicker than serving every hole over HTTP: both are reckoned in seconds. Pure. */
-import type { CastView } from '#protocol/admin-api.ts';
+import type { CastView } from '#protocol/admin/session-api.ts';
 import type { HoleSet } from '#protocol/holes.ts';
 
 /** What a line carries of its nominal rate: Ethernet's headers, IP's and ours are the rest. */

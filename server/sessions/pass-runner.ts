@@ -1,7 +1,8 @@
 /** Plans, begins, runs and ends the passes of deploy sessions. */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { type CastView, DEFAULT_WEIGHT, type DeployRequest } from '#protocol/admin-api.ts';
+import { DEFAULT_WEIGHT, type DeployRequest } from '#protocol/admin/deploy-api.ts';
+import type { CastView } from '#protocol/admin/session-api.ts';
 import type { CastOrder } from '#protocol/agent-api.ts';
 import { KnownError } from '#protocol/errors.ts';
 import { NONCE_BYTES } from '#protocol/frame.ts';

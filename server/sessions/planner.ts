@@ -1,5 +1,10 @@
 /** Makes plans from what is there now: the image in the store, the hosts and what they are doing. Changes nothing. */
-import type { DeployPlan, DeployRequest, HostView, VersionView, WipePlan, WipeRequest } from '#protocol/admin-api.ts';
+
+import type { DeployRequest } from '#protocol/admin/deploy-api.ts';
+import type { HostView } from '#protocol/admin/host-api.ts';
+import type { VersionView } from '#protocol/admin/image-api.ts';
+import type { DeployPlan } from '#protocol/admin/plan-api.ts';
+import type { WipePlan, WipeRequest } from '#protocol/admin/wipe-api.ts';
 import { type DiskIdentity, identityOf } from '#protocol/disk.ts';
 import { knownError } from '#protocol/errors.ts';
 import type { GrowRule } from '#protocol/fit.ts';

@@ -1,6 +1,6 @@
 /** Receipts, from the tasks as they ended and from the audit log, which has every move of a task. Pure. */
-import type { EventView } from '#protocol/admin-api.ts';
-import type { Receipt } from '#protocol/receipt.ts';
+import type { EventView } from '#protocol/admin/event-api.ts';
+import type { Receipt } from '#protocol/admin/receipt-api.ts';
 import { isTaskEnded, type TaskState } from '#protocol/states.ts';
 import type { SessionRow, TaskRow } from '../db/session-table.ts';
 

@@ -1,6 +1,7 @@
 /** Reports of sessions and histories of hosts, from what the database has: the same before and after a restart. */
+
+import type { Receipt, SessionReport } from '#protocol/admin/receipt-api.ts';
 import { knownError } from '#protocol/errors.ts';
-import type { Receipt, SessionReport } from '#protocol/receipt.ts';
 import { isTaskEnded } from '#protocol/states.ts';
 import type { CastTable } from '../db/cast-table.ts';
 import type { SessionRow, SessionTable } from '../db/session-table.ts';

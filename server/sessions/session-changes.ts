@@ -1,8 +1,12 @@
 /** What the admin changes of a session that runs: when it starts, and which hosts take part. */
-import type { DeployPlan, DeployRequest, HostView, SessionView } from '#protocol/admin-api.ts';
+
+import type { DeployRequest } from '#protocol/admin/deploy-api.ts';
+import type { HostView } from '#protocol/admin/host-api.ts';
+import type { DeployPlan } from '#protocol/admin/plan-api.ts';
+import type { SessionView } from '#protocol/admin/session-api.ts';
+import type { AddedHosts, SessionSettings } from '#protocol/admin/session-change-api.ts';
 import { type DiskIdentity, identityOf, isSameDisk } from '#protocol/disk.ts';
 import { knownError } from '#protocol/errors.ts';
-import type { AddedHosts, SessionSettings } from '#protocol/session-change.ts';
 import { isTaskEnded } from '#protocol/states.ts';
 import type { Clock } from '#system/clock.ts';
 import type { SessionTable } from '../db/session-table.ts';

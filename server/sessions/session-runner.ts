@@ -3,7 +3,7 @@
  * only then sees to the effects. It ticks about once a second, and after every report of a host for that host's task alone.
  */
 
-import type { HostView } from '#protocol/admin-api.ts';
+import type { HostView } from '#protocol/admin/host-api.ts';
 import type { Report } from '#protocol/agent-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import {

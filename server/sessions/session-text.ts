@@ -1,5 +1,5 @@
 /** The sentences of the audit log about sessions and tasks. Pure. */
-import type { StartPolicy } from '#protocol/admin-api.ts';
+import type { StartPolicy } from '#protocol/admin/deploy-api.ts';
 import type { SessionState } from '#protocol/states.ts';
 import type { NewSession, SessionRow, TaskRow } from '../db/session-table.ts';
 import type { TaskMove } from './decide-task.ts';

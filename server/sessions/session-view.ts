@@ -1,12 +1,7 @@
 /** What the admin sees of a session. Pure. */
-import {
-  type CastView,
-  DEFAULT_STOP_AT_FAILURES,
-  DEFAULT_WAKE_GAP_S,
-  type DeployRequest,
-  type SessionView,
-  type TaskView,
-} from '#protocol/admin-api.ts';
+
+import { DEFAULT_STOP_AT_FAILURES, DEFAULT_WAKE_GAP_S, type DeployRequest } from '#protocol/admin/deploy-api.ts';
+import type { CastView, SessionView, TaskView } from '#protocol/admin/session-api.ts';
 import type { SessionRow, TaskRow } from '../db/session-table.ts';
 import type { LiveSession, LiveTask } from './live-session.ts';
 

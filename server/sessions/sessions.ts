@@ -1,14 +1,10 @@
 /** The sessions: what the admin API asks of them, and how they are wired together. What agents ask is in agent-calls.ts. */
-import type {
-  CaptureRequest,
-  DeployPlan,
-  DeployRequest,
-  HostView,
-  PowerAction,
-  SessionView,
-  WipePlan,
-  WipeRequest,
-} from '#protocol/admin-api.ts';
+import type { CaptureRequest } from '#protocol/admin/capture-api.ts';
+import type { DeployRequest } from '#protocol/admin/deploy-api.ts';
+import type { HostView, PowerAction } from '#protocol/admin/host-api.ts';
+import type { DeployPlan } from '#protocol/admin/plan-api.ts';
+import type { SessionView } from '#protocol/admin/session-api.ts';
+import type { WipePlan, WipeRequest } from '#protocol/admin/wipe-api.ts';
 import { isChunkSize } from '#protocol/chunk.ts';
 import { knownError } from '#protocol/errors.ts';
 import { isTaskEnded } from '#protocol/states.ts';

@@ -1,5 +1,5 @@
 /** When a gathering session may begin its first pass. Pure. */
-import type { StartPolicy } from '#protocol/admin-api.ts';
+import type { StartPolicy } from '#protocol/admin/deploy-api.ts';
 
 export interface StartFacts {
   /** Hosts that are ready, hosts that are there and still prepare, and hosts whose task has not ended. */

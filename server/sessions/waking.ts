@@ -1,5 +1,6 @@
 /** Wakes the hosts of a session that sleep, as often and as many at once as its rule allows. */
-import { DEFAULT_WAKE_GAP_S, type DeployRequest, type HostView } from '#protocol/admin-api.ts';
+import { DEFAULT_WAKE_GAP_S, type DeployRequest } from '#protocol/admin/deploy-api.ts';
+import type { HostView } from '#protocol/admin/host-api.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Logger } from '#system/log.ts';
 import type { Config } from '../config.ts';

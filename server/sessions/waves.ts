@@ -1,5 +1,5 @@
 /** Canary waves: which hosts come first, and when the next ones may follow. Pure. (How many hosts are woken at once is wake-wave.ts.) */
-import type { WaveSize } from '#protocol/admin-api.ts';
+import type { WaveSize } from '#protocol/admin/deploy-api.ts';
 
 export interface WaveFacts {
   /** Hosts of later waves, which nobody has touched. */

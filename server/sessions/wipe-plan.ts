@@ -1,6 +1,8 @@
 /** The plan of a wipe: which disk of each host would be lost for good, and which hosts are refused and why. Pure. */
 import { createHash } from 'node:crypto';
-import type { HostView, PlanHost, WipePlan, WipeRequest } from '#protocol/admin-api.ts';
+import type { HostView } from '#protocol/admin/host-api.ts';
+import type { PlanHost } from '#protocol/admin/plan-api.ts';
+import type { WipePlan, WipeRequest } from '#protocol/admin/wipe-api.ts';
 import { identityOf } from '#protocol/disk.ts';
 import { describeJudged, judgeDisks, parseDiskRule } from '#protocol/disk-rule.ts';
 import { KnownError, knownError } from '#protocol/errors.ts';

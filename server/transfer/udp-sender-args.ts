@@ -1,5 +1,5 @@
 /** The command line of udp-sender(1), each choice measured with udpcast 20120424. Pure. */
-import { DEFAULT_FEC } from '#protocol/admin-api.ts';
+import { DEFAULT_FEC } from '#protocol/admin/deploy-api.ts';
 
 export interface SenderPlan {
   readonly mode: 'multicast' | 'broadcast' | 'oneway';

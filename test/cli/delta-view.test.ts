@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { renderDelta, renderKept } from '#cli/delta-view.ts';
-import type { PlanHost } from '#protocol/admin-api.ts';
+import type { PlanHost } from '#protocol/admin/plan-api.ts';
 import { planHost, session, succeeded } from './sample-views.ts';
 
 const hashing = { hash: true, hashSeconds: 40, moveShare: 0.03, deltaSeconds: 55, fullSeconds: 480 };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import type { DeployRequest } from '#protocol/admin-api.ts';
+import type { DeployRequest } from '#protocol/admin/deploy-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import { FakeDaemon } from './fake-daemon.ts';
 import { CliProcess, runCli } from './run-cli.ts';

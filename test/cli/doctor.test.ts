@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { describeFindings } from '#cli/doctor-view.ts';
-import type { DoctorLine, Finding } from '#protocol/doctor.ts';
+import type { DoctorLine, Finding } from '#protocol/admin/doctor-api.ts';
 import { FakeDaemon } from './fake-daemon.ts';
 import { runCli } from './run-cli.ts';
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { text as readText } from 'node:stream/consumers';
 import type { TestContext } from 'node:test';
 import { type AnswerKind, type Answers, problemOf } from '#cli/answers.ts';
-import type { SessionView } from '#protocol/admin-api.ts';
+import type { SessionView } from '#protocol/admin/session-api.ts';
 import { errorTable, KnownError, knownError } from '#protocol/errors.ts';
 
 export interface Call {

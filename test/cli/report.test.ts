@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Receipt, SessionReport } from '#protocol/receipt.ts';
+import type { Receipt, SessionReport } from '#protocol/admin/receipt-api.ts';
 import { FakeDaemon } from './fake-daemon.ts';
 import { runCli } from './run-cli.ts';
 import { cast, disk, failure, T0 } from './sample-views.ts';

@@ -1,15 +1,11 @@
 /** Answers of the daemon as the API describes them, to start from in tests. */
-import type {
-  CastView,
-  DaemonStatus,
-  DeployPlan,
-  EventView,
-  HostView,
-  ImageView,
-  PlanHost,
-  SessionView,
-  TaskView,
-} from '#protocol/admin-api.ts';
+
+import type { EventView } from '#protocol/admin/event-api.ts';
+import type { HostView } from '#protocol/admin/host-api.ts';
+import type { ImageView } from '#protocol/admin/image-api.ts';
+import type { DeployPlan, PlanHost } from '#protocol/admin/plan-api.ts';
+import type { CastView, SessionView, TaskView } from '#protocol/admin/session-api.ts';
+import type { DaemonStatus } from '#protocol/admin/status-api.ts';
 import { type ErrorBody, type ErrorCode, knownError } from '#protocol/errors.ts';
 
 /** 2026-11-22 03:00:00 UTC. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import type { NewSchedule, ScheduleRun, ScheduleView } from '#protocol/admin/schedule-api.ts';
 import { knownError } from '#protocol/errors.ts';
-import type { NewSchedule, ScheduleRun, ScheduleView } from '#protocol/schedule.ts';
 import { FakeDaemon } from './fake-daemon.ts';
 import { runCli } from './run-cli.ts';
 import { plan, planHost, T0 } from './sample-views.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { headlineOf, renderWatch } from '#cli/watch-view.ts';
-import type { SessionView, TaskView } from '#protocol/admin-api.ts';
+import type { SessionView, TaskView } from '#protocol/admin/session-api.ts';
 import { cast, failure, session, succeeded, T0, task } from './sample-views.ts';
 
 const wide = { width: 120, height: 50 };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { test } from 'node:test';
-import type { SessionView } from '#protocol/admin-api.ts';
+import type { SessionView } from '#protocol/admin/session-api.ts';
 import { noLab } from './lab-turn.ts';
 import { Road } from './road.ts';
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { driftDisk, manifestIn, spreadChunks } from '#lab/drift.ts';
-import type { DeployPlan, SessionView } from '#protocol/admin-api.ts';
+import type { DeployPlan } from '#protocol/admin/plan-api.ts';
+import type { SessionView } from '#protocol/admin/session-api.ts';
 import { placeOf } from '#protocol/manifest.ts';
 import { noLab } from './lab-turn.ts';
 import { Road } from './road.ts';

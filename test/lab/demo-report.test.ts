@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { demoSummary, outcomeOf, type VmOutcome } from '#lab/demo-report.ts';
-import type { ImageView, SessionView, TaskView } from '#protocol/admin-api.ts';
+import type { ImageView } from '#protocol/admin/image-api.ts';
+import type { SessionView, TaskView } from '#protocol/admin/session-api.ts';
 
 const taskOf = (host: string) => ({ host, state: 'succeeded' }) as TaskView;
 const session = { createdAtMs: 0, casts: [], tasks: ['vm-1', 'vm-2', 'pc-01'].map(taskOf) } as unknown as SessionView;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { closeSync, mkdirSync, openSync, readFileSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { SessionView } from '#protocol/admin-api.ts';
+import type { SessionView } from '#protocol/admin/session-api.ts';
 import { run } from '#system/run.ts';
 import { noLab } from './lab-turn.ts';
 import { Road } from './road.ts';

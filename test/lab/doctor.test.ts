@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { setLinkFault } from '#lab/lossy-link.ts';
 import { inNamespace } from '#lab/network.ts';
-import type { Finding } from '#protocol/doctor.ts';
+import type { Finding } from '#protocol/admin/doctor-api.ts';
 import { background } from '../server/boot/dhcp/foreign-programs.ts';
 import { noLab } from './lab-turn.ts';
 import { Road } from './road.ts';

@@ -3,7 +3,7 @@ import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { planGoldenDisk } from '#lab/golden-disk.ts';
-import type { SessionReport } from '#protocol/receipt.ts';
+import type { SessionReport } from '#protocol/admin/receipt-api.ts';
 import { run } from '#system/run.ts';
 import { noLab } from './lab-turn.ts';
 import { Road } from './road.ts';

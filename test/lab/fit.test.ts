@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { compareDisks, type DiskFacts, readDiskFacts } from '#lab/foreign-check.ts';
 import { planGoldenDisk } from '#lab/golden-disk.ts';
 import { scratchOf } from '#lab/run-folder.ts';
-import type { DeployPlan } from '#protocol/admin-api.ts';
+import type { DeployPlan } from '#protocol/admin/plan-api.ts';
 import { run } from '#system/run.ts';
 import { noLab } from './lab-turn.ts';
 import { Road } from './road.ts';

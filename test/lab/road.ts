@@ -7,7 +7,9 @@ import { checkDisks, type DiskFacts, readDiskFacts } from '#lab/foreign-check.ts
 import { buildGoldenDisk, planGoldenDisk } from '#lab/golden-disk.ts';
 import { Lab } from '#lab/lab.ts';
 import { scratchOf } from '#lab/run-folder.ts';
-import type { EventView, HostView, SessionView } from '#protocol/admin-api.ts';
+import type { EventView } from '#protocol/admin/event-api.ts';
+import type { HostView } from '#protocol/admin/host-api.ts';
+import type { SessionView } from '#protocol/admin/session-api.ts';
 import { takeLabTurn } from './lab-turn.ts';
 
 const POLL_MS = 100;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ScheduleRun } from '#protocol/schedule.ts';
+import type { ScheduleRun } from '#protocol/admin/schedule-api.ts';
 import { noLab } from './lab-turn.ts';
 import { Road } from './road.ts';
 

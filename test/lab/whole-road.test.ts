@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ImageView } from '#protocol/admin-api.ts';
+import type { ImageView } from '#protocol/admin/image-api.ts';
 import { noLab } from './lab-turn.ts';
 import { Road } from './road.ts';
 

@@ -5,7 +5,9 @@ import type { DemoJson } from '#lab/demo-report.ts';
 import { Lab } from '#lab/lab.ts';
 import { Machines } from '#lab/machines.ts';
 import { VmRack } from '#lab/vm-rack.ts';
-import type { HostView, ImageView, SessionView } from '#protocol/admin-api.ts';
+import type { HostView } from '#protocol/admin/host-api.ts';
+import type { ImageView } from '#protocol/admin/image-api.ts';
+import type { SessionView } from '#protocol/admin/session-api.ts';
 import { takeLabTurn } from '../lab/lab-turn.ts';
 import { noVm } from './vm-road.ts';
 

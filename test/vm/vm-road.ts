@@ -9,7 +9,8 @@ import { Lab } from '#lab/lab.ts';
 import { scratchOf } from '#lab/run-folder.ts';
 import { missingForVirtualMachines, type VirtualMachine, type VmFirmware } from '#lab/virtual-machine.ts';
 import { VmRack } from '#lab/vm-rack.ts';
-import type { HostView, SessionView } from '#protocol/admin-api.ts';
+import type { HostView } from '#protocol/admin/host-api.ts';
+import type { SessionView } from '#protocol/admin/session-api.ts';
 import { noLab, takeLabTurn } from '../lab/lab-turn.ts';
 
 const POLL_MS = 200;

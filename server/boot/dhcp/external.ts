@@ -2,7 +2,7 @@
  * Snippets for the DHCP server that a LAN has already, when that one is to name the boot file (mode `external`): the admin
  * puts one into its config, and no DHCP of ours is needed.
  */
-import type { externalKinds } from '#protocol/admin-api.ts';
+import type { externalKinds } from '#protocol/admin/dhcp-api.ts';
 
 export type ExternalKind = (typeof externalKinds)[number];
 

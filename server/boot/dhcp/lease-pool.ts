@@ -3,7 +3,7 @@
  * An address that was never used is given first, then the one that has been free longest, so that a machine which comes back
  * finds its old address (RFC 2131 §4.3.1).
  */
-import type { LeaseView } from '#protocol/admin-api.ts';
+import type { LeaseView } from '#protocol/admin/dhcp-api.ts';
 import type { Clock } from '#system/clock.ts';
 import type { LeaseRow, LeaseTable } from '../../db/lease-table.ts';
 import { formatAddress, type Ipv4, isSameNetwork, readAddress } from './address.ts';

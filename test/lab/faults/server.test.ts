@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { receiversOf, sendersOf, signalPrograms } from '#lab/fault/running-program.ts';
 import { noSlowDisk, slowDisk } from '#lab/slow-disk.ts';
-import type { SessionView } from '#protocol/admin-api.ts';
+import type { SessionView } from '#protocol/admin/session-api.ts';
 import { noLab } from '../lab-turn.ts';
 import { endOf, FaultLab, MID_CAST, tellRow } from './fault-lab.ts';
 import { type FaultId, matrix } from './matrix.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import type { DoctorLine, DoctorRequest } from '#protocol/admin/doctor-api.ts';
 import type { CheckResult } from '#protocol/check.ts';
-import type { DoctorLine, DoctorRequest } from '#protocol/doctor.ts';
 import { KnownError } from '#protocol/errors.ts';
 import { Doctor } from '#server/doctor/doctor.ts';
 import { limits } from '#server/doctor/limits.ts';

@@ -6,13 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Value } from 'typebox/value';
-import {
-  type DaemonStatus,
-  type DeployRequest,
-  eventViewSchema,
-  type SessionView,
-  sessionViewSchema,
-} from '#protocol/admin-api.ts';
+import type { DeployRequest } from '#protocol/admin/deploy-api.ts';
+import { eventViewSchema } from '#protocol/admin/event-api.ts';
+import { type SessionView, sessionViewSchema } from '#protocol/admin/session-api.ts';
+import type { DaemonStatus } from '#protocol/admin/status-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import { makeAdminApp } from '#server/http/admin-app.ts';
 import { listenOnSocket } from '#server/http/admin-socket.ts';

@@ -4,7 +4,8 @@ import { createServer, get, type IncomingMessage, type ServerResponse } from 'no
 import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import type { EventView, SessionView } from '#protocol/admin-api.ts';
+import type { EventView } from '#protocol/admin/event-api.ts';
+import type { SessionView } from '#protocol/admin/session-api.ts';
 import { EventStream, type EventStreamOptions } from '#server/http/event-stream.ts';
 
 function eventOf(eventId: number, text = 'x'): EventView {

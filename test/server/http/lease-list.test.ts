@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { HostView, LeaseView } from '#protocol/admin-api.ts';
+import type { LeaseView } from '#protocol/admin/dhcp-api.ts';
+import type { HostView } from '#protocol/admin/host-api.ts';
 import { withReservations } from '#server/http/lease-list.ts';
 
 const host: HostView = {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { runCapture } from '#agent/orders/capture.ts';
-import type { FitLine } from '#protocol/admin-api.ts';
+import type { FitLine } from '#protocol/admin/image-api.ts';
 import { KnownError } from '#protocol/errors.ts';
 import { type FitImageOptions, fitImage } from '#server/images/image-fitter.ts';
 import { writeVolumeFile } from '#server/images/volume-file.ts';

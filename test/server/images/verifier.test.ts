@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { VerifyLine } from '#protocol/admin-api.ts';
+import type { VerifyLine } from '#protocol/admin/image-api.ts';
 import { verifyChunks } from '#server/images/verifier.ts';
 import { addImage, makeChunks, openTestStore, readStored, type TestChunk, type TestStore } from './test-store.ts';
 

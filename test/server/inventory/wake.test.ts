@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import type { HostView } from '#protocol/admin-api.ts';
+import type { HostView } from '#protocol/admin/host-api.ts';
 import { magicPacket, Waker } from '#server/inventory/wake.ts';
 import type { Clock } from '#system/clock.ts';
 

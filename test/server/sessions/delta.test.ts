@@ -1,7 +1,7 @@
 /** Delta on the road of a session: who is told to hash, what travels then, and what survives a reboot. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { DeployRequest } from '#protocol/admin-api.ts';
+import type { DeployRequest } from '#protocol/admin/deploy-api.ts';
 import type { DeployResult } from '#protocol/agent-api.ts';
 import { CHUNKS, ordinals, SessionBench } from './session-bench.ts';
 

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { DeployRequest, HostView, VersionView } from '#protocol/admin-api.ts';
+import type { DeployRequest } from '#protocol/admin/deploy-api.ts';
+import type { HostView } from '#protocol/admin/host-api.ts';
+import type { VersionView } from '#protocol/admin/image-api.ts';
 import type { Disk } from '#protocol/disk.ts';
 import { KnownError } from '#protocol/errors.ts';
 import type { Layout } from '#protocol/layout.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { CastView } from '#protocol/admin-api.ts';
+import type { CastView } from '#protocol/admin/session-api.ts';
 import { HoleSet } from '#protocol/holes.ts';
 import {
   costOfRepair,

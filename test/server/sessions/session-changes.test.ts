@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import type { DeployRequest } from '#protocol/admin-api.ts';
-import type { AddedHosts } from '#protocol/session-change.ts';
+import type { DeployRequest } from '#protocol/admin/deploy-api.ts';
+import type { AddedHosts } from '#protocol/admin/session-change-api.ts';
 import { letRun } from './held-clock.ts';
 import { SessionBench } from './session-bench.ts';
 

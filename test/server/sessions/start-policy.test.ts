@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { StartPolicy } from '#protocol/admin-api.ts';
+import type { StartPolicy } from '#protocol/admin/deploy-api.ts';
 import { maySessionStart, NOW_SETTLE_MS, type StartFacts } from '#server/sessions/start-policy.ts';
 
 const base: StartFacts = {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import type { SessionView } from '#protocol/admin-api.ts';
+import type { SessionView } from '#protocol/admin/session-api.ts';
 import { assignWaves, decideWave, waveProblem } from '#server/sessions/waves.ts';
 import { letRun } from './held-clock.ts';
 import { SessionBench } from './session-bench.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import type { WipeRequest } from '#protocol/admin-api.ts';
+import type { WipeRequest } from '#protocol/admin/wipe-api.ts';
 import type { WipeResult } from '#protocol/wipe.ts';
 import { letRun } from './held-clock.ts';
 import { SessionBench } from './session-bench.ts';

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { externalKinds } from '#protocol/admin-api.ts';
+import { externalKinds } from '#protocol/admin/dhcp-api.ts';
 import { renderExternal } from '#server/boot/dhcp/external.ts';
 import { run } from '#system/run.ts';
 

@@ -1,5 +1,5 @@
 /**
- * What the admin API changes of a running session.
+ * Of the admin API: changes of a running session.
  *
  * | call | body → answer |
  * |---|---|
@@ -9,7 +9,7 @@
  * | POST /sessions/ID/remove | RemovedHosts → SessionView |
  */
 import { type Static, Type } from 'typebox';
-import { deployRequestSchema, startPolicySchema } from './admin-api.ts';
+import { deployRequestSchema, startPolicySchema } from './deploy-api.ts';
 
 export const sessionSettingsSchema = Type.Object({ start: startPolicySchema });
 export type SessionSettings = Static<typeof sessionSettingsSchema>;

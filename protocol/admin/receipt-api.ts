@@ -1,5 +1,5 @@
 /**
- * Receipts: what a session did to each host, for the morning after and for the record.
+ * Of the admin API: receipts, what a session did to each host, for the morning after and for the record.
  *
  * | call | answer |
  * |---|---|
@@ -7,11 +7,11 @@
  * | GET /hosts/HOST/history?limit= | Receipt[], newest first |
  */
 import { type Static, Type } from 'typebox';
-import { castViewSchema, sessionViewSchema, taskViewSchema } from './admin-api.ts';
+import { finisherResultSchema } from '../finisher.ts';
+import { castViewSchema, sessionViewSchema, taskViewSchema } from './session-api.ts';
+import { timeMs } from './time.ts';
 
-import { finisherResultSchema } from './finisher.ts';
-
-const timeMs = Type.Optional(Type.Integer());
+const atMs = Type.Optional(timeMs);
 const bytes = Type.Optional(Type.Integer({ minimum: 0 }));
 const count = Type.Integer({ minimum: 0 });
 const { sessionId, kind, image, version, manifestId, verify } = sessionViewSchema.properties;
@@ -30,11 +30,11 @@ export const receiptSchema = Type.Object({
   /** How often the host has been tried in this session, this one included. */
   attempt: Type.Integer({ minimum: 1 }),
   /** Its agent was there · it could have begun · it had every chunk · every chunk was read back · its task ended. */
-  startedAtMs: timeMs,
-  readyAtMs: timeMs,
-  receivedAtMs: timeMs,
-  verifiedAtMs: timeMs,
-  endedAtMs: timeMs,
+  startedAtMs: atMs,
+  readyAtMs: atMs,
+  receivedAtMs: atMs,
+  verifiedAtMs: atMs,
+  endedAtMs: atMs,
   /** Chunks of the image, and how many of them were read from the disk and found right. */
   chunks: Type.Optional(count),
   verifiedChunks: Type.Optional(count),
@@ -60,8 +60,8 @@ export const sessionReportSchema = Type.Object({
   audit: sessionViewSchema.properties.audit,
   /** Who began it. */
   actor: Type.Optional(Type.String()),
-  createdAtMs: Type.Integer(),
-  endedAtMs: timeMs,
+  createdAtMs: timeMs,
+  endedAtMs: atMs,
   succeeded: count,
   failed: count,
   cancelled: count,

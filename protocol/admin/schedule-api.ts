@@ -1,18 +1,29 @@
-/** Schedules of the admin API: when a deployment begins by itself, and what became of each run. docs/schedules.md has the rules. */
+/**
+ * Of the admin API: schedules, when a deployment begins by itself, and what became of each run. docs/schedules.md has the rules.
+ *
+ * | call | body → answer |
+ * |---|---|
+ * | POST   /plans/schedule | NewSchedule → SchedulePreview. Changes nothing |
+ * | GET    /schedules · /schedules/NAME | → ScheduleView[] · ScheduleView |
+ * | POST   /schedules | NewSchedule → ScheduleView |
+ * | GET    /schedules/NAME/runs?limit= | → ScheduleRun[], newest first |
+ * | POST   /schedules/NAME/run | → ScheduleRun: begins now |
+ * | POST   /schedules/NAME/pause · /resume | → ScheduleView |
+ * | DELETE /schedules/NAME | → 204. With its history |
+ */
 import { type Static, Type } from 'typebox';
-import { deployPlanSchema, deployRequestSchema, NAME_PATTERN } from './admin-api.ts';
-import { errorBodySchema } from './agent-api.ts';
-
-/** Milliseconds since 1970. */
-const timeMs = Type.Integer();
-const name = Type.String({ pattern: NAME_PATTERN });
+import { errorBodySchema } from '../agent-api.ts';
+import { deployRequestSchema } from './deploy-api.ts';
+import { nameSchema } from './name.ts';
+import { deployPlanSchema } from './plan-api.ts';
+import { timeMs } from './time.ts';
 
 /** How long hosts that have begun to write may go on after the end of a window, in s, when nothing is said. */
 export const DEFAULT_GRACE_S = 3600;
 
 /** What an admin orders: either `cron` or `at`. */
 export const newScheduleSchema = Type.Object({
-  name,
+  name: nameSchema,
   /** Five fields: minute, hour, day of month, month, day of week. */
   cron: Type.Optional(Type.String({ maxLength: 200 })),
   /** Once: `2026-11-23 02:00`. */
@@ -26,7 +37,7 @@ export const newScheduleSchema = Type.Object({
   /** Without a window: a time that passed while the daemon was down is run as soon as it is back. */
   catchUp: Type.Optional(Type.Boolean()),
   /** Name of a program in the hooks folder that says whether a host is idle. */
-  ifIdle: Type.Optional(name),
+  ifIdle: Type.Optional(nameSchema),
   deploy: deployRequestSchema,
 });
 export type NewSchedule = Static<typeof newScheduleSchema>;
@@ -37,7 +48,7 @@ export type ScheduleSpec = Static<typeof scheduleSpecSchema>;
 
 export const scheduleRunSchema = Type.Object({
   runId: Type.Integer(),
-  schedule: name,
+  schedule: nameSchema,
   state: Type.Enum(['starting', 'running', 'ended', 'skipped', 'missed']),
   /** time: by the timetable · late: after its time, the daemon was down · by-hand: `schedule run`. */
   kind: Type.Enum(['time', 'late', 'by-hand']),

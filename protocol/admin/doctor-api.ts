@@ -1,5 +1,12 @@
-/** `fleetcast doctor`: what is asked of the daemon, and the findings that come back, one a line. */
+/**
+ * Of the admin API: what the doctor is asked, and the findings that come back.
+ *
+ * | call | body → answer |
+ * |---|---|
+ * | POST   /doctor | DoctorRequest → lines of JSON: DoctorLine. Writes to no disk |
+ */
 import { type Static, Type } from 'typebox';
+import { onDoneSchema } from './afterwards.ts';
 
 /** ok · note: worth knowing, nothing to do now · attention: something is to be done · unchecked: nobody could look. */
 export const findingLevels = ['ok', 'note', 'attention', 'unchecked'] as const;
@@ -23,7 +30,7 @@ export const doctorRequestSchema = Type.Object({
   groups: Type.Array(Type.String()),
   /** Hosts that sleep are woken, and do `onDone` afterwards. */
   wake: Type.Boolean(),
-  onDone: Type.Union([Type.Literal('reboot'), Type.Literal('poweroff'), Type.Literal('stay')]),
+  onDone: onDoneSchema,
 });
 export type DoctorRequest = Static<typeof doctorRequestSchema>;
 

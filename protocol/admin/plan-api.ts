@@ -1,0 +1,61 @@
+/** Of the admin API: what a deployment would do to each host. The admin signs it off by its id. */
+import { type Static, Type } from 'typebox';
+import { errorBodySchema } from '../agent-api.ts';
+import { diskIdentitySchema } from '../disk.ts';
+import { finisherStepSchema } from '../finisher.ts';
+import { fitChangeSchema } from '../fit.ts';
+import { chosenRuleSchema, hostViewSchema } from './host-api.ts';
+
+export const planHostSchema = Type.Object({
+  hostId: Type.Integer(),
+  host: Type.String(),
+  presence: hostViewSchema.properties.presence,
+  disk: Type.Optional(diskIdentitySchema),
+  diskPath: Type.Optional(Type.String()),
+  /** The rule that chose it; absent: none is set. */
+  rule: Type.Optional(chosenRuleSchema),
+  /** Its other disks, each with why it was not chosen. */
+  otherDisks: Type.Optional(Type.Array(Type.String())),
+  /** What is on the disk now and will be lost. */
+  lost: Type.Optional(Type.String()),
+  /** exact · larger (space at the end stays free) · fitted (volumes are moved or grow). */
+  fit: Type.Optional(Type.Union([Type.Literal('exact'), Type.Literal('larger'), Type.Literal('fitted')])),
+  /** fit `fitted` only: what lies elsewhere or becomes larger than on the source. */
+  fitted: Type.Optional(Type.Array(fitChangeSchema)),
+  /** What runs when all is laid, in order. */
+  finishers: Type.Optional(Type.Array(finisherStepSchema)),
+  /** Its canary wave, from 1. */
+  wave: Type.Optional(Type.Integer()),
+  refused: Type.Optional(errorBodySchema),
+  /** Whether it will hash its disk first, and both estimates of its own work; absent: it is refused. */
+  delta: Type.Optional(
+    Type.Object({
+      hash: Type.Boolean(),
+      hashSeconds: Type.Number(),
+      /** Share of the image that it is expected to lack after hashing, 0 to 1. */
+      moveShare: Type.Number(),
+      /** Hashing, and moving and verifying what lacks · moving and verifying everything. */
+      deltaSeconds: Type.Number(),
+      fullSeconds: Type.Number(),
+      because: Type.String(),
+    }),
+  ),
+});
+export type PlanHost = Static<typeof planHostSchema>;
+
+export const deployPlanSchema = Type.Object({
+  /** Hash of the plan: image version, hosts, disks. */
+  planId: Type.String(),
+  image: Type.String(),
+  version: Type.Integer(),
+  manifestId: Type.String(),
+  diskBytes: Type.Integer(),
+  usedBytes: Type.Integer(),
+  /** Bytes on the wire of one full pass. */
+  storedBytes: Type.Integer(),
+  hosts: Type.Array(planHostSchema),
+  /** Estimate from start of the cast to the last verified host, in seconds; says what it assumes. */
+  expectedSeconds: Type.Integer(),
+  expectedBecause: Type.String(),
+});
+export type DeployPlan = Static<typeof deployPlanSchema>;
