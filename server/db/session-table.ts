@@ -38,6 +38,12 @@ export type SessionRow = SessionRowBase &
     | { readonly kind: 'wipe'; readonly request: WipeRequest }
   );
 
+/** A host whose disk could not keep up: its measured pace, in plain bytes, and how often it was parked. */
+export interface Parking {
+  readonly bytesPerSecond: number;
+  readonly times: number;
+}
+
 export interface TaskRow {
   readonly taskId: number;
   readonly sessionId: number;
@@ -66,6 +72,10 @@ export interface TaskRow {
   readonly isHashing: boolean;
   /** Chunks of the image that its disk held when it was last heard of. */
   readonly have: number;
+  /** Present: it left a cast because it held the others back. */
+  readonly parking?: Parking;
+  /** The probe has shown that it hears too little of casts: it takes no part in them. */
+  readonly isDeaf: boolean;
   /** Wire form of holes.ts. */
   readonly holes?: Buffer;
   readonly deployResult?: DeployResult;
@@ -82,6 +92,8 @@ export interface TaskChange {
   readonly startedMs?: number;
   readonly endedMs?: number;
   readonly isHashing?: boolean;
+  readonly parking?: Parking;
+  readonly isDeaf?: boolean;
   readonly holes?: null;
   readonly result?: DeployResult | AuditResult | CaptureResult | WipeResult;
   readonly error?: ErrorBody;
@@ -123,7 +135,8 @@ export class SessionTable {
     this.#moveTask = database.prepare(
       `UPDATE task SET state = ?, round = round + 1, state_ms = ?, repairs = coalesce(?, repairs),
          started_ms = coalesce(?, started_ms), ended_ms = ?, hash = coalesce(?, hash), have = ?, holes = iif(?, NULL, holes), result = ?, error = ?,
-         has_written = max(has_written, ?)
+         has_written = max(has_written, ?), parked_times = coalesce(?, parked_times), parked_rate = coalesce(?, parked_rate),
+         deaf = max(deaf, ?)
        WHERE task_id = ? AND state = ? AND round = ?`,
     );
     this.#setHoles = database.prepare('UPDATE task SET holes = ?, have = ? WHERE task_id = ?');
@@ -161,17 +174,27 @@ export class SessionTable {
   insertTasks(sessionId: number, tasks: readonly NewTask[], nowMs: number): TaskRow[] {
     const insertTask = this.#database.prepare<unknown[], Cells>(
       `INSERT INTO task (session_id, host_id, host, state, disk, fit, finishers, wave, state_ms, hash, number)
-       VALUES (@sessionId, @hostId, @host, 'pending', @disk, @fit, @finishers, @wave, @nowMs, @hash,
-         coalesce((SELECT number FROM task WHERE session_id = @sessionId AND host_id = @hostId LIMIT 1),
-           (SELECT coalesce(max(number), 0) + 1 FROM task WHERE session_id = @sessionId))) RETURNING *`,
+       VALUES (@sessionId, @hostId, @host, 'pending', @disk, @fit, @finishers, @wave, @nowMs, @hash, @number) RETURNING *`,
     );
+    const numbers = this.#numbersOf(sessionId);
+    let next = Math.max(0, ...numbers.values()) + 1;
     return tasks.map(({ hostId, host, disk, fit, finishers = [], wave = 1, isHashing = false }) => {
+      const number = numbers.get(hostId) ?? next++;
+      numbers.set(hostId, number);
       const cells = {
-        ...{ sessionId, hostId, host, wave, nowMs, disk: JSON.stringify(disk), fit: toJson(fit) },
+        ...{ sessionId, hostId, host, number, wave, nowMs, disk: JSON.stringify(disk), fit: toJson(fit) },
         ...{ finishers: finishers.length === 0 ? null : JSON.stringify(finishers), hash: Number(isHashing) },
       };
       return toTask(insertTask.get(cells)!);
     });
+  }
+
+  /** Numbers of the hosts of a session, by host id. */
+  #numbersOf(sessionId: number): Map<number, number> {
+    const rows = this.#database
+      .prepare<[number], Cells>('SELECT host_id, number FROM task WHERE session_id = ?')
+      .all(sessionId);
+    return new Map(rows.map(({ host_id, number }) => [host_id as number, number as number]));
   }
 
   session(sessionId: number): SessionRow | undefined {
@@ -273,6 +296,9 @@ export class SessionTable {
       toJson(change.result),
       toJson(change.error),
       isWriting(change.state) ? 1 : 0,
+      change.parking?.times ?? null,
+      change.parking?.bytesPerSecond ?? null,
+      change.isDeaf === true ? 1 : 0,
       row.taskId,
       row.state,
       row.round,
@@ -329,6 +355,8 @@ function toTask(cells: Cells): TaskRow {
     stateMs: cells.state_ms,
     isHashing: cells.hash === 1,
     have: cells.have,
+    isDeaf: cells.deaf === 1,
+    ...(cells.parked_times === 0 ? {} : { parking: { times: cells.parked_times, bytesPerSecond: cells.parked_rate } }),
     ...present('startedMs', cells.started_ms),
     ...present('endedMs', cells.ended_ms),
     ...present('holes', cells.holes),

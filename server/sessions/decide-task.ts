@@ -4,6 +4,7 @@
  */
 import { type ErrorBody, knownError } from '#protocol/errors.ts';
 import type { TaskState } from '#protocol/states.ts';
+import type { Parking } from '../db/session-table.ts';
 
 export interface TaskFacts {
   readonly kind: 'deploy' | 'audit' | 'capture' | 'wipe';
@@ -32,6 +33,8 @@ export interface TaskFacts {
   readonly verify: 'full' | 'none';
   /** The session has begun its first pass or repair. */
   readonly isStarted: boolean;
+  /** Multicast does not reach it: it need not wait for a cast. */
+  readonly isDeaf: boolean;
   /** The session has decided that ready hosts fetch their holes over HTTP. */
   readonly isRepairTime: boolean;
   /** The cast that this task takes part in; absent when the daemon runs none for it. */
@@ -59,6 +62,10 @@ export interface TaskMove {
   readonly error?: ErrorBody;
   /** Counts a repair that did not suffice. */
   readonly isFruitless?: boolean;
+  /** It leaves a cast that it held back. */
+  readonly parking?: Parking;
+  /** Multicast does not reach it. */
+  readonly isDeaf?: boolean;
   /** The sentence of the audit log, when the states alone do not say it. */
   readonly why?: string;
 }
@@ -117,7 +124,7 @@ function decidePreparing(facts: TaskFacts): TaskDecision {
 function decideReady(facts: TaskFacts): TaskDecision {
   if (!facts.isStarted) return nothing;
   if (facts.holes === 0) return afterLastHole(facts);
-  return facts.isRepairTime ? move('repairing') : nothing;
+  return facts.isRepairTime || facts.isDeaf ? move('repairing') : nothing;
 }
 
 function decideWorking(facts: TaskFacts, limits: TaskLimits): TaskDecision {

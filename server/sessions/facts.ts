@@ -97,6 +97,7 @@ export class Facts {
       repairs: row.repairs,
       verify: live.row.kind === 'deploy' ? live.row.request.verify : 'full',
       isStarted: !['planned', 'gathering'].includes(live.row.state),
+      isDeaf: row.isDeaf,
       isRepairTime,
       ...(takesPart
         ? {
@@ -115,6 +116,7 @@ export class Facts {
   ofSession(live: LiveSession): SessionFacts {
     const { row } = live;
     const nowMs = this.#options.clock.nowMs();
+    const settleUntilMs = row.passes === 0 ? 0 : live.settleUntilMs;
     const deploy = row.kind === 'deploy' ? row.request : undefined;
     return {
       kind: row.kind,
@@ -125,10 +127,11 @@ export class Facts {
       gatheringMs: Math.max(row.gatheringMs ?? nowMs, row.startSetMs ?? 0),
       firstReadyMs: live.firstReadyMs,
       ...countsOf(live),
-      awaited: live.tasksIn('preparing').filter((task) => this.#isAwaited(task)).length,
+      // Not even looked at when nobody waits for them: a thousand reports in a row would look at a thousand tasks each.
+      awaited: nowMs >= settleUntilMs ? 0 : live.tasksIn('preparing').filter((task) => this.#isAwaited(task)).length,
       cast: live.pass?.phase ?? 'none',
       isCastHeard: this.#isCastHeard(live),
-      settleUntilMs: row.passes === 0 ? 0 : live.settleUntilMs,
+      settleUntilMs,
       isPassWorth: () => this.#isPassWorth(live),
       nowMs,
     };
@@ -142,7 +145,7 @@ export class Facts {
   }
 
   #isAwaited(task: LiveTask): boolean {
-    return task.parking === undefined && this.#silentMs(task) <= AWAITED_SILENCE_MS;
+    return task.row.parking === undefined && this.#silentMs(task) <= AWAITED_SILENCE_MS;
   }
 
   /** False when every host of the running cast has failed, was cancelled, is lost, or left it before its end. */
@@ -183,7 +186,7 @@ export class Facts {
     const seen = measurePasses([...earlier, ...live.casts]);
     const line = bytesPerSecondOf(lineMbit);
     // Parked hosts take what their disks take, by either road.
-    const disks = tasks.map((task) => task.parking?.bytesPerSecond ?? Number.POSITIVE_INFINITY);
+    const disks = tasks.map((task) => task.row.parking?.bytesPerSecond ?? Number.POSITIVE_INFINITY);
     return {
       bytesPerChunk: this.#options.bytesPerChunk(live),
       gatherSeconds: seen.gatherSeconds ?? USUAL_GATHER_S,

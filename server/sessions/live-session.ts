@@ -4,7 +4,6 @@ import type { CastOrder, Report } from '#protocol/agent-api.ts';
 import { HoleSet } from '#protocol/holes.ts';
 import { type TaskState, taskStates } from '#protocol/states.ts';
 import type { SessionRow, TaskRow } from '../db/session-table.ts';
-import type { Parking } from './pass-hosts.ts';
 import type { SessionProbe } from './session-probe.ts';
 
 export interface LiveTask {
@@ -17,9 +16,7 @@ export interface LiveTask {
   movedAtMs: number;
   firstWakeMs: number | undefined;
   lastWakeMs: number | undefined;
-  /** Present: it left a cast because it held the others back. A restart of the daemon forgets it. */
-  parking: Parking | undefined;
-  /** What the probe has shown: deaf hosts take no part in casts. Undefined: not probed yet. */
+  /** What the probe has shown. Undefined: not probed by this daemon yet. */
   hearing: 'good' | 'deaf' | undefined;
 }
 
@@ -121,7 +118,6 @@ function toLiveTask(row: TaskRow, nowMs: number): LiveTask {
     movedAtMs: nowMs,
     firstWakeMs: undefined,
     lastWakeMs: undefined,
-    parking: undefined,
-    hearing: undefined,
+    hearing: row.isDeaf ? 'deaf' : undefined,
   };
 }

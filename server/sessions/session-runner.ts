@@ -121,14 +121,13 @@ export class SessionRunner {
   /** Decides every task of a session and the session, until nothing moves any more. */
   settle(live: LiveSession): void {
     if (this.isStopped) return;
-    do {
-      for (const task of live.tasks.values()) this.#decideTask(live, task);
-    } while (this.#decideSession(live));
+    do this.#decideTasks(live, live.tasks.values());
+    while (this.#decideSession(live));
   }
 
   /** Decides one task; the session only when the task moved, so that a report costs the same in a session of any size. */
   settleTask(live: LiveSession, task: LiveTask): void {
-    if (this.isStopped || !this.#decideTask(live, task)) return;
+    if (this.isStopped || !this.#decideTasks(live, [task])) return;
     if (this.#decideSession(live)) this.settle(live);
   }
 
@@ -162,7 +161,10 @@ export class SessionRunner {
       }
       alsoCommit?.();
     });
-    for (const { task, change } of changes) this.#apply(live, task, change, nowMs);
+    // What is written in their wake is one transaction too: a thousand of their own would hold up everybody.
+    table.transaction(() => {
+      for (const { task, change } of changes) this.#apply(live, task, change, nowMs);
+    });
     this.#options.onChange(live.row.sessionId);
   }
 
@@ -196,25 +198,28 @@ export class SessionRunner {
     if (this.isStopped) return;
     for (const straggler of this.#stragglers.find(live)) {
       const task = live.tasks.get(straggler.taskId)!;
-      const times = (task.parking?.times ?? 0) + 1;
-      task.parking = { bytesPerSecond: straggler.writtenBytesPerSecond, times };
-      this.moveTasks(live, [{ task, move: { to: 'preparing', why: sayParked(task.row.host, straggler) } }]);
+      const times = (task.row.parking?.times ?? 0) + 1;
+      const parking = { bytesPerSecond: straggler.writtenBytesPerSecond, times };
+      this.moveTasks(live, [{ task, move: { to: 'preparing', parking, why: sayParked(task.row.host, straggler) } }]);
     }
   }
 
-  #decideTask(live: LiveSession, task: LiveTask, isRepairTime = false): boolean {
-    let hasMoved = false;
+  /** True when one of them moved. A thousand that move together are one transaction. */
+  #decideTasks(live: LiveSession, tasks: Iterable<LiveTask>, isRepairTime = false): boolean {
+    let open = [...tasks];
     // The longest chain without outside help is pending, booting, preparing.
     for (let i = 0; i < 5; i++) {
-      const decision = decideTask(this.facts.ofTask(live, task, isRepairTime), this.#limits);
-      if (decision.move === undefined) {
-        if (decision.effects.includes('keepAwake')) this.#waking.keepAwake(live, task);
-        return hasMoved;
+      const moves: { task: LiveTask; move: TaskMove }[] = [];
+      for (const task of open) {
+        const { move, effects } = decideTask(this.facts.ofTask(live, task, isRepairTime), this.#limits);
+        if (move !== undefined) moves.push({ task, move });
+        else if (effects.includes('keepAwake')) this.#waking.keepAwake(live, task);
       }
-      this.moveTasks(live, [{ task, move: decision.move }]);
-      hasMoved = true;
+      if (moves.length === 0) return i > 0;
+      this.moveTasks(live, moves);
+      open = moves.map(({ task }) => task);
     }
-    return hasMoved;
+    return true;
   }
 
   /** True when the session moved. */
@@ -234,7 +239,7 @@ export class SessionRunner {
       else if (effect === 'stopWaves') {
         this.#stopWaves(live);
         return true;
-      } else for (const task of chooseRepairHosts(live.tasksIn('ready'))) this.#decideTask(live, task, true);
+      } else this.#decideTasks(live, chooseRepairHosts(live.tasksIn('ready')), true);
     }
     return false;
   }
@@ -265,6 +270,8 @@ export class SessionRunner {
       ...(isFirst ? { startedMs: nowMs } : {}),
       ...(isTaskEnded(move.to) ? { endedMs: nowMs } : {}),
       ...(isHashing === undefined ? {} : { isHashing }),
+      ...(move.parking === undefined ? {} : { parking: move.parking }),
+      ...(move.isDeaf === true ? { isDeaf: true } : {}),
       // An agent that begins anew says anew what it lacks; a task that has ended needs them no more.
       ...(move.to === 'preparing' || move.to === 'booting' || isTaskEnded(move.to) ? { holes: null } : {}),
       ...(move.to === 'succeeded' && result !== undefined ? { result } : {}),
@@ -288,6 +295,8 @@ export class SessionRunner {
       ...(change.repairs === undefined ? {} : { repairs: change.repairs }),
       ...(change.startedMs === undefined ? {} : { startedMs: change.startedMs }),
       ...(change.isHashing === undefined ? {} : { isHashing: change.isHashing }),
+      ...(change.parking === undefined ? {} : { parking: change.parking }),
+      ...(change.isDeaf === true ? { isDeaf: true } : {}),
       ...(change.endedMs === undefined ? {} : { endedMs: change.endedMs }),
       ...(change.error === undefined ? {} : { error: change.error }),
       ...(isDone && report?.deployResult !== undefined ? { deployResult: report.deployResult } : {}),

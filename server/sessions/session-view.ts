@@ -12,7 +12,6 @@ export function viewLive(live: LiveSession, isLost: (task: LiveTask) => boolean)
     isLost: isLost(task),
     ...(task.report?.progress === undefined ? {} : { progress: task.report.progress }),
     ...(task.holes === undefined ? {} : { holes: task.holes.count }),
-    ...(task.parking === undefined ? {} : { parkedBytesPerSecond: task.parking.bytesPerSecond }),
   }));
   const pass = live.pass?.view;
   const casts = pass === undefined ? live.casts : [...live.casts.filter((cast) => cast.castId !== pass.castId), pass];
@@ -86,6 +85,7 @@ function viewTask(row: TaskRow): TaskView {
     startedMs,
     endedMs,
     hasWritten,
+    parking,
   } = row;
   return {
     taskId,
@@ -96,6 +96,7 @@ function viewTask(row: TaskRow): TaskView {
     disk,
     isLost: false,
     ...(hasWritten ? { hasWritten } : {}),
+    ...(parking === undefined ? {} : { parkedBytesPerSecond: parking.bytesPerSecond }),
     ...(error === undefined ? {} : { error }),
     ...(deployResult === undefined ? {} : { deployResult }),
     ...(auditResult === undefined ? {} : { auditResult }),

@@ -113,7 +113,7 @@ export class Sessions {
       onOrder: (hostId) => this.agents.orderChanged(hostId),
       onDeaf: (live, task, problem) => {
         const why = `${task.row.host} ${problem}. It fetches the image over HTTP`;
-        this.#runner.moveTasks(live, [{ task, move: { to: 'repairing', why } }]);
+        this.#runner.moveTasks(live, [{ task, move: { to: 'repairing', why, isDeaf: true } }]);
       },
       onSkipped: (live, ordinal, error) => this.agents.noteDamaged(live, ordinal, error.message),
       onTurn: (live) => this.#runner.settle(live),

@@ -3,9 +3,11 @@ import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { LoopDisk } from '#lab/fault/loop-disk.ts';
 import { receiversOf, signalPrograms } from '#lab/fault/running-program.ts';
+import { setLinkFault } from '#lab/lossy-link.ts';
 import { noSlowDisk, slowDisk } from '#lab/slow-disk.ts';
 import { noLab } from '../lab-turn.ts';
-import { FaultLab, MID_CAST } from './fault-lab.ts';
+import { endOf, FaultLab, MID_CAST, tellRow } from './fault-lab.ts';
+import { matrix } from './matrix.ts';
 
 const MIB = 1024 * 1024;
 const good = ['pc-1', 'pc-2', 'pc-3', 'pc-4'];
@@ -107,6 +109,43 @@ test('faults of hosts and their disks', { skip: noLab || (noSlowDisk() ?? false)
     });
     assert.ok(played.events.some(({ text }) => /^pc-1 writes .* parked, will be repaired$/.test(text)));
     await faulty.conclude(t, { 'slow-disk': ['pc-1'], late: ['pc-2'] }, played);
+  });
+
+  await t.test('the daemon is killed while a host is parked and another is deaf: it remembers both', async (t) => {
+    const { topology } = lab;
+    const [slow, deaf] = [lab.host('pc-1'), lab.host('pc-4')];
+    slowDisk(lab.folder, slow, SLOW_BYTES_PER_SECOND);
+    await setLinkFault(topology, deaf, { multicastLoss: 1 });
+    const play = { hosts: good, victims: ['pc-1', 'pc-4'], options: ['--delta', 'never'] };
+    const sessionId = await faulty.begin(play);
+    await faulty.untilTask(
+      sessionId,
+      'pc-1',
+      'parked',
+      ({ parkedBytesPerSecond }) => parkedBytesPerSecond !== undefined,
+    );
+    const killedAt = performance.now();
+    await lab.stopDaemon('SIGKILL');
+    await faulty.road.startDaemon();
+    const { casts } = await faulty.road.until(sessionId, 'cast again', ({ casts }) => {
+      return casts.length === 2 && casts[1]!.firstByteAtMs !== undefined;
+    });
+    const noticedS = (performance.now() - killedAt) / 1000;
+    assert.deepEqual(
+      casts.map(({ receivers }) => receivers),
+      [3, 2],
+    );
+    await faulty.untilOthersServed(sessionId, play.victims);
+    slowDisk(lab.folder, slow, FAST_BYTES_PER_SECOND);
+    const { session } = await faulty.end(play, sessionId);
+    await setLinkFault(topology, deaf, {});
+    assert.equal(session.succeeded, good.length, JSON.stringify(session.tasks));
+    assert.equal(session.tasks.find(({ host }) => host === 'pc-4')!.deployResult!.castBytes, 0);
+    await faulty.road.assertDeployed('one', good);
+    const ended = [...new Set(session.tasks.map(endOf))].join('; ');
+    tellRow(t, { fault: 'daemon-parked', together: [], noticedS, cleanS: faulty.cleanS, ended });
+    const boundS = matrix['daemon-parked'].boundS + faulty.cleanS;
+    assert.ok(noticedS <= boundS, `it went on after ${noticedS} s`);
   });
 
   await t.test('a host that loses power in mid-cast and is back at once', async (t) => {

@@ -29,6 +29,11 @@ export const matrix = {
   'daemon-repairing': { title: 'daemon killed while repairing', ends: 'succeeded', boundS: 30 },
   'daemon-verifying': { title: 'daemon killed while verifying', ends: 'succeeded', boundS: 30 },
   'daemon-finishing': { title: 'daemon killed while finishing', ends: 'succeeded', boundS: 30 },
+  'daemon-parked': {
+    title: 'daemon killed while a host is parked and another is deaf',
+    ends: 'succeeded',
+    boundS: 30,
+  },
   'two-sessions': { title: 'its session cancelled while another one is cast', ends: 'cancelled', boundS: 10 },
   'store-damaged': { title: 'chunks of the image damaged in the store in mid-cast', ends: 'failed', boundS: 10 },
   'room-of-42': { title: '42 hosts with six faults at once', ends: 'succeeded', boundS: 10 },

@@ -48,6 +48,7 @@ function task(state: TaskState, round = 1): TaskRow {
     hasWritten: false,
     stateMs: 0,
     isHashing: false,
+    isDeaf: false,
     have: 0,
   };
 }
