@@ -45,28 +45,28 @@ const DEFAULT_LIMIT = 200;
 
 export class EventTable {
   #database: Database;
+  #insert;
 
   constructor(database: Database) {
     this.#database = database;
+    this.#insert = database.prepare<unknown[], EventRow>(
+      `INSERT INTO event (at_ms, subject, action, session_id, host_id, host, text, error, actor)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING *`,
+    );
   }
 
   insert(event: NewEvent, atMs: number): EventView {
-    const row = this.#database
-      .prepare<unknown[], EventRow>(
-        `INSERT INTO event (at_ms, subject, action, session_id, host_id, host, text, error, actor)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING *`,
-      )
-      .get(
-        atMs,
-        event.subject,
-        event.action,
-        event.sessionId ?? null,
-        event.hostId ?? null,
-        event.host ?? null,
-        event.text,
-        event.error === undefined ? null : JSON.stringify(event.error),
-        event.actor ?? null,
-      );
+    const row = this.#insert.get(
+      atMs,
+      event.subject,
+      event.action,
+      event.sessionId ?? null,
+      event.hostId ?? null,
+      event.host ?? null,
+      event.text,
+      event.error === undefined ? null : JSON.stringify(event.error),
+      event.actor ?? null,
+    );
     return toView(row!);
   }
 

@@ -75,6 +75,15 @@ export class GroupTable {
     return this.#diskRulesOf.all(hostId);
   }
 
+  /** The same of every host, by host id. */
+  allDiskRules(): Map<number, { group: string; rule: string }[]> {
+    const rows = this.#database.prepare<[], { host_id: number; group: string; rule: string }>(
+      `SELECT host_id, name AS "group", disk_rule AS rule FROM host_group JOIN host_group_member USING (group_id)
+       WHERE disk_rule IS NOT NULL ORDER BY name`,
+    );
+    return collect(rows.all().map(({ host_id, group, rule }) => [host_id, { group, rule }]));
+  }
+
   remove(groupId: number): void {
     this.#database.prepare('DELETE FROM host_group WHERE group_id = ?').run(groupId);
   }

@@ -14,7 +14,7 @@ import { HostSettingsKeeper } from './host-settings.ts';
 import { normalizeMac, readMac } from './mac.ts';
 import { normalizeSystemUuid } from './system-uuid.ts';
 
-/** The log of last calls is written to the database at most this often a host, in ms. */
+/** When hosts have last spoken is written to the database this often, in ms. A daemon that is killed knows that much less. */
 const SEEN_WRITE_MS = 5000;
 /** Unknown machines beyond this many are not written down: anybody on the network can invent MACs. */
 export const MAX_PENDING_HOSTS = 2000;
@@ -42,7 +42,9 @@ export class Hosts {
   #lostAfterMs: number;
   #runningSessionOf: (hostId: number) => number | undefined;
   #seenMs = new Map<number, number>();
-  #writtenMs = new Map<number, number>();
+  /** Hosts that have spoken since `#writtenMs`. */
+  #unwritten = new Set<number>();
+  #writtenMs = 0;
 
   constructor(options: HostsOptions) {
     this.#database = options.database;
@@ -60,9 +62,12 @@ export class Hosts {
   list(): HostView[] {
     const macs = this.#hosts.allMacs();
     const groups = this.#groups.allNames();
+    const rules = this.#groups.allDiskRules();
     const views = this.#hosts
       .all()
-      .map((row) => this.#viewOf(row, macs.get(row.host_id) ?? [], groups.get(row.host_id) ?? []));
+      .map((row) =>
+        this.#viewOf(row, macs.get(row.host_id) ?? [], groups.get(row.host_id) ?? [], rules.get(row.host_id) ?? []),
+      );
     return views.sort(byName);
   }
 
@@ -97,18 +102,31 @@ export class Hosts {
     return [...rows.values()].map((row) => this.#view(row)).sort(byName);
   }
 
-  /** When its agent last spoke. */
+  /** When its agent last spoke. Cheap: asked of every host of a session every second. */
   lastSeenMs(hostId: number): number | undefined {
-    return this.#seenMs.get(hostId) ?? this.#hosts.byId(hostId)?.last_seen_ms ?? undefined;
+    const known = this.#seenMs.get(hostId);
+    if (known !== undefined) return known;
+    const storedMs = this.#hosts.byId(hostId)?.last_seen_ms ?? undefined;
+    if (storedMs !== undefined) this.#seenMs.set(hostId, storedMs);
+    return storedMs;
   }
 
   /** Its agent speaks now. Cheap: called with every call of every agent. */
   noteSeen(hostId: number): void {
     const nowMs = this.#clock.nowMs();
     this.#seenMs.set(hostId, nowMs);
-    if (nowMs - (this.#writtenMs.get(hostId) ?? 0) < SEEN_WRITE_MS) return;
-    this.#writtenMs.set(hostId, nowMs);
-    this.#hosts.setSeen(hostId, nowMs);
+    this.#unwritten.add(hostId);
+    if (nowMs - this.#writtenMs >= SEEN_WRITE_MS) this.writeSeen();
+  }
+
+  /** Writes down when the agents have spoken, all in one transaction. May be repeated. */
+  writeSeen(): void {
+    this.#writtenMs = this.#clock.nowMs();
+    const hostIds = [...this.#unwritten];
+    this.#unwritten.clear();
+    this.#inTransaction(() => {
+      for (const hostId of hostIds) this.#hosts.setSeen(hostId, this.#seenMs.get(hostId)!);
+    });
   }
 
   /**
@@ -185,7 +203,7 @@ export class Hosts {
       if (session !== undefined) throw knownError('HOST_BUSY', { host: row.name, session });
       this.#hosts.remove(row.host_id);
       this.#seenMs.delete(row.host_id);
-      this.#writtenMs.delete(row.host_id);
+      this.#unwritten.delete(row.host_id);
       this.#note(row.host_id, row.name, 'removed', `${row.name} was removed`);
     });
   }
@@ -232,7 +250,7 @@ export class Hosts {
 
   /** What lies on a disk of a host now, until its next hello says so itself. Nothing happens when the host or the disk is gone. */
   noteDiskContent(hostId: number, disk: DiskIdentity, content: string): void {
-    const inventory = this.byId(hostId)?.inventory;
+    const inventory = presentInventory(this.#hosts.byId(hostId));
     const known = inventory?.disks.find((one) => isSameDisk(identityOf(one), disk));
     if (inventory === undefined || known === undefined || known.content === content) return;
     const disks = inventory.disks.map((one) => (one === known ? { ...one, content } : one));
@@ -306,14 +324,15 @@ export class Hosts {
   }
 
   #view(row: HostRow): HostView {
-    return this.#viewOf(row, this.#hosts.macsOf(row.host_id), this.#groups.namesOf(row.host_id));
+    const groups = this.#groups.namesOf(row.host_id);
+    return this.#viewOf(row, this.#hosts.macsOf(row.host_id), groups, this.#groups.diskRulesOf(row.host_id));
   }
 
-  #viewOf(row: HostRow, macs: string[], groups: string[]): HostView {
+  #viewOf(row: HostRow, macs: string[], groups: string[], groupRules: { group: string; rule: string }[]): HostView {
     const diskRules: ChosenRule[] =
       row.disk_rule !== null
         ? [{ rule: row.disk_rule, from: 'the host' }]
-        : this.#groups.diskRulesOf(row.host_id).map(({ group, rule }) => ({ rule, from: `the group ${group}` }));
+        : groupRules.map(({ group, rule }) => ({ rule, from: `the group ${group}` }));
     const seenMs = this.#seenMs.get(row.host_id) ?? row.last_seen_ms ?? undefined;
     const session = this.#runningSessionOf(row.host_id);
     const isHere = seenMs !== undefined && this.#clock.nowMs() - seenMs <= this.#lostAfterMs;
@@ -342,6 +361,10 @@ export class Hosts {
   #inTransaction<T>(change: () => T): T {
     return this.#database.transaction(change)();
   }
+}
+
+function presentInventory(row: HostRow | undefined): Inventory | undefined {
+  return row?.inventory == null ? undefined : (JSON.parse(row.inventory) as Inventory);
 }
 
 /** Throws NAME_INVALID. */

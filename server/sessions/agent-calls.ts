@@ -19,8 +19,9 @@ import { planFrames, readFrames } from '../transfer/frame-source.ts';
 import { Captures } from './captures.ts';
 import { CheckOrders } from './check-orders.ts';
 import type { LiveSession, LiveTask } from './live-session.ts';
+import { OrderMemo } from './order-memo.ts';
 import { OrderWaiters } from './order-waiters.ts';
-import { orderOfTask, powerOrder, releaseAction, releaseOrder, waitOrder } from './orders.ts';
+import { powerOrder, releaseAction, releaseOrder, waitOrder } from './orders.ts';
 import type { SessionRunner } from './session-runner.ts';
 
 export interface AgentCallsOptions {
@@ -45,6 +46,7 @@ export class AgentCalls {
   #options: AgentCallsOptions;
   #captures: Captures;
   #waiters: OrderWaiters;
+  #memo: OrderMemo;
   /** From whose release a host may not have gone yet, by host id. */
   #lastTasks: Map<number, LastTask>;
   /** Hosts whose agents were told to reboot or power off. */
@@ -57,6 +59,7 @@ export class AgentCalls {
     this.#options = options;
     this.#captures = new Captures(options);
     this.#waiters = new OrderWaiters(options.clock);
+    this.#memo = new OrderMemo(options.config.capture);
     this.checks = new CheckOrders((hostId) => this.#waiters.wakeUp(hostId));
     this.#lastTasks = new Map(options.history.lastTasks().map((last) => [last.hostId, last]));
   }
@@ -73,7 +76,7 @@ export class AgentCalls {
       const { live, task } = running;
       const cast = live.pass?.lackedBefore.has(task.row.taskId) === true ? live.pass.order : undefined;
       const probe = live.probe?.concerns(task.row.taskId) === true ? live.probe.order : undefined;
-      return orderOfTask(live.row, task.row, cast, this.#options.config.capture, probe);
+      return this.#memo.orderOf(live.row, task.row, cast, probe);
     }
     const power = this.#powerOrders.get(hostId);
     if (power !== undefined) return power;
