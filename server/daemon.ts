@@ -86,7 +86,7 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
         ? reservationProblem(address, subnets, ownAddresses)
         : undefined,
   });
-  opened.defer(() => hosts.writeSeen());
+  opened.defer(() => hosts.presence.write());
   const groups = new Groups({ database, hosts, events });
   const finishers = new Finishers({ database, dir: join(dataDir, 'finishers'), events, clock });
   const tokens = new Tokens({ database, hosts, events, clock, bootTokenMs: config.session.bootTokenS * 1000 });

@@ -59,7 +59,7 @@ export async function makeAgentApp(services: AgentServices): Promise<App> {
   requireAgentToken(
     app,
     (token) => services.tokens.hostOfAgent(token),
-    (hostId) => services.hosts.noteSeen(hostId),
+    (hostId) => services.hosts.presence.noteSeen(hostId),
   );
   addOpenRoutes(app, services);
   await addBootRoutes(app, services);

@@ -17,7 +17,7 @@ import { syncFolder, writeFileAtomic } from '#system/files.ts';
 import type { Database } from '../db/database.ts';
 import { type DefaultScope, type FinisherRow, FinisherTable } from '../db/finisher-table.ts';
 import type { EventLog } from './events.ts';
-import { checkName } from './hosts.ts';
+import { checkName } from './name.ts';
 
 export interface FinishersOptions {
   readonly database: Database;

@@ -6,7 +6,8 @@ import { knownError } from '#protocol/errors.ts';
 import type { Database } from '../db/database.ts';
 import { type GroupRow, GroupTable } from '../db/group-table.ts';
 import type { EventLog } from './events.ts';
-import { byName, checkName, type Hosts } from './hosts.ts';
+import type { Hosts } from './hosts.ts';
+import { byName, checkName } from './name.ts';
 
 export class Groups {
   #database: Database;

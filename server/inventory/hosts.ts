@@ -1,6 +1,5 @@
 /** The hosts that the daemon knows: by name, by MAC, and how lately their agents spoke. */
-import type { ChosenRule, HostSettings, HostView, ImportAnswer, NewHost } from '#protocol/admin/host-api.ts';
-import { NAME_PATTERN } from '#protocol/admin/name.ts';
+import type { HostSettings, HostView, ImportAnswer, NewHost } from '#protocol/admin/host-api.ts';
 import type { Inventory } from '#protocol/agent-api.ts';
 import { type DiskIdentity, identityOf, isSameDisk } from '#protocol/disk.ts';
 import { knownError } from '#protocol/errors.ts';
@@ -10,12 +9,13 @@ import { type GroupRow, GroupTable } from '../db/group-table.ts';
 import { type HostRow, HostTable } from '../db/host-table.ts';
 import type { EventLog } from './events.ts';
 import { type HostLine, invalidLine, parseHostList } from './host-list.ts';
+import { HostPresence } from './host-presence.ts';
 import { HostSettingsKeeper } from './host-settings.ts';
+import { type AboutHost, viewHost } from './host-view.ts';
 import { normalizeMac, readMac } from './mac.ts';
+import { byName, checkName } from './name.ts';
 import { normalizeSystemUuid } from './system-uuid.ts';
 
-/** When hosts have last spoken is written to the database this often, in ms. A daemon that is killed knows that much less. */
-const SEEN_WRITE_MS = 5000;
 /** Unknown machines beyond this many are not written down: anybody on the network can invent MACs. */
 export const MAX_PENDING_HOSTS = 2000;
 
@@ -32,6 +32,8 @@ export interface HostsOptions {
 }
 
 export class Hosts {
+  /** How lately their agents spoke. */
+  readonly presence: HostPresence;
   /** What an admin has set for one host. */
   readonly settings: HostSettingsKeeper;
   #database: Database;
@@ -39,12 +41,7 @@ export class Hosts {
   #groups: GroupTable;
   #events: EventLog;
   #clock: Clock;
-  #lostAfterMs: number;
   #runningSessionOf: (hostId: number) => number | undefined;
-  #seenMs = new Map<number, number>();
-  /** Hosts that have spoken since `#writtenMs`. */
-  #unwritten = new Set<number>();
-  #writtenMs = 0;
 
   constructor(options: HostsOptions) {
     this.#database = options.database;
@@ -52,7 +49,7 @@ export class Hosts {
     this.#groups = new GroupTable(options.database);
     this.#events = options.events;
     this.#clock = options.clock;
-    this.#lostAfterMs = options.lostAfterMs;
+    this.presence = new HostPresence({ ...options, table: this.#hosts });
     this.#runningSessionOf = options.runningSessionOf ?? (() => undefined);
     const addressProblem = options.addressProblem ?? (() => undefined);
     this.settings = new HostSettingsKeeper({ table: this.#hosts, events: options.events, addressProblem });
@@ -100,33 +97,6 @@ export class Hosts {
       for (const hostId of members) rows.set(hostId, this.#hosts.byId(hostId)!);
     }
     return [...rows.values()].map((row) => this.#view(row)).sort(byName);
-  }
-
-  /** When its agent last spoke. Cheap: asked of every host of a session every second. */
-  lastSeenMs(hostId: number): number | undefined {
-    const known = this.#seenMs.get(hostId);
-    if (known !== undefined) return known;
-    const storedMs = this.#hosts.byId(hostId)?.last_seen_ms ?? undefined;
-    if (storedMs !== undefined) this.#seenMs.set(hostId, storedMs);
-    return storedMs;
-  }
-
-  /** Its agent speaks now. Cheap: called with every call of every agent. */
-  noteSeen(hostId: number): void {
-    const nowMs = this.#clock.nowMs();
-    this.#seenMs.set(hostId, nowMs);
-    this.#unwritten.add(hostId);
-    if (nowMs - this.#writtenMs >= SEEN_WRITE_MS) this.writeSeen();
-  }
-
-  /** Writes down when the agents have spoken, all in one transaction. May be repeated. */
-  writeSeen(): void {
-    this.#writtenMs = this.#clock.nowMs();
-    const hostIds = [...this.#unwritten];
-    this.#unwritten.clear();
-    this.#inTransaction(() => {
-      for (const hostId of hostIds) this.#hosts.setSeen(hostId, this.#seenMs.get(hostId)!);
-    });
   }
 
   /**
@@ -202,8 +172,7 @@ export class Hosts {
       const session = this.#runningSessionOf(row.host_id);
       if (session !== undefined) throw knownError('HOST_BUSY', { host: row.name, session });
       this.#hosts.remove(row.host_id);
-      this.#seenMs.delete(row.host_id);
-      this.#unwritten.delete(row.host_id);
+      this.presence.forget(row.host_id);
       this.#note(row.host_id, row.name, 'removed', `${row.name} was removed`);
     });
   }
@@ -244,7 +213,7 @@ export class Hosts {
       this.#hosts.setInventory(hostId, JSON.stringify(inventory));
       if (uuid !== undefined) this.#hosts.setSystemUuid(hostId, uuid);
     });
-    this.noteSeen(hostId);
+    this.presence.noteSeen(hostId);
     return this.byId(hostId)!;
   }
 
@@ -328,30 +297,10 @@ export class Hosts {
     return this.#viewOf(row, this.#hosts.macsOf(row.host_id), groups, this.#groups.diskRulesOf(row.host_id));
   }
 
-  #viewOf(row: HostRow, macs: string[], groups: string[], groupRules: { group: string; rule: string }[]): HostView {
-    const diskRules: ChosenRule[] =
-      row.disk_rule !== null
-        ? [{ rule: row.disk_rule, from: 'the host' }]
-        : groupRules.map(({ group, rule }) => ({ rule, from: `the group ${group}` }));
-    const seenMs = this.#seenMs.get(row.host_id) ?? row.last_seen_ms ?? undefined;
-    const session = this.#runningSessionOf(row.host_id);
-    const isHere = seenMs !== undefined && this.#clock.nowMs() - seenMs <= this.#lostAfterMs;
-    return {
-      hostId: row.host_id,
-      name: row.name,
-      approval: row.approval,
-      macs,
-      ...(row.system_uuid === null ? {} : { systemUuid: row.system_uuid }),
-      groups,
-      presence: isHere ? 'agent' : 'away',
-      ...(seenMs === undefined ? {} : { lastSeenMs: seenMs }),
-      ...(row.last_boot_ms === null ? {} : { lastBootMs: row.last_boot_ms }),
-      ...(row.address === null ? {} : { address: row.address }),
-      ...(row.secure_on === null ? {} : { hasSecureOn: true }),
-      ...(diskRules.length === 0 ? {} : { diskRules }),
-      ...(session === undefined ? {} : { session }),
-      ...(row.inventory === null ? {} : { inventory: JSON.parse(row.inventory) as Inventory }),
-    };
+  #viewOf(row: HostRow, macs: string[], groups: string[], groupRules: AboutHost['groupRules']): HostView {
+    const seenMs = this.presence.lastSeenMs(row.host_id, row);
+    const isHere = this.presence.isHere(seenMs);
+    return viewHost(row, { macs, groups, groupRules, seenMs, isHere, session: this.#runningSessionOf(row.host_id) });
   }
 
   #note(hostId: number, host: string, action: string, text: string): void {
@@ -365,16 +314,4 @@ export class Hosts {
 
 function presentInventory(row: HostRow | undefined): Inventory | undefined {
   return row?.inventory == null ? undefined : (JSON.parse(row.inventory) as Inventory);
-}
-
-/** Throws NAME_INVALID. */
-export function checkName(name: string, what: 'host' | 'group' | 'image' | 'schedule' | 'finisher'): void {
-  if (!new RegExp(NAME_PATTERN).test(name)) throw knownError('NAME_INVALID', { name, what });
-}
-
-const collator = new Intl.Collator('en', { numeric: true });
-
-/** Orders by name as people count: pc-2 before pc-10. */
-export function byName(a: { readonly name: string }, b: { readonly name: string }): number {
-  return collator.compare(a.name, b.name);
 }

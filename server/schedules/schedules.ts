@@ -13,7 +13,7 @@ import { isSessionEnded } from '#protocol/states.ts';
 import type { Database } from '../db/database.ts';
 import { type RunDraft, type ScheduleRow, ScheduleTable } from '../db/schedule-table.ts';
 import { actingAs } from '../inventory/actor.ts';
-import { checkName } from '../inventory/hosts.ts';
+import { checkName } from '../inventory/name.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import { decideDue, howLate, MOST_COUNTED } from './decide-due.ts';
 import { findHook } from './idle-hook.ts';

@@ -4,7 +4,7 @@
  */
 import { type ErrorBody, knownError } from '#protocol/errors.ts';
 import type { TaskState } from '#protocol/states.ts';
-import type { Parking } from '../db/session-table.ts';
+import type { Parking } from '../db/task-row.ts';
 
 export interface TaskFacts {
   readonly kind: 'deploy' | 'audit' | 'capture' | 'wipe';

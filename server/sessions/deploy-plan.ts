@@ -10,7 +10,7 @@ import { KnownError, knownError } from '#protocol/errors.ts';
 import type { FinisherStep } from '#protocol/finisher.ts';
 import { canGrow, changesOf, type Fit, fitTo, type GrowRule, isAsOnSource } from '#protocol/fit.ts';
 import { canonicalJson, type Manifest, type Volume } from '#protocol/manifest.ts';
-import type { NewTask } from '../db/session-table.ts';
+import type { NewTask } from '../db/task-row.ts';
 import { planShrink } from '../images/shrink-plan.ts';
 import { USUAL_LINK_MBIT, WIRE_SHARE } from './pass-cost.ts';
 import { assignWaves } from './waves.ts';

@@ -1,5 +1,6 @@
 /** What the server knows of a host's disk beyond the host's last hello: a task changes it, and the next plan must say what would be lost. Pure. */
-import type { SessionRow, TaskRow } from '../db/session-table.ts';
+import type { SessionRow } from '../db/session-row.ts';
+import type { TaskRow } from '../db/task-row.ts';
 
 /** States in which an agent writes. */
 const WRITING: ReadonlySet<TaskRow['state']> = new Set(['receiving', 'repairing']);

@@ -24,7 +24,7 @@ import type { Waking } from './waking.ts';
 
 export interface FactsOptions {
   readonly config: Config;
-  readonly hosts: Pick<Hosts, 'lastSeenMs' | 'byId'>;
+  readonly hosts: Pick<Hosts, 'presence' | 'byId'>;
   readonly casts: Pick<CastTable, 'latest'>;
   readonly clock: Clock;
   /** Stored bytes of an average chunk of the image, to weigh a pass. */
@@ -73,7 +73,7 @@ export class Facts {
     const { row, holes, report } = task;
     const nowMs = this.#options.clock.nowMs();
     const silentMs = this.#silentMs(task);
-    const lastSeenMs = this.#options.hosts.lastSeenMs(row.hostId);
+    const lastSeenMs = this.#options.hosts.presence.lastSeenMs(row.hostId);
     const { pass } = live;
     const takesPart = pass?.order !== undefined && pass.lackedBefore.has(row.taskId);
     return {
@@ -199,7 +199,7 @@ export class Facts {
 
   /** The daemon's own absence does not count. */
   #silentMs(task: LiveTask): number {
-    const seenMs = this.#options.hosts.lastSeenMs(task.row.hostId) ?? 0;
+    const seenMs = this.#options.hosts.presence.lastSeenMs(task.row.hostId) ?? 0;
     return this.#options.clock.nowMs() - Math.max(seenMs, this.#startedMs);
   }
 }

@@ -1,7 +1,7 @@
 /** Whom the end of a window releases. Pure. */
 import { knownError } from '#protocol/errors.ts';
 import { isTaskEnded } from '#protocol/states.ts';
-import type { TaskRow } from '../db/session-table.ts';
+import type { TaskRow } from '../db/task-row.ts';
 import type { TaskMove } from './decide-task.ts';
 
 /** It neither writes nor is ready to: its disk is still what it was. */

@@ -3,7 +3,8 @@ import type { CastView } from '#protocol/admin/session-api.ts';
 import type { CastOrder, Report } from '#protocol/agent-api.ts';
 import { HoleSet } from '#protocol/holes.ts';
 import { type TaskState, taskStates } from '#protocol/states.ts';
-import type { SessionRow, TaskRow } from '../db/session-table.ts';
+import type { SessionRow } from '../db/session-row.ts';
+import type { TaskRow } from '../db/task-row.ts';
 import type { SessionProbe } from './session-probe.ts';
 
 export interface LiveTask {

@@ -1,7 +1,8 @@
 /** Orders that were made already: each report and each order call asks for one, and most of the time nothing has changed. */
 import type { CastOrder, Order } from '#protocol/agent-api.ts';
 import type { ProbeOrder } from '#protocol/probe.ts';
-import type { SessionRow, TaskRow } from '../db/session-table.ts';
+import type { SessionRow } from '../db/session-row.ts';
+import type { TaskRow } from '../db/task-row.ts';
 import { type CaptureDefaults, orderOfTask } from './orders.ts';
 
 interface Made {

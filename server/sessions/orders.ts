@@ -8,7 +8,8 @@ import type { Finishing } from '#protocol/finisher.ts';
 import { canonicalJson } from '#protocol/manifest.ts';
 import type { ProbeOrder } from '#protocol/probe.ts';
 import type { TaskState } from '#protocol/states.ts';
-import type { SessionRow, TaskRow } from '../db/session-table.ts';
+import type { SessionRow } from '../db/session-row.ts';
+import type { TaskRow } from '../db/task-row.ts';
 
 export interface CaptureDefaults {
   readonly chunkBytes: number;

@@ -1,9 +1,6 @@
 /** Plans, begins, runs and ends the passes of deploy sessions. */
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
-import { DEFAULT_WEIGHT, type DeployRequest } from '#protocol/admin/deploy-api.ts';
-import type { CastView } from '#protocol/admin/session-api.ts';
-import type { CastOrder } from '#protocol/agent-api.ts';
+import { DEFAULT_WEIGHT } from '#protocol/admin/deploy-api.ts';
 import { KnownError } from '#protocol/errors.ts';
 import { NONCE_BYTES } from '#protocol/frame.ts';
 import type { Clock } from '#system/clock.ts';
@@ -14,12 +11,12 @@ import type { Catalog } from '../images/catalog.ts';
 import { actingAs } from '../inventory/actor.ts';
 import type { EventLog } from '../inventory/events.ts';
 import type { CastEnd, CastProgress, runCast } from '../transfer/cast.ts';
-import { type FramePlan, type PackReader, planFrames, readFrames } from '../transfer/frame-source.ts';
-import { type CastPorts, PortAllocator } from '../transfer/port-allocator.ts';
+import { type PackReader, planFrames, readFrames } from '../transfer/frame-source.ts';
+import { PortAllocator } from '../transfer/port-allocator.ts';
 import { judgeHearing, sendProbe } from '../transfer/probe.ts';
 import { RateShare } from '../transfer/rate-share.ts';
-import type { SenderPlan } from '../transfer/udp-sender-args.ts';
 import type { LivePass, LiveSession, LiveTask } from './live-session.ts';
+import { castOrderOf, castViewOf, modeOf, type PassCast, requestOf, senderPlanOf, withProgress } from './pass-cast.ts';
 import { choosePassHosts } from './pass-hosts.ts';
 import { chunksToCast } from './pass-plan.ts';
 import { SessionProbe } from './session-probe.ts';
@@ -50,8 +47,6 @@ export interface PassRunnerOptions {
   onProgress(live: LiveSession): void;
 }
 
-/** A host that was told to join and has not: the others wait for it so long after the first has joined. */
-const MAX_WAIT_S = 15;
 /** Rate of a probe when the cast has no cap. */
 const PROBE_MBIT = 100;
 /**
@@ -141,18 +136,18 @@ export class PassRunner {
     if (!isWanted || pass.abort.signal.aborted) return this.#end(live, pass, true);
 
     const castId = `${sessionId}-${pass.pass}`;
-    const nonce = randomBytes(NONCE_BYTES);
     const ports = this.#ports.take();
     try {
-      const view = viewOf(castId, pass.pass, tasks.length, plan, clock.nowMs());
-      pass.order = orderOf(castId, nonce, ports, plan, modeOf(live), config);
+      const cast = { castId, nonce: randomBytes(NONCE_BYTES), ports, plan, receivers: tasks.length };
+      const view = castViewOf(cast, pass.pass, clock.nowMs());
+      pass.order = castOrderOf(live.row, cast, config);
       pass.view = view;
       for (const task of tasks) pass.lackedBefore.set(task.row.taskId, task.holes?.count ?? 0);
       pass.phase = 'running';
       this.#options.beginReceiving(live, tasks, () => casts.insert(sessionId, view));
       live.row = { ...live.row, passes: pass.pass };
       this.#say(live, 'started', `Pass ${pass.pass} begins: ${plan.frames} chunks to ${tasks.length} hosts`);
-      this.#close(live, pass, await this.#cast(live, pass, plan, nonce, ports, tasks.length));
+      this.#close(live, pass, await this.#cast(live, pass, cast));
     } finally {
       this.#ports.giveBack(ports);
     }
@@ -163,14 +158,14 @@ export class PassRunner {
     const { config, clock, address } = this.#options;
     const { probePackets, probeLossPercent, ttl } = config.cast;
     const tasks = chosen.filter((task) => task.hearing === undefined);
-    if (probePackets === 0 || tasks.length === 0 || modeOf(live) === 'broadcast') return;
+    if (probePackets === 0 || tasks.length === 0 || modeOf(live.row) === 'broadcast') return;
     const ports = this.#ports.take();
     const taskIds = tasks.map((task) => task.row.taskId);
     const probe = new SessionProbe(taskIds, ports, probePackets);
     live.probe = probe;
     for (const { row } of tasks) this.#options.onOrder(row.hostId);
     try {
-      const mbit = requestOf(live)?.maxMbit ?? config.cast.maxMbit ?? PROBE_MBIT;
+      const mbit = requestOf(live.row)?.maxMbit ?? config.cast.maxMbit ?? PROBE_MBIT;
       const { signal } = pass.abort;
       const send = (round: number) => sendProbe(probe.order, { address, ttl, mbit, clock }, signal, round);
       const heard = await probe.run(send, clock, signal);
@@ -190,16 +185,10 @@ export class PassRunner {
     }
   }
 
-  #cast(
-    live: LiveSession,
-    pass: LivePass,
-    plan: FramePlan,
-    nonce: Buffer,
-    ports: CastPorts,
-    receivers: number,
-  ): Promise<CastEnd> {
-    const castId = pass.order!.castId;
-    const frames = readFrames(plan, {
+  #cast(live: LiveSession, pass: LivePass, planned: PassCast): Promise<CastEnd> {
+    const { clock, config } = this.#options;
+    const { castId, nonce } = planned;
+    const frames = readFrames(planned.plan, {
       sessionId: live.row.sessionId,
       castId,
       nonce,
@@ -209,10 +198,9 @@ export class PassRunner {
       pass.view = withProgress(pass.view!, progress);
       this.#options.onProgress(live);
     };
-    const { clock } = this.#options;
-    const sender = this.#senderPlan(live, castId, ports, receivers);
+    const sender = senderPlanOf(live.row, planned, this.#options.interface, config);
     const limits = { stallLimitMs: STALL_LIMIT_MS, startLimitMs: (sender.startTimeoutS + sender.maxWaitS) * 1000 };
-    const part = this.#rates.join({ weight: requestOf(live)?.weight ?? DEFAULT_WEIGHT, maxMbit: sender.maxMbit });
+    const part = this.#rates.join({ weight: requestOf(live.row)?.weight ?? DEFAULT_WEIGHT, maxMbit: sender.maxMbit });
     const { mbit } = part;
     const cast = this.#options.runCast({
       sender,
@@ -224,27 +212,6 @@ export class PassRunner {
       onProgress,
     });
     return cast.finally(part.leave);
-  }
-
-  #senderPlan(live: LiveSession, castId: string, ports: CastPorts, receivers: number): SenderPlan {
-    const { config } = this.#options;
-    const { maxMbit: asked, fec } = requestOf(live) ?? {};
-    const caps = [asked, config.cast.maxMbit].filter((cap) => cap !== undefined);
-    const { rdvAddress, ttl, startTimeoutS, retriesUntilDrop } = config.cast;
-    return {
-      mode: modeOf(live),
-      fec,
-      interface: this.#options.interface,
-      ...ports,
-      rdvAddress,
-      ttl,
-      receivers,
-      maxWaitS: MAX_WAIT_S,
-      startTimeoutS,
-      retriesUntilDrop,
-      maxMbit: caps.length === 0 ? undefined : Math.min(...caps),
-      logPath: join(config.daemon.dataDir, 'casts', `${castId}.log`),
-    };
   }
 
   /** The sender has ended by itself or was ended. */
@@ -288,49 +255,4 @@ export class PassRunner {
   #say(live: LiveSession, action: string, text: string): void {
     this.#options.events.add({ subject: 'cast', action, text, sessionId: live.row.sessionId });
   }
-}
-
-function requestOf(live: LiveSession): DeployRequest | undefined {
-  return live.row.kind === 'deploy' ? live.row.request : undefined;
-}
-
-function modeOf(live: LiveSession): SenderPlan['mode'] {
-  const mode = requestOf(live)?.mode;
-  return mode === 'broadcast' || mode === 'oneway' ? mode : 'multicast';
-}
-
-function viewOf(castId: string, pass: number, receivers: number, plan: FramePlan, nowMs: number): CastView {
-  return { castId, pass, receivers, frames: plan.frames, bytes: plan.bytes, sentBytes: 0, startedAtMs: nowMs };
-}
-
-function withProgress(view: CastView, progress: CastProgress): CastView {
-  const { sentBytes, retransmits, startedAtMs } = progress;
-  return {
-    ...view,
-    sentBytes,
-    retransmits,
-    ...(startedAtMs === undefined ? {} : { firstByteAtMs: startedAtMs }),
-  };
-}
-
-function orderOf(
-  castId: string,
-  nonce: Buffer,
-  ports: CastPorts,
-  plan: FramePlan,
-  mode: SenderPlan['mode'],
-  config: Config,
-): CastOrder {
-  const { rdvAddress, startTimeoutS, receiveTimeoutS } = config.cast;
-  return {
-    castId,
-    nonce: nonce.toString('hex'),
-    portBase: ports.portBase,
-    ...(mode === 'broadcast' ? {} : { rdvAddress }),
-    ...(mode === 'oneway' ? { isOneWay: true } : {}),
-    startTimeoutS,
-    receiveTimeoutS,
-    frames: plan.frames,
-    bytes: plan.bytes,
-  };
 }

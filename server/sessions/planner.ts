@@ -10,7 +10,7 @@ import { knownError } from '#protocol/errors.ts';
 import type { GrowRule } from '#protocol/fit.ts';
 import { checkTemplate } from '#protocol/template.ts';
 import type { Config } from '../config.ts';
-import type { NewTask } from '../db/session-table.ts';
+import type { NewTask } from '../db/task-row.ts';
 import type { Catalog } from '../images/catalog.ts';
 import type { ChunkStore } from '../images/chunk-store.ts';
 import type { Finishers } from '../inventory/finishers.ts';

@@ -2,7 +2,8 @@
 import type { EventView } from '#protocol/admin/event-api.ts';
 import type { Receipt } from '#protocol/admin/receipt-api.ts';
 import { isTaskEnded, type TaskState } from '#protocol/states.ts';
-import type { SessionRow, TaskRow } from '../db/session-table.ts';
+import type { SessionRow } from '../db/session-row.ts';
+import type { TaskRow } from '../db/task-row.ts';
 
 /** Receipts of tasks of one session, in their order. `events` are those of the session, oldest first. */
 export function makeReceipts(session: SessionRow, tasks: readonly TaskRow[], events: readonly EventView[]): Receipt[] {

@@ -18,7 +18,8 @@ import type { Clock } from '#system/clock.ts';
 import type { Logger } from '#system/log.ts';
 import type { Config } from '../config.ts';
 import type { CastTable } from '../db/cast-table.ts';
-import type { SessionTable, TaskChange, TaskRow } from '../db/session-table.ts';
+import type { SessionTable } from '../db/session-table.ts';
+import type { TaskChange, TaskRow } from '../db/task-row.ts';
 import type { EventLog } from '../inventory/events.ts';
 import type { Hosts } from '../inventory/hosts.ts';
 import { decideSession } from './decide-session.ts';
@@ -36,7 +37,7 @@ export interface SessionRunnerOptions {
   readonly config: Config;
   readonly table: SessionTable;
   readonly casts: CastTable;
-  readonly hosts: Pick<Hosts, 'byId' | 'lastSeenMs'>;
+  readonly hosts: Pick<Hosts, 'byId' | 'presence'>;
   readonly events: EventLog;
   readonly waker: { wake(host: HostView): Promise<void> };
   readonly clock: Clock;

@@ -1,7 +1,8 @@
 /** The sentences of the audit log about sessions and tasks. Pure. */
 import type { StartPolicy } from '#protocol/admin/deploy-api.ts';
 import type { SessionState } from '#protocol/states.ts';
-import type { NewSession, SessionRow, TaskRow } from '../db/session-table.ts';
+import type { NewSession, SessionRow } from '../db/session-row.ts';
+import type { TaskRow } from '../db/task-row.ts';
 import type { TaskMove } from './decide-task.ts';
 import type { Straggler } from './straggler.ts';
 

@@ -2,7 +2,8 @@
 
 import { DEFAULT_STOP_AT_FAILURES, DEFAULT_WAKE_GAP_S, type DeployRequest } from '#protocol/admin/deploy-api.ts';
 import type { CastView, SessionView, TaskView } from '#protocol/admin/session-api.ts';
-import type { SessionRow, TaskRow } from '../db/session-table.ts';
+import type { SessionRow } from '../db/session-row.ts';
+import type { TaskRow } from '../db/task-row.ts';
 import type { LiveSession, LiveTask } from './live-session.ts';
 
 /** A running session, with its live progress. */

@@ -13,7 +13,8 @@ import type { Logger } from '#system/log.ts';
 import type { Config } from '../config.ts';
 import { CastTable } from '../db/cast-table.ts';
 import type { Database } from '../db/database.ts';
-import { type NewSession, SessionTable } from '../db/session-table.ts';
+import type { NewSession } from '../db/session-row.ts';
+import { SessionTable } from '../db/session-table.ts';
 import { TaskHistory } from '../db/task-history.ts';
 import type { Catalog } from '../images/catalog.ts';
 import type { ChunkStore } from '../images/chunk-store.ts';
@@ -39,7 +40,7 @@ import { tasksOfWipe } from './wipe-plan.ts';
 export interface SessionsOptions {
   readonly database: Database;
   readonly config: Config;
-  readonly hosts: Pick<Hosts, 'get' | 'byId' | 'resolve' | 'lastSeenMs' | 'noteDiskContent'>;
+  readonly hosts: Pick<Hosts, 'get' | 'byId' | 'resolve' | 'presence' | 'noteDiskContent'>;
   readonly events: EventLog;
   readonly finishers: Pick<Finishers, 'chosenFor' | 'read'>;
   readonly catalog: Pick<Catalog, 'list' | 'resolve' | 'readManifest' | 'loadManifest' | 'addVersion' | 'noteWarnings'>;

@@ -7,7 +7,7 @@ import { identityOf } from '#protocol/disk.ts';
 import { describeJudged, judgeDisks, parseDiskRule } from '#protocol/disk-rule.ts';
 import { KnownError, knownError } from '#protocol/errors.ts';
 import { canonicalJson } from '#protocol/manifest.ts';
-import type { NewTask } from '../db/session-table.ts';
+import type { NewTask } from '../db/task-row.ts';
 import { chooseTaskDisk } from './deploy-plan.ts';
 
 /** Throws DISK_RULE_INVALID; what only concerns one host is in its `refused`. */

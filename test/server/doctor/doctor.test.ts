@@ -118,7 +118,7 @@ test('a host that was woken is released as the admin said, and one that does not
   assert.ok(ward.doctor.isCalled(ward.bench.hostId('pc-1')));
   ward.bench.arrive('pc-1');
   while (ward.told('pc-2').length === 0) {
-    ward.bench.hosts.noteSeen(ward.bench.hostId('pc-1'));
+    ward.bench.hosts.presence.noteSeen(ward.bench.hostId('pc-1'));
     await ward.bench.clock.advance(5);
   }
   assert.deepEqual(ward.told('pc-2'), ['host attention']);

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { Value } from 'typebox/value';
 import { type CastOrder, type Order, orderSchema } from '#protocol/agent-api.ts';
 import { type TaskState, taskStates } from '#protocol/states.ts';
-import type { SessionRow, TaskRow } from '#server/db/session-table.ts';
+import type { SessionRow } from '#server/db/session-row.ts';
+import type { TaskRow } from '#server/db/task-row.ts';
 import { orderOfTask, releaseAction, releaseOrder, waitOrder } from '#server/sessions/orders.ts';
 
 const defaults = { chunkBytes: 262_144, zstdLevel: 3 };

@@ -96,7 +96,7 @@ export class SessionBench {
   /** The agent of the host has booted and said hello. */
   arrive(...names: string[]): void {
     for (const name of names) {
-      this.hosts.noteSeen(this.hostId(name));
+      this.hosts.presence.noteSeen(this.hostId(name));
       this.sessions.agents.agentArrived(this.hostId(name), inventoryOf(name, ''));
     }
   }
@@ -113,7 +113,7 @@ export class SessionBench {
   }
 
   report(name: string, report: Omit<Report, 'rev'>): void {
-    this.hosts.noteSeen(this.hostId(name));
+    this.hosts.presence.noteSeen(this.hostId(name));
     void this.sessions.agents.report(this.hostId(name), { rev: this.order(name).rev, ...report });
   }
 

@@ -1,0 +1,89 @@
+/** What the cast of a pass is to the sender, to the agents and to the admin. Pure. */
+import { join } from 'node:path';
+import type { DeployRequest } from '#protocol/admin/deploy-api.ts';
+import type { CastView } from '#protocol/admin/session-api.ts';
+import type { CastOrder } from '#protocol/agent-api.ts';
+import type { Config } from '../config.ts';
+import type { SessionRow } from '../db/session-row.ts';
+import type { CastProgress } from '../transfer/cast.ts';
+import type { FramePlan } from '../transfer/frame-source.ts';
+import type { CastPorts } from '../transfer/port-allocator.ts';
+import type { SenderPlan } from '../transfer/udp-sender-args.ts';
+
+/** A host that was told to join and has not: the others wait for it so long after the first has joined. */
+const MAX_WAIT_S = 15;
+
+/** A pass's cast before it begins. */
+export interface PassCast {
+  readonly castId: string;
+  readonly nonce: Buffer;
+  readonly ports: CastPorts;
+  readonly plan: FramePlan;
+  readonly receivers: number;
+}
+
+export function requestOf(row: SessionRow): DeployRequest | undefined {
+  return row.kind === 'deploy' ? row.request : undefined;
+}
+
+export function modeOf(row: SessionRow): SenderPlan['mode'] {
+  const mode = requestOf(row)?.mode;
+  return mode === 'broadcast' || mode === 'oneway' ? mode : 'multicast';
+}
+
+/** The lower one of the caps of session and config holds. */
+export function senderPlanOf(
+  row: SessionRow,
+  { castId, ports, receivers }: PassCast,
+  networkInterface: string,
+  config: Config,
+): SenderPlan {
+  const { maxMbit: asked, fec } = requestOf(row) ?? {};
+  const caps = [asked, config.cast.maxMbit].filter((cap) => cap !== undefined);
+  const { rdvAddress, ttl, startTimeoutS, retriesUntilDrop } = config.cast;
+  return {
+    mode: modeOf(row),
+    fec,
+    interface: networkInterface,
+    ...ports,
+    rdvAddress,
+    ttl,
+    receivers,
+    maxWaitS: MAX_WAIT_S,
+    startTimeoutS,
+    retriesUntilDrop,
+    maxMbit: caps.length === 0 ? undefined : Math.min(...caps),
+    logPath: join(config.daemon.dataDir, 'casts', `${castId}.log`),
+  };
+}
+
+/** What its hosts are told. */
+export function castOrderOf(row: SessionRow, { castId, nonce, ports, plan }: PassCast, config: Config): CastOrder {
+  const mode = modeOf(row);
+  const { rdvAddress, startTimeoutS, receiveTimeoutS } = config.cast;
+  return {
+    castId,
+    nonce: nonce.toString('hex'),
+    portBase: ports.portBase,
+    ...(mode === 'broadcast' ? {} : { rdvAddress }),
+    ...(mode === 'oneway' ? { isOneWay: true } : {}),
+    startTimeoutS,
+    receiveTimeoutS,
+    frames: plan.frames,
+    bytes: plan.bytes,
+  };
+}
+
+export function castViewOf({ castId, plan, receivers }: PassCast, pass: number, nowMs: number): CastView {
+  return { castId, pass, receivers, frames: plan.frames, bytes: plan.bytes, sentBytes: 0, startedAtMs: nowMs };
+}
+
+export function withProgress(view: CastView, progress: CastProgress): CastView {
+  const { sentBytes, retransmits, startedAtMs } = progress;
+  return {
+    ...view,
+    sentBytes,
+    retransmits,
+    ...(startedAtMs === undefined ? {} : { firstByteAtMs: startedAtMs }),
+  };
+}
