@@ -104,7 +104,7 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
     ...{ database, config, hosts, events, catalog, sessions, clock, log },
     requireNoPrune: () => gate.requireNoPrune(),
   });
-  opened.defer(() => schedules.stop());
+  opened.defer(() => schedules.runs.stop());
 
   const doctor: Doctor = new Doctor({ config, hosts, sessions, waker, events, clock, network });
   opened.defer(() => doctor.stop());
@@ -191,7 +191,7 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
   const adminApp = opened.adopt(await makeAdminApp({ ...services, networkBoot, doctor }), (app) => app.close());
   await listenOnSocket(adminApp, socket);
   sessions.resume();
-  schedules.resume();
+  schedules.runs.resume();
   openAgentApp();
   events.add({ subject: 'daemon', action: 'started', text: `The daemon ${VERSION} started, agents on ${agentUrl}` });
   opened.defer(() => void events.add({ subject: 'daemon', action: 'stopped', text: 'The daemon stopped' }));

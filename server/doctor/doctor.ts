@@ -156,7 +156,7 @@ export class Doctor {
     const { sessions } = this.#o;
     // One that a session has taken meanwhile is the session's.
     if (onDone === 'stay' || sessions.runningSessionOf(hostId) !== undefined || !this.#isThere(hostId)) return;
-    sessions.power(name, onDone);
+    sessions.power.order(name, onDone);
   }
 
   /** All listen, then the probe goes out, then each measures itself and is told of when it is done. */

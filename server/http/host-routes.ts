@@ -103,7 +103,7 @@ export function addHostRoutes(app: App, services: HostServices): void {
         response: { 200: hostViewSchema },
       },
     },
-    async ({ params, body }) => sessions.power(params.host, body.action),
+    async ({ params, body }) => sessions.power.order(params.host, body.action),
   );
   app.delete(
     '/hosts/:host',

@@ -89,7 +89,7 @@ export function addSessionRoutes(app: App, { sessions, gate }: { sessions: Sessi
   app.post(
     '/sessions/:session/start-now',
     { schema: { summary: 'Starts the cast with whoever is ready', params, response: { 200: sessionViewSchema } } },
-    async (request) => sessions.startNow(request.params.session),
+    async (request) => sessions.changes.startNow(request.params.session),
   );
   app.post(
     '/sessions/:session/set',

@@ -15,7 +15,7 @@ import type { Hosts } from '../inventory/hosts.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import { chooseHosts } from './cycle.ts';
 import { askIdle, type HookHost } from './idle-hook.ts';
-import { listNames } from './run-text.ts';
+import { listNames, sayOfSchedule } from './run-text.ts';
 import { lastCallOf } from './window.ts';
 
 export interface RunStarterOptions {
@@ -67,7 +67,7 @@ export class RunStarter {
     this.#table.transaction(() => {
       this.#table.updateRun({ ...run, state, text, endedMs: clock.nowMs() });
       const { schedule, sessionId, error } = run;
-      events.add({ subject: 'schedule', action: state, text: `Schedule ${schedule}: ${text}`, sessionId, error });
+      events.add({ subject: 'schedule', action: state, text: sayOfSchedule(schedule, text), sessionId, error });
     });
   }
 
@@ -118,7 +118,7 @@ export class RunStarter {
       const out = run.leftOut.length === 0 ? '' : `; left out: ${listNames(run.leftOut)}`;
       const text = `${run.isRest ? 'goes on with what the window had left over' : 'begins'}: session ${sessionId}${out}`;
       this.#table.updateRun({ ...run, state: 'running', startedMs: clock.nowMs(), sessionId, text });
-      events.add({ subject: 'schedule', action: 'began', text: `Schedule ${run.schedule}: ${text}`, sessionId });
+      events.add({ subject: 'schedule', action: 'began', text: sayOfSchedule(run.schedule, text), sessionId });
     });
   }
 

@@ -1,8 +1,13 @@
-/** What the history says of a run, in one sentence. Pure. */
+/** What the history and the audit log say of a run, in one sentence. Pure. */
 import type { ScheduleRun } from '#protocol/admin/schedule-api.ts';
 
 /** Names that a sentence still lists. */
 const MOST_NAMED = 5;
+
+/** For the audit log. */
+export function sayOfSchedule(schedule: string, what: string): string {
+  return `Schedule ${schedule}: ${what}`;
+}
 
 export function sayEnded(run: ScheduleRun): string {
   const parts = [`${run.succeeded} done, ${run.failed} failed`];

@@ -43,15 +43,30 @@ export class SessionChanges {
     const { runner, table, events, clock } = this.#options;
     const live = this.#deployment(sessionId);
     const { row } = live;
-    if (row.state !== 'planned' && row.state !== 'gathering') {
-      throw knownError('SESSION_NOT_GATHERING', { session: sessionId, state: row.state });
-    }
+    requireGathering(live);
     const nowMs = clock.nowMs();
     table.transaction(() => {
       table.setStart(sessionId, start, nowMs);
       events.add({ subject: 'session', action: 'start-set', text: sayStart(sessionId, start), sessionId });
     });
     live.row = { ...row, request: { ...row.request, start }, isStartNow: false, startSetMs: nowMs };
+    runner.settle(live);
+    return this.#options.view(sessionId);
+  }
+
+  /** Begins with whoever is ready. May be repeated while it gathers. Throws SESSION_UNKNOWN, SESSION_ENDED, SESSION_NOT_GATHERING. */
+  startNow(sessionId: number): SessionView {
+    const { runner, table, events } = this.#options;
+    const live = this.#options.running(sessionId);
+    requireGathering(live);
+    if (!live.row.isStartNow) {
+      table.transaction(() => {
+        table.setStartNow(sessionId);
+        const text = `Session ${sessionId} starts with whoever is ready`;
+        events.add({ subject: 'session', action: 'start-now', text, sessionId });
+      });
+      live.row = { ...live.row, isStartNow: true };
+    }
     runner.settle(live);
     return this.#options.view(sessionId);
   }
@@ -127,6 +142,11 @@ export class SessionChanges {
     if (row.kind !== 'deploy') throw knownError('SESSION_NOT_DEPLOY', { session: sessionId });
     return live as LiveSession & { row: typeof row };
   }
+}
+
+function requireGathering({ row: { sessionId, state } }: LiveSession): void {
+  if (state === 'planned' || state === 'gathering') return;
+  throw knownError('SESSION_NOT_GATHERING', { session: sessionId, state });
 }
 
 /** A host that has failed, or was taken out, may try again. */

@@ -1,13 +1,12 @@
 /** The sessions: what the admin API asks of them, and how they are wired together. What agents ask is in agent-calls.ts. */
 import type { CaptureRequest } from '#protocol/admin/capture-api.ts';
 import type { DeployRequest } from '#protocol/admin/deploy-api.ts';
-import type { HostView, PowerAction } from '#protocol/admin/host-api.ts';
+import type { HostView } from '#protocol/admin/host-api.ts';
 import type { DeployPlan } from '#protocol/admin/plan-api.ts';
 import type { SessionView } from '#protocol/admin/session-api.ts';
 import type { WipePlan, WipeRequest } from '#protocol/admin/wipe-api.ts';
 import { isChunkSize } from '#protocol/chunk.ts';
 import { knownError } from '#protocol/errors.ts';
-import { isTaskEnded } from '#protocol/states.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Logger } from '#system/log.ts';
 import type { Config } from '../config.ts';
@@ -23,15 +22,15 @@ import type { Finishers } from '../inventory/finishers.ts';
 import type { Hosts } from '../inventory/hosts.ts';
 import { runCast } from '../transfer/cast.ts';
 import { AgentCalls } from './agent-calls.ts';
-import type { TaskMove } from './decide-task.ts';
 import { DeltaAdvisor } from './delta-advisor.ts';
 import { diskNoteOf } from './disk-note.ts';
-import { isLateForLastCall, releasedByWindow } from './last-call.ts';
-import type { LiveSession, LiveTask } from './live-session.ts';
+import { HostPower } from './host-power.ts';
+import type { LiveSession } from './live-session.ts';
 import { PassRunner } from './pass-runner.ts';
 import { Planner } from './planner.ts';
 import { Reports } from './reports.ts';
 import { SessionChanges } from './session-changes.ts';
+import { SessionEndings } from './session-endings.ts';
 import { SessionRunner } from './session-runner.ts';
 import { sayOrder } from './session-text.ts';
 import { viewLive, viewStored } from './session-view.ts';
@@ -62,12 +61,15 @@ export class Sessions {
   readonly reports: Reports;
   /** What changes a session while it runs. */
   readonly changes: SessionChanges;
+  /** Hosts that no session has, told to go. */
+  readonly power: HostPower;
   #options: SessionsOptions;
   #table: SessionTable;
   #casts: CastTable;
   #runner: SessionRunner;
   #passes: PassRunner;
   #planner: Planner;
+  #endings: SessionEndings;
   #listeners = new Set<(sessionId: number) => void>();
   #stopping = new AbortController();
   #ticking: Promise<void> = Promise.resolve();
@@ -129,6 +131,10 @@ export class Sessions {
       running: (sessionId) => this.#running(sessionId),
       view: (sessionId) => this.view(sessionId),
     });
+    this.#endings = new SessionEndings({
+      ...{ table: this.#table, runner: this.#runner, passes: this.#passes, agents: this.agents, changes: this.changes },
+    });
+    this.power = new HostPower({ ...options, agents: this.agents, runningSessionOf });
   }
 
   /** After a start of the daemon: takes up every session where it was, and begins to tick. */
@@ -210,50 +216,15 @@ export class Sessions {
     return viewStored(row, this.#table.tasksOf(sessionId), this.#casts.ofSession(sessionId));
   }
 
-  /** Begins with whoever is ready. May be repeated while it gathers. Throws SESSION_UNKNOWN, SESSION_ENDED, SESSION_NOT_GATHERING. */
-  startNow(sessionId: number): SessionView {
-    const live = this.#running(sessionId);
-    if (live.row.state !== 'planned' && live.row.state !== 'gathering') {
-      throw knownError('SESSION_NOT_GATHERING', { session: sessionId, state: live.row.state });
-    }
-    if (!live.row.isStartNow) {
-      this.#table.transaction(() => {
-        this.#table.setStartNow(sessionId);
-        const text = `Session ${sessionId} starts with whoever is ready`;
-        this.#options.events.add({ subject: 'session', action: 'start-now', text, sessionId });
-      });
-      live.row = { ...live.row, isStartNow: true };
-    }
-    this.#runner.settle(live);
-    return this.view(sessionId);
-  }
-
   /** Releases every host that has not ended, ends its cast and frees what a capture uploaded. Throws SESSION_UNKNOWN, SESSION_ENDED. */
   async cancel(sessionId: number): Promise<SessionView> {
-    const live = this.#running(sessionId);
-    await this.#end(live, () => ({ to: 'cancelled' }));
+    await this.#endings.cancel(this.#running(sessionId));
     return this.view(sessionId);
   }
 
-  /**
-   * The window of a schedule closes. `last-call`: hosts that are neither ready nor writing are released, the ready ones get
-   * their pass · `stop`: those that write are stopped too. May be repeated; nothing for a session that has ended.
-   */
-  async closeWindow(sessionId: number, schedule: string, step: 'last-call' | 'stop'): Promise<void> {
-    const live = this.#runner.sessions.get(sessionId);
-    if (live === undefined) return;
-    const moveOf = (task: LiveTask) => releasedByWindow(task.row, schedule);
-    const late = [...live.tasks.values()].filter((task) => isLateForLastCall(task.row));
-    const running = [...live.tasks.values()].filter((task) => !isTaskEnded(task.row.state));
-    // A session without running hosts is about to end by itself.
-    if (running.length === 0) return;
-    if (step === 'stop' || late.length === running.length) return this.#end(live, moveOf);
-    this.#runner.moveTasks(
-      live,
-      late.map((task) => ({ task, move: moveOf(task) })),
-    );
-    if (live.row.state === 'gathering') this.startNow(sessionId);
-    else this.#runner.settle(live);
+  /** As SessionEndings.closeWindow. */
+  closeWindow(sessionId: number, schedule: string, step: 'last-call' | 'stop'): Promise<void> {
+    return this.#endings.closeWindow(sessionId, schedule, step);
   }
 
   runningSessionOf(hostId: number): number | undefined {
@@ -283,19 +254,6 @@ export class Sessions {
     return task !== undefined && task.row.state !== 'pending';
   }
 
-  /** Tells the agent of a host without a task to reboot or switch off. Throws HOST_UNKNOWN, HOST_BUSY, HOST_AWAY. */
-  power(ref: string, action: PowerAction): HostView {
-    const { hosts, events } = this.#options;
-    const { hostId, name, presence } = hosts.get(ref);
-    const session = this.runningSessionOf(hostId);
-    if (session !== undefined) throw knownError('HOST_BUSY', { host: name, session });
-    if (presence === 'away' || this.agents.hasLeft(hostId)) throw knownError('HOST_AWAY', { host: name });
-    this.agents.power(hostId, action);
-    const text = `${name} is told to ${action === 'reboot' ? 'reboot' : 'switch off'}`;
-    events.add({ subject: 'host', action, text, hostId, host: name });
-    return hosts.get(ref);
-  }
-
   /** Calls the listener when a session or its progress changed; returns how to stop. */
   onChange(listener: (sessionId: number) => void): () => void {
     this.#listeners.add(listener);
@@ -317,19 +275,6 @@ export class Sessions {
     for (const { hostId } of session.tasks) this.agents.taskBegan(hostId);
     this.#runner.settle(live);
     return this.view(sessionId);
-  }
-
-  async #end(live: LiveSession, moveOf: (task: LiveTask) => TaskMove): Promise<void> {
-    const running = [...live.tasks.values()].filter((task) => !isTaskEnded(task.row.state));
-    this.#table.transaction(() => {
-      this.#runner.moveTasks(
-        live,
-        running.map((task) => ({ task, move: moveOf(task) })),
-      );
-      this.#runner.moveSession(live, 'cancelled');
-    });
-    await this.#passes.stop(live);
-    await Promise.all(running.map((task) => this.agents.abandonUpload(task.row.taskId)));
   }
 
   #running(sessionId: number): LiveSession {

@@ -72,9 +72,11 @@ async function makeAdmin(t: TestContext, facts: { runningSession?: number; usedB
       calls.push(['startDeploy', ...args]);
       return session;
     },
-    power: (ref: string, action: string) => {
-      calls.push(['power', ref, action]);
-      return inventory.hosts.get(ref);
+    power: {
+      order: (ref: string, action: string) => {
+        calls.push(['power', ref, action]);
+        return inventory.hosts.get(ref);
+      },
     },
     list: (limit: number) => Array.from({ length: Math.min(limit, 2) }, () => session),
     view: (sessionId: number) => {

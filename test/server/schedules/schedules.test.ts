@@ -22,7 +22,7 @@ class ScheduleBench extends SessionBench {
     this.config.schedule.hooksDir = join(this.config.daemon.dataDir, 'hooks');
     this.addHosts(...hosts);
     this.openSchedules();
-    t.after(() => this.schedules.stop());
+    t.after(() => this.schedules.runs.stop());
   }
 
   openSchedules(): void {
@@ -33,13 +33,13 @@ class ScheduleBench extends SessionBench {
         if (this.isPruning) throw knownError('STORE_PRUNING');
       },
     });
-    this.schedules.resume();
+    this.schedules.runs.resume();
   }
 
   /** The daemon is killed, and comes back at another time. */
   async deadUntil(timeMs: number): Promise<void> {
     // A dead process does nothing more: it must not look at the clock that goes on.
-    await this.schedules.stop();
+    await this.schedules.runs.stop();
     await this.restart();
     await this.clock.leap(timeMs - this.clock.nowMs());
     this.openSchedules();

@@ -50,7 +50,7 @@ test('a deadline that is set while a session gathers counts from then on, and ta
   const bench = await benchWith(t, 'pc-1', 'pc-2');
   await bench.forget();
   const { sessionId } = await bench.deploy();
-  bench.sessions.startNow(sessionId);
+  bench.sessions.changes.startNow(sessionId);
   await bench.clock.advance(100);
   bench.sessions.changes.set(sessionId, { start: { when: 'all', deadlineS: 30 } });
   bench.arrive('pc-1');

@@ -267,11 +267,11 @@ test('a plan that is not the one shown is refused, and start-now begins with who
   bench.arrive('pc-1');
   await bench.done('pc-1', 'all');
   assert.equal(bench.state(sessionId), 'gathering');
-  bench.sessions.startNow(sessionId);
+  bench.sessions.changes.startNow(sessionId);
   await letRun();
   assert.equal(bench.state(sessionId), 'casting');
-  assert.throws(() => bench.sessions.startNow(sessionId), isError('SESSION_NOT_GATHERING'));
-  assert.throws(() => bench.sessions.startNow(99), isError('SESSION_UNKNOWN'));
+  assert.throws(() => bench.sessions.changes.startNow(sessionId), isError('SESSION_NOT_GATHERING'));
+  assert.throws(() => bench.sessions.changes.startNow(99), isError('SESSION_UNKNOWN'));
 });
 
 test('orders keep their rev while nothing changes, and a waiting agent hears of a change at once', async (t) => {
@@ -600,14 +600,14 @@ test('a host whose capture has failed does what the session says, and one that i
 test('a host in the agent is told to switch off until its agent starts anew', async (t) => {
   const bench = new SessionBench(t);
   bench.addHosts('pc-1', 'pc-2');
-  assert.equal(bench.sessions.power('pc-1', 'poweroff').name, 'pc-1');
+  assert.equal(bench.sessions.power.order('pc-1', 'poweroff').name, 'pc-1');
   const before = bench.order('pc-1');
   assert.deepEqual([bench.told('pc-1'), bench.told('pc-2')], ['release poweroff', 'wait']);
-  bench.sessions.power('pc-1', 'poweroff');
+  bench.sessions.power.order('pc-1', 'poweroff');
   assert.equal(bench.order('pc-1').rev, before.rev);
   const told = await bench.sessions.agents.awaitOrder(bench.hostId('pc-1'), '', new AbortController().signal);
   assert.deepEqual(told, before);
-  assert.throws(() => bench.sessions.power('pc-1', 'reboot'), { code: 'HOST_AWAY' }, 'it has left');
+  assert.throws(() => bench.sessions.power.order('pc-1', 'reboot'), { code: 'HOST_AWAY' }, 'it has left');
   bench.arrive('pc-1');
   assert.equal(bench.told('pc-1'), 'wait');
   assert.deepEqual(
@@ -624,7 +624,7 @@ test('an agent that waits for its order hears of the wish at once', async (t) =>
     bench.order('pc-1').rev,
     new AbortController().signal,
   );
-  bench.sessions.power('pc-1', 'reboot');
+  bench.sessions.power.order('pc-1', 'reboot');
   const order = await waiting;
   assert.ok(order.kind === 'release' && order.action === 'reboot');
 });
@@ -632,16 +632,16 @@ test('an agent that waits for its order hears of the wish at once', async (t) =>
 test('a host of a session or without its agent is not switched; a task ends the wish', async (t) => {
   const bench = new SessionBench(t);
   bench.addHosts('pc-1', 'pc-2');
-  bench.sessions.power('pc-1', 'reboot');
+  bench.sessions.power.order('pc-1', 'reboot');
   await bench.deploy({ hosts: ['pc-1'], onDone: 'stay', mode: 'unicast' });
   assert.equal(bench.told('pc-1'), 'prepare');
-  assert.throws(() => bench.sessions.power('pc-1', 'poweroff'), { code: 'HOST_BUSY' });
+  assert.throws(() => bench.sessions.power.order('pc-1', 'poweroff'), { code: 'HOST_BUSY' });
   await bench.done('pc-1', []);
   await bench.verifyAndFinish('pc-1');
   assert.equal(bench.told('pc-1'), 'release stay');
-  bench.sessions.power('pc-1', 'poweroff');
+  bench.sessions.power.order('pc-1', 'poweroff');
   assert.equal(bench.told('pc-1'), 'release poweroff');
   await bench.forget();
-  assert.throws(() => bench.sessions.power('pc-2', 'poweroff'), { code: 'HOST_AWAY' });
-  assert.throws(() => bench.sessions.power('pc-3', 'poweroff'), { code: 'HOST_UNKNOWN' });
+  assert.throws(() => bench.sessions.power.order('pc-2', 'poweroff'), { code: 'HOST_AWAY' });
+  assert.throws(() => bench.sessions.power.order('pc-3', 'poweroff'), { code: 'HOST_UNKNOWN' });
 });
