@@ -11,7 +11,7 @@ import {
 } from '#protocol/admin/deploy-api.ts';
 import type { DeployPlan } from '#protocol/admin/plan-api.ts';
 import { knownError } from '#protocol/errors.ts';
-import type { GrowRule } from '#protocol/fit.ts';
+import type { GrowRule } from '#protocol/grow-rule.ts';
 import { onDoneOption, onFailureOption } from './capture.ts';
 import { apiPath } from './daemon-link.ts';
 import { parseDuration } from './duration.ts';
@@ -101,7 +101,7 @@ export function deployCommand(cli: Cli): Command {
     .addOption(
       new Option(
         '--grow <which>',
-        'what takes the room of a larger disk: none (it stays free), last (the last partition that can grow), proportional, or the number of a partition',
+        'what takes the room of a larger disk: none (it stays free), last (the last partition that can grow), proportional, the number of a partition, or a logical volume of LVM (vg0/root)',
       ).argParser(parseGrow),
     )
     .option(

@@ -12,7 +12,23 @@ export function grownOf<T extends FitChange>(changes: readonly T[]): T[] {
   return changes.filter(({ fromBytes, sizeBytes }) => sizeBytes > fromBytes);
 }
 
-function describeChange({ partition, filesystem, fromBytes, sizeBytes }: FitChange): string {
-  const name = [partition, filesystem === undefined ? '' : `(${filesystem})`].filter(Boolean).join(' ');
-  return sizeBytes > fromBytes ? `${name} grows by ${formatBytes(sizeBytes - fromBytes)}` : `${name} moves`;
+function describeChange({ partition, filesystem, container, fromBytes, sizeBytes, volumes = [] }: FitChange): string {
+  const what = filesystem === undefined ? '' : `(${nameOfKind(filesystem, container)})`;
+  const name = [partition, what].filter(Boolean).join(' ');
+  if (sizeBytes <= fromBytes) return `${name} moves`;
+  const grown = `${name} grows by ${formatBytes(sizeBytes - fromBytes)}`;
+  return volumes.length === 0 ? grown : `${grown}: ${describeInner(volumes)}`;
+}
+
+/** `LVM vg0`; the id of an array tells nobody anything. */
+function nameOfKind(filesystem: string, container: string | undefined): string {
+  return filesystem === 'LVM2_member' && container !== undefined ? `LVM ${container}` : filesystem;
+}
+
+function describeInner(volumes: NonNullable<FitChange['volumes']>): string {
+  const [one, ...others] = volumes;
+  if (one !== undefined && others.length === 0) return `${one.name} (${one.filesystem})`;
+  return volumes
+    .map((volume) => `${volume.name} (${volume.filesystem}) by ${formatBytes(volume.sizeBytes - volume.fromBytes)}`)
+    .join(' and ');
 }

@@ -21,7 +21,8 @@ import { diskIdentitySchema, diskSchema } from './disk.ts';
 import { auditResultSchema } from './drift.ts';
 import { type ErrorBody, type ErrorCode, errorTable } from './errors.ts';
 import { finisherResultSchema, finishingSchema } from './finisher.ts';
-import { fitChangeSchema, fitSchema, growRuleSchema } from './fit.ts';
+import { fitChangeSchema, fitSchema } from './fit.ts';
+import { growRuleSchema } from './grow-rule.ts';
 import { probeHeardSchema, probeOrderSchema } from './probe.ts';
 import { wipeMethodSchema, wipeResultSchema } from './wipe.ts';
 

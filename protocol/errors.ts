@@ -377,8 +377,8 @@ export const errorTable = {
   },
   GROW_IMPOSSIBLE: {
     status: 409,
-    message: 'Partition {partition} of {image} cannot grow: {why}',
-    next: 'See its partitions: fleetcast image show {image}   then choose another: --grow P, or --grow last',
+    message: '{what} of {image} cannot grow: {why}',
+    next: 'See its partitions: fleetcast image show {image}   then choose another: --grow P, --grow GROUP/VOLUME, or --grow last',
   },
   GROW_FAILED: {
     status: 500,

@@ -5,6 +5,15 @@
  * with the one in the order. docs/fit.md, docs/decisions/0009-fit.md
  */
 import { type Static, Type } from 'typebox';
+import {
+  type Container,
+  containerIn,
+  growersWithin,
+  grownVolumeSchema,
+  growWithin,
+  whyKeepsSize,
+} from './container.ts';
+import { canGrow, type GrowRule, hasGrower, namedBy } from './grow-rule.ts';
 import { isExtended, type Layout, layoutSchema, type Partition, reservedEndSectors } from './layout.ts';
 import { canonicalJson, type Manifest, type ManifestHead, type VolumeHead } from './manifest.ts';
 
@@ -12,20 +21,23 @@ const MIB = 1024 * 1024;
 /** Sector numbers of an MBR have 32 bits. */
 const MBR_SECTORS = 2 ** 32 - 1;
 
-/** Which partitions take the room of a larger disk: nobody, the last that can, each in proportion to its size, or one by its number. */
-export const growRuleSchema = Type.Union([
-  Type.Literal('none'),
-  Type.Literal('last'),
-  Type.Literal('proportional'),
-  Type.Integer({ minimum: 1 }),
-]);
-export type GrowRule = Static<typeof growRuleSchema>;
-
 export const fitSchema = Type.Object({
   /** Table of the target disk. */
   layout: layoutSchema,
   /** Where each volume of the manifest lies, in its order; larger than in the manifest where it grows. */
   places: Type.Array(Type.Object({ startBytes: Type.Integer(), sizeBytes: Type.Integer() })),
+  /** Containers that become larger: where they lie then, and what in them grows. Absent: none. */
+  containers: Type.Optional(
+    Type.Array(
+      Type.Object({
+        partition: Type.Optional(Type.Integer()),
+        startBytes: Type.Integer(),
+        fromBytes: Type.Integer(),
+        sizeBytes: Type.Integer(),
+        volumes: Type.Array(grownVolumeSchema),
+      }),
+    ),
+  ),
 });
 export type Fit = Static<typeof fitSchema>;
 
@@ -33,10 +45,14 @@ export const fitChangeSchema = Type.Object({
   /** Absent: the filesystem of a disk without a table. */
   partition: Type.Optional(Type.Integer()),
   filesystem: Type.Optional(Type.String()),
+  /** A container as a whole: its group of LVM, or the id of its array. */
+  container: Type.Optional(Type.String()),
   fromStartBytes: Type.Integer(),
   startBytes: Type.Integer(),
   fromBytes: Type.Integer(),
   sizeBytes: Type.Integer(),
+  /** Logical volumes that grow in it. */
+  volumes: Type.Optional(Type.Array(grownVolumeSchema)),
 });
 /** A volume that lies elsewhere, or is larger, than on the source. */
 export type FitChange = Static<typeof fitChangeSchema>;
@@ -46,8 +62,6 @@ export type FitResult =
   /** The smallest disk that takes the volumes as large as they are, moved together. */
   | { readonly misfit: { readonly leastBytes: number }; readonly fit?: never };
 
-/** Filesystems that grow on the host, by programs of the agent image. */
-const growing = new Set(['ext2', 'ext3', 'ext4', 'ntfs', 'xfs', 'btrfs', 'f2fs']);
 /**
  * Partitions that nobody means by "the last one": firmware and recovery look for them by type, and their size is right.
  * EFI system, Microsoft reserved, BIOS boot, Windows recovery; MBR types 27 (recovery), ef, 12 (diagnostics).
@@ -68,6 +82,7 @@ interface Piece {
   /** A logical partition has the sector that describes it before it, the first one also the start of the extended partition. */
   readonly kind: 'plain' | 'first logical' | 'logical';
   readonly volume: VolumeHead | undefined;
+  readonly container: Container | undefined;
   readonly startBytes: number;
   readonly sizeBytes: number;
 }
@@ -86,11 +101,11 @@ export function fitTo({ layout, volumes }: Head, diskBytes: number, grow: GrowRu
   const limitBytes = usableEnd(layout, diskBytes);
   if (endOf(layout, asIs) <= limitBytes) {
     const grown = growPieces(pieces, limitBytes, grow, layout.sectorBytes);
-    return { fit: toFit({ layout, volumes }, diskBytes, pieces, grown ?? asIs) };
+    return { fit: toFit({ layout, volumes }, diskBytes, pieces, grown ?? asIs, grow) };
   }
   const packed = isOrderly(pieces) ? packTogether(pieces, layout.sectorBytes) : asIs;
   const endBytes = packed.reduce((most, { startBytes, sizeBytes }) => Math.max(most, startBytes + sizeBytes), 0);
-  if (endBytes <= limitBytes) return { fit: toFit({ layout, volumes }, diskBytes, pieces, packed) };
+  if (endBytes <= limitBytes) return { fit: toFit({ layout, volumes }, diskBytes, pieces, packed, 'none') };
   return { misfit: { leastBytes: endBytes + reservedEndSectors(layout) * layout.sectorBytes } };
 }
 
@@ -101,10 +116,15 @@ export function isAsOnSource({ layout, volumes }: Head, fit: Fit): boolean {
   );
 }
 
-/** The volumes that a fit moves or enlarges, in the manifest's order. */
+/** The volumes that a fit moves or enlarges, in the manifest's order; a container is one of them, its parts are not. */
 export function changesOf(volumes: readonly VolumeHead[], fit: Fit): FitChange[] {
-  return volumes.flatMap(({ partition, filesystem, startBytes, sizeBytes }, i) => {
+  return volumes.flatMap(({ partition, filesystem, within, startBytes, sizeBytes }, i) => {
     const place = fit.places[i]!;
+    if (within !== undefined) {
+      return volumes.findIndex((other) => other.partition === partition && other.within !== undefined) === i
+        ? containerChange(volumes, fit, i)
+        : [];
+    }
     if (place.startBytes === startBytes && place.sizeBytes === sizeBytes) return [];
     return {
       ...(partition === undefined ? {} : { partition }),
@@ -117,11 +137,23 @@ export function changesOf(volumes: readonly VolumeHead[], fit: Fit): FitChange[]
   });
 }
 
-/** Whether the filesystem of a volume can be made larger on the host; one that was taken raw is not understood, or not clean. */
-export function canGrow(volume: Pick<VolumeHead, 'filesystem' | 'map' | 'swap' | 'within'>): boolean {
-  if (volume.within !== undefined) return false;
-  if (volume.swap !== undefined) return true;
-  return volume.filesystem !== undefined && volume.map !== 'raw' && growing.has(volume.filesystem);
+/** `first` is the index of the container's first part. */
+function containerChange(volumes: readonly VolumeHead[], fit: Fit, first: number): FitChange[] {
+  const { partition, filesystem, within, startBytes: fromStartBytes } = volumes[first]!;
+  const { startBytes } = fit.places[first]!;
+  const grown = fit.containers?.find((one) => one.partition === partition);
+  if (grown === undefined && startBytes === fromStartBytes) return [];
+  const parts = volumes.filter((one) => one.partition === partition && one.within !== undefined);
+  const usedBytes = Math.max(...parts.map((one) => one.startBytes + one.sizeBytes)) - fromStartBytes;
+  const { fromBytes, sizeBytes, volumes: inner } = grown ?? { fromBytes: usedBytes, sizeBytes: usedBytes };
+  return [
+    {
+      ...(partition === undefined ? {} : { partition }),
+      ...(filesystem === undefined ? {} : { filesystem }),
+      ...{ container: within!.name, fromStartBytes, startBytes, fromBytes, sizeBytes },
+      ...(inner === undefined ? {} : { volumes: inner }),
+    },
+  ];
 }
 
 /**
@@ -139,6 +171,13 @@ export function placeManifest(manifest: Manifest, fit: Fit | undefined): Manifes
 
 function fitBare({ layout, volumes }: Head, diskBytes: number, grow: GrowRule): FitResult {
   if (diskBytes < layout.diskBytes) return { misfit: { leastBytes: layout.diskBytes } };
+  const whole = (sizeBytes: number) => ({ startBytes: 0, sizeBytes });
+  const container = containerIn(volumes, undefined);
+  const inner = container && growContainer(container, whole(layout.diskBytes), whole(diskBytes), grow);
+  if (inner !== undefined) {
+    const places = volumes.map(({ startBytes, sizeBytes }) => ({ startBytes, sizeBytes }));
+    return { fit: { layout: { ...layout, diskBytes }, places, containers: [inner] } };
+  }
   const isGrown = grow !== 'none' && volumes.every(canGrow);
   const places = volumes.map(({ startBytes, sizeBytes }) => ({
     startBytes,
@@ -165,6 +204,7 @@ function piecesOf(layout: Layout, volumes: readonly VolumeHead[]): Piece[] {
       kind: kindOf(partition),
       // The parts of a container move with it; none of them is the whole of it.
       volume: volumes.find((volume) => volume.partition === partition.number && volume.within === undefined),
+      container: containerIn(volumes, partition.number),
       startBytes: partition.startSector * layout.sectorBytes,
       sizeBytes: partition.sectors * layout.sectorBytes,
     }));
@@ -209,7 +249,14 @@ function growPieces(
   const freeBytes = alignDown(limitBytes) - (packed.startBytes + packed.sizeBytes);
   const wholeBytes = growers.reduce((sum, i) => sum + sizes[i]!, 0);
   // What is added is whole MiB, so that the others move by whole MiB too.
-  for (const i of growers) sizes[i]! += alignDown(freeBytes * (sizes[i]! / wholeBytes));
+  for (const i of growers) {
+    const moreBytes = alignDown(freeBytes * (sizes[i]! / wholeBytes));
+    const { container, startBytes, sizeBytes } = pieces[i]!;
+    const place = { startBytes, sizeBytes: sizeBytes + moreBytes };
+    // Less than an extent helps nobody in a container.
+    const isUseful = container === undefined || growContainer(container, pieces[i]!, place, grow);
+    if (isUseful) sizes[i]! += moreBytes;
+  }
   if (freeBytes < MIB || growers.every((i) => sizes[i] === pieces[i]!.sizeBytes)) return undefined;
   return packFrom(pieces, first, sizes, sectorBytes);
 }
@@ -217,14 +264,38 @@ function growPieces(
 /** Indices of the pieces that take the room, ascending. */
 function growersOf(pieces: readonly Piece[], grow: GrowRule): number[] {
   if (grow === 'none') return [];
-  const able = pieces.keys().filter((i) => pieces[i]!.volume !== undefined && canGrow(pieces[i]!.volume!));
-  if (typeof grow === 'number') return able.filter((i) => pieces[i]!.partition.number === grow).toArray();
+  const { partition: named, rule } = namedBy(grow);
+  const able = pieces.keys().filter((i) => {
+    const { volume, container } = pieces[i]!;
+    if (container === undefined) return volume !== undefined && typeof rule !== 'object' && canGrow(volume);
+    return whyKeepsSize(container) === undefined && growersWithin(container, rule, hasGrower).length > 0;
+  });
+  if (named !== undefined) return able.filter((i) => pieces[i]!.partition.number === named).toArray();
+  if (typeof rule === 'object') return able.take(1).toArray();
   const data = able.filter((i) => {
     const { partition, volume } = pieces[i]!;
     return volume?.swap === undefined && !fixedTypes.has(partition.type.toUpperCase());
   });
   const indices = data.toArray();
   return grow === 'last' ? indices.slice(-1) : indices;
+}
+
+/** The container of a partition that lies at `place` now; undefined: nothing in it grows. */
+function growContainer(
+  container: Container,
+  source: Places[number],
+  place: Places[number],
+  grow: GrowRule,
+): NonNullable<Fit['containers']>[number] | undefined {
+  const { partition } = container;
+  const headBytes = container.startBytes - source.startBytes;
+  const fromBytes = source.sizeBytes - headBytes;
+  const sizeBytes = place.sizeBytes - headBytes;
+  if (grow === 'none' || sizeBytes <= fromBytes) return undefined;
+  const volumes = growWithin(container, sizeBytes, namedBy(grow).rule, hasGrower);
+  if (volumes.length === 0) return undefined;
+  const startBytes = place.startBytes + headBytes;
+  return { ...(partition === undefined ? {} : { partition }), startBytes, fromBytes, sizeBytes, volumes };
 }
 
 /** Closes the gaps between partitions; nothing is moved towards the end. */
@@ -258,8 +329,19 @@ function earliestStart(piece: Piece, before: Places[number], sectorBytes: number
   return alignUp(piece.kind === 'logical' ? endBytes + sectorBytes : endBytes);
 }
 
-function toFit({ layout, volumes }: Head, diskBytes: number, pieces: readonly Piece[], places: Places): Fit {
+function toFit(
+  { layout, volumes }: Head,
+  diskBytes: number,
+  pieces: readonly Piece[],
+  places: Places,
+  grow: GrowRule,
+): Fit {
+  const containers = pieces.flatMap((piece, i) => {
+    const grown = piece.container && growContainer(piece.container, piece, places[i]!, grow);
+    return grown ?? [];
+  });
   return {
+    ...(containers.length === 0 ? {} : { containers }),
     layout: layoutFor(layout, diskBytes, pieces, places),
     places: volumes.map(({ partition, within, startBytes, sizeBytes }) => {
       const i = partition === undefined ? -1 : pieces.findIndex((piece) => piece.partition.number === partition);

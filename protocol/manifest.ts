@@ -28,6 +28,18 @@ export const MANIFEST_VERSION = 1;
 const MAGIC = 0x464d4346; // "FCMF" read little-endian
 const HEADER_BYTES = 24;
 
+/** What the plan of a fit has to know of a physical volume of LVM (container.ts). */
+export const physicalVolumeSchema = Type.Object({
+  /** Size of an extent. */
+  extentBytes: Type.Integer({ minimum: 512 }),
+  /** How many extents the physical volume has, used or not. */
+  extents: Type.Integer({ minimum: 0 }),
+  /** Physical volumes of its group, this one included. */
+  members: Type.Integer({ minimum: 1 }),
+  /** Areas of metadata; a second one lies at the end. */
+  areas: Type.Integer({ minimum: 0 }),
+});
+
 /** The container that a volume is part of; all parts of a container are volumes of their own, those of its metadata too. */
 export const withinSchema = Type.Object({
   /** lvm: a physical volume · md: a member of a software mirror. */
@@ -36,6 +48,10 @@ export const withinSchema = Type.Object({
   name: Type.String(),
   /** Where in that volume this part begins, when it lies in several; absent: 0. */
   offsetBytes: Type.Optional(Type.Integer({ minimum: 0 })),
+  /** At the first part of a physical volume only, which is its metadata; absent in images made before it was added. */
+  pv: Type.Optional(physicalVolumeSchema),
+  /** Part of a thin pool, a snapshot or its origin, a RAID or mirrored volume, a stripe set: more than bytes in a row. */
+  special: Type.Optional(Type.Literal(true)),
 });
 export type Within = Static<typeof withinSchema>;
 

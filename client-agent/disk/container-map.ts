@@ -51,9 +51,12 @@ async function mapMirror(disk: MappedDisk, span: VolumeSpan, mapVolume: MapVolum
 async function mapPhysicalVolume(disk: MappedDisk, span: VolumeSpan, mapVolume: MapVolume): Promise<VolumeMap[]> {
   const found = readPhysicalVolume(readerOf(disk.path, span), span.sizeBytes);
   if (typeof found === 'string') return [notUnderstood(span, 'LVM2_member', found)];
-  const maps = found.metadata.map(({ startBytes, sizeBytes }) =>
-    rawOf(partOf(span, startBytes, sizeBytes, { kind: 'lvm', name: found.group }), 'LVM2_member'),
-  );
+  const { group, extentBytes, extents, members, areas } = found;
+  const pv = { extentBytes, extents, members, areas };
+  const maps = found.metadata.map(({ startBytes, sizeBytes }) => {
+    const within: Within = { kind: 'lvm', name: group, ...(startBytes === 0 ? { pv } : {}) };
+    return rawOf(partOf(span, startBytes, sizeBytes, within), 'LVM2_member');
+  });
   for (const runs of volumesOf(found)) maps.push(...(await mapLogicalVolume(disk, span, runs, mapVolume)));
   return maps.sort((a, b) => a.head.startBytes - b.head.startBytes);
 }
@@ -70,15 +73,16 @@ async function mapLogicalVolume(
   runs: readonly LvmRun[],
   mapVolume: MapVolume,
 ): Promise<VolumeMap[]> {
-  const parts = runs.map(({ startBytes, sizeBytes, name, offsetBytes }) =>
-    partOf(span, startBytes, sizeBytes, { kind: 'lvm', name, ...(offsetBytes === 0 ? {} : { offsetBytes }) }),
-  );
-  const [first] = parts as [VolumeSpan];
   const { isPlain, wholeBytes } = runs[0]!;
+  const parts = runs.map(({ startBytes, sizeBytes, name, offsetBytes }) => {
+    const offset = offsetBytes === 0 ? {} : { offsetBytes };
+    return partOf(span, startBytes, sizeBytes, { kind: 'lvm', name, ...offset, ...(isPlain ? {} : { special: true }) });
+  });
+  const [first] = parts as [VolumeSpan];
   if (!isPlain) return parts.map((part) => rawOf(part));
   if (parts.length === 1) return mapVolume(disk, first);
   try {
-    return await withLinearDevice(disk.path, parts, async (path) => {
+    return await withLinearDevice(disk.path, parts, 'read', async (path) => {
       const whole: VolumeSpan = { ...first, startBytes: 0, sizeBytes: wholeBytes };
       const [map, ...others] = await mapVolume({ path, sectorBytes: disk.sectorBytes }, whole);
       // A container in a volume that lies in pieces, or a swap area: carried as it is.

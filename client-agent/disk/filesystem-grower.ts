@@ -4,7 +4,6 @@
  */
 import type { Disk } from '#protocol/disk.ts';
 import { KnownError, knownError } from '#protocol/errors.ts';
-import type { FitChange } from '#protocol/fit.ts';
 import { run } from '#system/run.ts';
 import { withLoopDevice } from './loop-device.ts';
 import { whileMounted } from './mount.ts';
@@ -13,6 +12,15 @@ import { whileMounted } from './mount.ts';
 interface Call {
   readonly argv: readonly string[];
   readonly okCodes?: readonly number[];
+}
+
+/** A filesystem and the place that it is to fill. */
+export interface GrowPlace {
+  readonly filesystem: string;
+  readonly startBytes: number;
+  readonly sizeBytes: number;
+  /** For the admin: the number of its partition, or a logical volume. */
+  readonly where: string | number;
 }
 
 interface Recipe {
@@ -64,14 +72,14 @@ const recipes: Readonly<Record<string, Recipe>> = {
 };
 
 /**
- * Grows the filesystem of one volume over its new place. May be repeated: one that fills its place already is only checked.
+ * Grows a filesystem over its new place. May be repeated: one that fills its place already is only checked.
  * Throws GROW_FAILED (with `{host}` left open), after which the filesystem is not to be trusted; PROGRAM_MISSING.
  */
-export async function growFilesystem(disk: Pick<Disk, 'path' | 'sectorBytes'>, change: FitChange): Promise<void> {
-  const { filesystem = 'unknown', startBytes, sizeBytes, partition } = change;
+export async function growFilesystem(disk: Pick<Disk, 'path' | 'sectorBytes'>, place: GrowPlace): Promise<void> {
+  const { filesystem, startBytes, sizeBytes, where } = place;
   const recipe = recipes[filesystem];
   const failed = (reason: string, cause?: unknown) =>
-    knownError('GROW_FAILED', { filesystem, where: partition ?? 'none', reason }, { cause });
+    knownError('GROW_FAILED', { filesystem, where, reason }, { cause });
   if (recipe === undefined) throw failed('no program for it');
   const span = { path: disk.path, startBytes, sizeBytes, sectorBytes: disk.sectorBytes, mode: 'write' as const };
   try {

@@ -1,4 +1,4 @@
-/** Pieces of a disk as one block device, by device-mapper (dmsetup(8), target linear), read-only. */
+/** Pieces of a disk as one block device, by device-mapper (dmsetup(8), target linear). */
 import { run } from '#system/run.ts';
 
 const SECTOR_BYTES = 512;
@@ -12,11 +12,13 @@ interface Piece {
 export async function withLinearDevice<T>(
   diskPath: string,
   pieces: readonly Piece[],
+  mode: 'read' | 'write',
   use: (node: string) => Promise<T>,
 ): Promise<T> {
   const name = `fleetcast-${process.pid}-${pieces[0]!.startBytes}`;
   const options = ['--noudevsync', '--noudevrules'];
-  await run(['dmsetup', 'create', name, '--readonly', ...options], { input: linearTable(diskPath, pieces) });
+  const readOnly = mode === 'read' ? ['--readonly'] : [];
+  await run(['dmsetup', 'create', name, ...readOnly, ...options], { input: linearTable(diskPath, pieces) });
   try {
     // The agent image has no udev: only the kernel's own node is sure to be there.
     const { stdout } = await run(['dmsetup', 'info', '-c', '--noheadings', '-o', 'blkdevname', name]);

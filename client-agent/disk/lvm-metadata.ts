@@ -47,6 +47,13 @@ export interface LvmRun extends ByteRange {
 
 export interface PhysicalVolume {
   readonly group: string;
+  readonly extentBytes: number;
+  /** How many it has, used or not. */
+  readonly extents: number;
+  /** Physical volumes of the group, this one included. */
+  readonly members: number;
+  /** Areas of metadata on this one. */
+  readonly areas: number;
   /** Where data begins. */
   readonly dataStartBytes: number;
   /** Labels and metadata, in bytes of the volume, ascending; they do not reach into the data. */
@@ -136,9 +143,12 @@ function describe(
   const own = Object.entries(volumes).find(([, pv]) => isSection(pv) && String(pv.id).replaceAll('-', '') === id);
   if (own === undefined || !isSection(own[1])) return `it is no member of its group ${group}`;
   const extentBytes = Number(content.extent_size) * SECTOR_BYTES;
+  const extents = Number(own[1].pe_count);
   const dataStartBytes = Number(own[1].pe_start) * SECTOR_BYTES;
-  const runs = Object.entries(sectionOf(content, 'logical_volumes')).flatMap(([name, lv]) =>
-    isSection(lv) ? runsOf(`${group}/${name}`, lv, own[0], extentBytes, dataStartBytes) : [],
+  const logical = sectionOf(content, 'logical_volumes');
+  const shared = namesInSnapshots(logical);
+  const runs = Object.entries(logical).flatMap(([name, lv]) =>
+    isSection(lv) ? runsOf(`${group}/${name}`, lv, own[0], extentBytes, dataStartBytes, shared.has(name)) : [],
   );
   runs.sort((a, b) => a.startBytes - b.startBytes);
   const isSane = runs.every((run, i) => {
@@ -146,11 +156,24 @@ function describe(
     const from = before === undefined ? dataStartBytes : before.startBytes + before.sizeBytes;
     return run.startBytes >= from && run.sizeBytes > 0 && run.startBytes + run.sizeBytes <= sizeBytes;
   });
-  if (!isSane || !Number.isSafeInteger(dataStartBytes)) return 'its metadata contradicts itself';
+  if (!isSane || ![dataStartBytes, extentBytes, extents].every(Number.isSafeInteger))
+    return 'its metadata contradicts itself';
   // The labels lie before the first area, which lies before the data; a second area may lie at the end.
   const lastEnd = runs.reduce((end, run) => Math.max(end, run.startBytes + run.sizeBytes), dataStartBytes);
   const behind = metadataAreas.filter(({ startBytes }) => startBytes >= lastEnd);
-  return { group, dataStartBytes, runs, metadata: [{ startBytes: 0, sizeBytes: dataStartBytes }, ...behind] };
+  const members = Object.values(volumes).filter(isSection).length;
+  return {
+    ...{ group, extentBytes, extents, members, areas: metadataAreas.length, dataStartBytes, runs },
+    metadata: [{ startBytes: 0, sizeBytes: dataStartBytes }, ...behind],
+  };
+}
+
+/** Origins and stores of snapshots: what the one has freed, the other may still need. */
+function namesInSnapshots(volumes: ConfigSection): Set<string> {
+  const segments = Object.values(volumes).flatMap((lv) => (isSection(lv) ? Object.values(lv).filter(isSection) : []));
+  return new Set(
+    segments.filter(({ type }) => type === 'snapshot').flatMap((one) => [one.origin, one.cow_store].map(String)),
+  );
 }
 
 /** The pieces of a logical volume on the physical volume that the metadata calls `pvName`. */
@@ -160,13 +183,14 @@ function runsOf(
   pvName: string,
   extentBytes: number,
   dataStartBytes: number,
+  isInSnapshot: boolean,
 ): LvmRun[] {
   const segments = Object.values(lv).filter((value) => isSection(value) && value.extent_count !== undefined);
   const wholeBytes =
     segments.reduce<number>((sum, one) => sum + Number((one as ConfigSection).extent_count), 0) * extentBytes;
   const isVisible = Array.isArray(lv.status) && lv.status.includes('VISIBLE');
   // One that is not wholly plain, or lies on other disks too, has no map here.
-  const isPlain = isVisible && segments.every((one) => isLinearOn(one as ConfigSection, pvName));
+  const isPlain = isVisible && !isInSnapshot && segments.every((one) => isLinearOn(one as ConfigSection, pvName));
   return segments.flatMap((segment) => {
     const { start_extent, extent_count, stripe_count, stripes, type } = segment as ConfigSection;
     if (type !== 'striped' || !Array.isArray(stripes)) return [];
@@ -193,7 +217,7 @@ interface ConfigSection {
   readonly [name: string]: ConfigValue;
 }
 
-function isSection(value: ConfigValue | undefined): value is ConfigSection {
+export function isSection(value: ConfigValue | undefined): value is ConfigSection {
   return typeof value === 'object' && !Array.isArray(value);
 }
 

@@ -2,9 +2,10 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Disk } from '#protocol/disk.ts';
+import type { FitChange } from '#protocol/fit.ts';
 import type { Volume } from '#protocol/manifest.ts';
-import { withLoopDevice } from '../disk/loop-device.ts';
 import { whileMounted } from '../disk/mount.ts';
+import { withVolumeDevice } from '../disk/volume-device.ts';
 
 export type SystemKind = 'linux' | 'windows';
 
@@ -35,17 +36,18 @@ const linuxRoots = ['', '@', '@rootfs', 'root', '@/.snapshots/1/snapshot'];
 
 /**
  * Runs `use` with the system of the disk mounted, or with undefined and the reasons why there is none. The largest volume is looked
- * at first. Throws what `use` throws, and PROGRAM_FAILED when what was mounted cannot be let go.
+ * at first; `changes` are those of the fit. Throws what `use` throws, and PROGRAM_FAILED when what was mounted cannot be let go.
  */
 export async function withTargetSystem<T>(
   disk: Pick<Disk, 'path' | 'sectorBytes'>,
   volumes: readonly Volume[],
+  changes: readonly FitChange[],
   use: (system: TargetSystem | undefined, why: readonly string[]) => Promise<T>,
 ): Promise<T> {
   const why: string[] = [];
   const candidates = candidatesOf(volumes);
   for (const volume of candidates) {
-    const used = await useVolume(disk, volume, why, use);
+    const used = await useVolume(disk, volume, changes, why, use);
     if (used !== undefined) return used.result;
   }
   if (candidates.length === 0) why.push('no volume has a filesystem that can be mounted here');
@@ -71,12 +73,12 @@ export function candidatesOf(volumes: readonly Volume[]): Volume[] {
 async function useVolume<T>(
   disk: Pick<Disk, 'path' | 'sectorBytes'>,
   volume: Volume,
+  changes: readonly FitChange[],
   why: string[],
   use: (system: TargetSystem, why: readonly string[]) => Promise<T>,
 ): Promise<{ result: T } | undefined> {
-  const { filesystem = '', startBytes, sizeBytes } = volume;
-  const span = { path: disk.path, startBytes, sizeBytes, sectorBytes: disk.sectorBytes, mode: 'write' as const };
-  return withLoopDevice(span, async (device) => {
+  const { filesystem = '' } = volume;
+  return withVolumeDevice(disk, volume, changes, async (device) => {
     for (const { type, options } of drivers[filesystem]!) {
       let wasMounted = false;
       let found: { result: T } | undefined;

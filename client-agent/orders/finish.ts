@@ -28,7 +28,7 @@ export interface FinishOptions extends Pick<FinisherContext, 'disk' | 'manifest'
 /** May be repeated. Throws FINISHER_FAILED (the disk has no table then), PROGRAM_FAILED, AbortError. */
 export async function runFinishers(finishing: Finishing | undefined, o: FinishOptions): Promise<FinisherResult[]> {
   if (finishing === undefined || finishing.steps.length === 0) return [];
-  const { disk, manifest, signal } = o;
+  const { disk, manifest, changes, signal } = o;
   try {
     // All are here before the first one changes anything.
     const own = new Map<FinisherStep, Buffer>();
@@ -39,7 +39,7 @@ export async function runFinishers(finishing: Finishing | undefined, o: FinishOp
     const values = valuesOf(finishing, machine);
     const { firmware } = machine;
     const keepNetbootFirst = finishing.keepNetbootFirst === true;
-    return await withTargetSystem(disk, manifest.volumes, async (system, whyNoSystem) => {
+    return await withTargetSystem(disk, manifest.volumes, changes, async (system, whyNoSystem) => {
       const results: FinisherResult[] = [];
       for (const step of finishing.steps) {
         signal.throwIfAborted();

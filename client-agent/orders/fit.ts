@@ -7,6 +7,7 @@ import { leastDiskBytes } from '#protocol/layout.ts';
 import { canonicalJson, type Manifest, type ManifestHead } from '#protocol/manifest.ts';
 import { growFilesystem } from '../disk/filesystem-grower.ts';
 import { moveHiddenSectors } from '../disk/hidden-sectors.ts';
+import { growPhysicalVolume } from '../disk/physical-volume.ts';
 
 /** Throws DISK_SECTOR_SIZE, DISK_TOO_SMALL. */
 export function checkFit(disk: Disk, manifest: Manifest): void {
@@ -50,8 +51,14 @@ export async function finishFit(
   for (const change of changes) {
     moveHiddenSectors(disk, change);
     const isGrown = change.sizeBytes > change.fromBytes && change.filesystem !== 'swap';
-    if (isGrown) await growFilesystem(disk, change);
+    if (isGrown) await growVolume(disk, change);
     fitted.push(isGrown ? { ...change, check: 'clean' } : change);
   }
   return fitted;
+}
+
+function growVolume(disk: Disk, change: FitChange): Promise<void> {
+  if (change.container !== undefined) return growPhysicalVolume(disk, change);
+  const { filesystem = 'unknown', partition: where = 'none' } = change;
+  return growFilesystem(disk, { ...change, filesystem, where });
 }

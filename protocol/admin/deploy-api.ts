@@ -7,7 +7,7 @@
  * | POST   /sessions/deploy | DeployRequest + planId → SessionView |
  */
 import { type Static, Type } from 'typebox';
-import { growRuleSchema } from '../fit.ts';
+import { growRuleSchema } from '../grow-rule.ts';
 import { onDoneSchema, onFailureSchema } from './afterwards.ts';
 
 export const startPolicySchema = Type.Object({

@@ -8,8 +8,9 @@ import { type Disk, type DiskIdentity, describeDisk, identityOf } from '#protoco
 import { chooseDisk, describeJudged, judgeDisks } from '#protocol/disk-rule.ts';
 import { KnownError, knownError } from '#protocol/errors.ts';
 import type { FinisherStep } from '#protocol/finisher.ts';
-import { canGrow, changesOf, type Fit, fitTo, type GrowRule, isAsOnSource } from '#protocol/fit.ts';
-import { canonicalJson, type Manifest, type Volume } from '#protocol/manifest.ts';
+import { changesOf, type Fit, fitTo, isAsOnSource } from '#protocol/fit.ts';
+import { type GrowRule, whyNotGrown } from '#protocol/grow-rule.ts';
+import { canonicalJson, type Manifest } from '#protocol/manifest.ts';
 import type { NewTask } from '../db/task-row.ts';
 import { planShrink } from '../images/shrink-plan.ts';
 import { USUAL_LINK_MBIT, WIRE_SHARE } from './pass-cost.ts';
@@ -170,21 +171,12 @@ function whyUnfit(host: string, disk: Disk, { image, version, manifest }: PlanIm
   return knownError('FIT_IMPOSSIBLE', { ...sizes, needBytes: least.bytes, why: least.why }).toBody();
 }
 
-/** A partition that is named must be one that can grow, on whatever disk. Throws GROW_IMPOSSIBLE. */
-function requireGrowable({ grow }: DeployRequest, { image, manifest }: PlanImage): void {
-  if (typeof grow !== 'number') return;
-  const volume = manifest.volumes.find((one) => one.partition === grow);
-  if (volume !== undefined && canGrow(volume)) return;
-  const why = volume === undefined ? 'there is none with that number' : whyFixed(volume);
-  throw knownError('GROW_IMPOSSIBLE', { partition: grow, image, why });
-}
-
-function whyFixed({ within, filesystem, map }: Volume): string {
-  if (within !== undefined) return 'it is a container (LVM, a mirror), whose parts keep their sizes';
-  if (filesystem === undefined) return 'what it holds is not known';
-  return map === 'raw'
-    ? `its ${filesystem} was not clean when it was captured`
-    : `no program here enlarges ${filesystem}`;
+/** What is named must be able to grow, on whatever disk. Throws GROW_IMPOSSIBLE. */
+function requireGrowable({ grow = 'none' }: DeployRequest, { image, manifest }: PlanImage): void {
+  const why = whyNotGrown(manifest.volumes, grow);
+  if (why === undefined) return;
+  const what = typeof grow === 'number' ? `Partition ${grow}` : grow;
+  throw knownError('GROW_IMPOSSIBLE', { what, image, why });
 }
 
 /** Hash of everything that would be written, and where. */

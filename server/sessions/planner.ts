@@ -7,7 +7,7 @@ import type { DeployPlan } from '#protocol/admin/plan-api.ts';
 import type { WipePlan, WipeRequest } from '#protocol/admin/wipe-api.ts';
 import { type DiskIdentity, identityOf } from '#protocol/disk.ts';
 import { knownError } from '#protocol/errors.ts';
-import type { GrowRule } from '#protocol/fit.ts';
+import type { GrowRule } from '#protocol/grow-rule.ts';
 import { checkTemplate } from '#protocol/template.ts';
 import type { Config } from '../config.ts';
 import type { NewTask } from '../db/task-row.ts';

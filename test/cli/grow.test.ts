@@ -4,9 +4,10 @@ import { describeFit } from '#cli/fit-view.ts';
 import { parseGrow } from '#cli/grow.ts';
 import { KnownError } from '#protocol/errors.ts';
 
-test('--grow takes its words and the number of a partition, nothing else', () => {
+test('--grow takes its words, the number of a partition or a logical volume, nothing else', () => {
   assert.deepEqual(['none', 'last', 'proportional', '3'].map(parseGrow), ['none', 'last', 'proportional', 3]);
-  for (const text of ['', 'all', '0', '-1', '1.5', 'sda3']) {
+  assert.deepEqual(['vg0/root', '2/vg-a/lv_b'].map(parseGrow), ['vg0/root', '2/vg-a/lv_b']);
+  for (const text of ['', 'all', '0', '-1', '1.5', 'sda3', '/vg0', 'a/b/c', 'vg0/a b']) {
     assert.throws(
       () => parseGrow(text),
       (error) => error instanceof KnownError && error.code === 'USAGE',
@@ -17,4 +18,24 @@ test('--grow takes its words and the number of a partition, nothing else', () =>
 test('a fit is told by the numbers of partitions; a disk without a table has none', () => {
   const place = { fromStartBytes: 0, startBytes: 0, fromBytes: 1e9, sizeBytes: 3e9 };
   assert.equal(describeFit([{ filesystem: 'ext4', ...place }]), '(ext4) grows by 2.0 GB');
+});
+
+test('of LVM it is told which of its volumes grow', () => {
+  const place = { partition: 2, filesystem: 'LVM2_member', container: 'vg0', fromStartBytes: 0, startBytes: 0 };
+  const volume = (name: string, bytes: number) => ({
+    name,
+    filesystem: 'ext4',
+    fromBytes: 1e9,
+    sizeBytes: 1e9 + bytes,
+  });
+  const grown = { ...place, fromBytes: 1e10, sizeBytes: 3e10 };
+  assert.equal(
+    describeFit([{ ...grown, volumes: [volume('vg0/root', 2e10)] }]),
+    '2 (LVM vg0) grows by 20.0 GB: vg0/root (ext4)',
+  );
+  assert.equal(
+    describeFit([{ ...grown, volumes: [volume('vg0/root', 5e9), volume('vg0/home', 15e9)] }]),
+    '2 (LVM vg0) grows by 20.0 GB: vg0/root (ext4) by 5.0 GB and vg0/home (ext4) by 15.0 GB',
+  );
+  assert.equal(describeFit([{ ...place, startBytes: 9, fromBytes: 1, sizeBytes: 1 }]), '2 (LVM vg0) moves');
 });

@@ -62,9 +62,8 @@ export class ChunkSink {
     };
   }
 
-  /** Writes the last manifest's chunks to a file, at their places. */
-  lay(path: string): Manifest {
-    const manifest = this.manifest!;
+  /** Writes the chunks of a manifest to a file, at their places; by default those of the last one. */
+  lay(path: string, manifest: Manifest = this.manifest!): Manifest {
     const file = openSync(path, 'r+');
     for (let ordinal = 0; ordinal < manifest.chunkCount; ordinal++) {
       const plain = this.chunks.get(Buffer.from(idAt(manifest, ordinal)).toString('hex'))!;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { changesOf, type Fit, fitTo, type GrowRule, isAsOnSource, placeManifest } from '#protocol/fit.ts';
+import { changesOf, type Fit, fitTo, isAsOnSource, placeManifest } from '#protocol/fit.ts';
+import type { GrowRule } from '#protocol/grow-rule.ts';
 import { isExtended, type Layout, type Partition, reservedEndSectors } from '#protocol/layout.ts';
 import { placeOf, type VolumeHead } from '#protocol/manifest.ts';
 import { makeSampleImage } from '#test/client-agent/receive/sample-image.ts';

@@ -23,11 +23,8 @@ function tempFolder(t: TestContext): string {
   return folder;
 }
 
-function change(filesystem: string, sizeBytes: number, moreBytes: number) {
-  return {
-    ...{ partition: 1, filesystem, fromStartBytes: START, startBytes: START },
-    ...{ fromBytes: sizeBytes, sizeBytes: sizeBytes + moreBytes },
-  };
+function placeOf(filesystem: string, sizeBytes: number) {
+  return { filesystem, startBytes: START, sizeBytes, where: 1 };
 }
 
 for (const { name, blkidType, sizeBytes, make, check, extract } of known) {
@@ -48,7 +45,7 @@ for (const { name, blkidType, sizeBytes, make, check, extract } of known) {
     writeInto(disk, START + sizeBytes + MORE, Buffer.alloc(MiB, 'behind'));
     const before = sizeOf(blkidType, readFileSync(image));
 
-    const grown = change(blkidType, sizeBytes, MORE);
+    const grown = placeOf(blkidType, sizeBytes + MORE);
     await growFilesystem({ path: disk, sectorBytes: 512 }, grown);
     await growFilesystem({ path: disk, sectorBytes: 512 }, grown);
 
@@ -78,7 +75,7 @@ test('a filesystem that its checker refuses is not grown, and it is said why', {
   makeEmptyFile(disk, START + 60 * MiB);
   writeInto(disk, START, Buffer.alloc(2 * MiB, 'noise'));
   await assert.rejects(
-    growFilesystem({ path: disk, sectorBytes: 512 }, change('ext4', 40 * MiB, 20 * MiB)),
+    growFilesystem({ path: disk, sectorBytes: 512 }, placeOf('ext4', 40 * MiB + 20 * MiB)),
     (error) =>
       error instanceof KnownError &&
       error.code === 'GROW_FAILED' &&
@@ -98,7 +95,7 @@ test('F2FS grows over its place, and what lies in it stays where it is', { skip:
   await run(['sload.f2fs', '-f', tree, image]);
   makeEmptyFile(disk, START + sizeBytes + MORE);
   writeInto(disk, START, readFileSync(image));
-  const grown = change('f2fs', sizeBytes, MORE);
+  const grown = placeOf('f2fs', sizeBytes + MORE);
   await growFilesystem({ path: disk, sectorBytes: 512 }, grown);
   await growFilesystem({ path: disk, sectorBytes: 512 }, grown);
   const bytes = readFileSync(disk).subarray(START);
