@@ -19,10 +19,12 @@ import { type ErrorBody, KnownError, knownError } from '#protocol/errors.ts';
 import type { ProbeOrder } from '#protocol/probe.ts';
 import { findDisk } from './disk/disk-finder.ts';
 import { requireUnused } from './disk/disk-use.ts';
+import { Nudge } from './nudge.ts';
 import { runAudit } from './orders/audit.ts';
 import { CheckJob } from './orders/check.ts';
 import { DeployJob } from './orders/deploy.ts';
 import type { DeployMachine } from './orders/deploy-target.ts';
+import { describeOrder, isSameWork } from './orders/order.ts';
 import { runWipe } from './orders/wipe.ts';
 import { listenToProbe } from './receive/probe-listener.ts';
 import { isPressing } from './receive/stream-gauge.ts';
@@ -76,8 +78,7 @@ class AgentLoop {
   #checkUp: CheckJob | undefined;
   #poll = new AbortController();
   /** Something is to be reported that the report under way may not say. */
-  #isNudged = false;
-  #wake: () => void = () => undefined;
+  #nudge = new Nudge();
   #reportedMs = 0;
   #reported: Progress | undefined;
 
@@ -108,7 +109,7 @@ class AgentLoop {
     let isServerAway = false;
     let strangeAnswers = 0;
     for (;;) {
-      this.#isNudged = false;
+      this.#nudge.clear();
       const { rev } = this.#order;
       try {
         this.#reportedMs = performance.now();
@@ -127,7 +128,7 @@ class AgentLoop {
         if (!isServerAway) this.#o.say(`the server does not answer, trying again: ${(error as Error).message}`);
         isServerAway = true;
       }
-      await this.#untilNudged(HEARTBEAT_MS, signal);
+      await this.#nudge.wait(HEARTBEAT_MS, signal);
     }
   }
 
@@ -164,7 +165,7 @@ class AgentLoop {
     else if (order.kind === 'deploy' && (order.step !== 'hold' || order.probe !== undefined)) {
       this.#start((signal, onProgress) => this.#deploy(order, signal, onProgress));
     }
-    this.#nudge();
+    this.#nudge.give();
   }
 
   async #capture(order: CaptureOrder, signal: AbortSignal, onProgress: (p: Progress) => void): Promise<Partial<State>> {
@@ -210,7 +211,8 @@ class AgentLoop {
     const onProgress = (progress: Progress) => {
       this.#state = { ...this.#state, progress };
       const isDue = performance.now() - this.#reportedMs >= PROGRESS_MS;
-      if (isDue || progress.phase === 'probe' || isPressing(this.#reported?.stream, progress.stream)) this.#nudge();
+      if (isDue || progress.phase === 'probe' || isPressing(this.#reported?.stream, progress.stream))
+        this.#nudge.give();
     };
     const ended = action(controller.signal, onProgress).then(
       (result) => this.#end({ ...this.#state, status: 'done', ...result }),
@@ -230,7 +232,7 @@ class AgentLoop {
 
   #end(state: State): void {
     this.#state = state;
-    this.#nudge();
+    this.#nudge.give();
   }
 
   async #stopActivity(): Promise<void> {
@@ -238,45 +240,6 @@ class AgentLoop {
     await this.#activity?.ended;
     this.#activity = undefined;
   }
-
-  #nudge(): void {
-    this.#isNudged = true;
-    this.#wake();
-  }
-
-  #untilNudged(waitMs: number, signal: AbortSignal): Promise<void> {
-    if (this.#isNudged) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      const finish = () => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', abort);
-        resolve();
-      };
-      const abort = () => {
-        clearTimeout(timer);
-        reject(signal.reason);
-      };
-      const timer = setTimeout(finish, waitMs);
-      signal.addEventListener('abort', abort, { once: true });
-      this.#wake = finish;
-    });
-  }
-}
-
-/** Whether the new order asks for just what the old one did, so that the work goes on. */
-export function isSameWork(a: Order, b: Order): boolean {
-  if (a.kind === 'deploy' && b.kind === 'deploy') {
-    return (
-      a.taskId === b.taskId &&
-      a.manifestId === b.manifestId &&
-      a.step === b.step &&
-      a.round === b.round &&
-      a.cast?.castId === b.cast?.castId &&
-      a.probe?.nonce === b.probe?.nonce
-    );
-  }
-  // A capture that is ordered again must begin again: only its rev tells.
-  return a.kind === b.kind && a.rev === b.rev;
 }
 
 /** The error as it is reported: what was thrown deep inside does not know which host it is on. */
@@ -288,33 +251,3 @@ export function errorBodyOf(error: unknown, host: string): ErrorBody {
   const { code, message, next } = known;
   return { code, message: message.replaceAll('{host}', host), next: next.replaceAll('{host}', host) };
 }
-
-function describeOrder(order: Order): string {
-  switch (order.kind) {
-    case 'wait':
-      return 'waiting for orders';
-    case 'capture':
-      return `session ${order.sessionId}: capturing ${order.disk.model} ${order.disk.serial}`;
-    case 'audit':
-      return `session ${order.sessionId}: comparing ${order.disk.model} ${order.disk.serial} with the image`;
-    case 'check':
-      return order.step === 'listen' ? 'listening to a multicast probe' : 'measuring link and disks';
-    case 'wipe':
-      return `session ${order.sessionId}: ${order.step === 'check' ? 'checking' : 'wiping'} ${order.disk.model} ${order.disk.serial}`;
-    case 'deploy':
-      return `session ${order.sessionId}: ${stepText[order.step]} (${order.disk.model} ${order.disk.serial})`;
-    case 'release':
-      return { reboot: 'done here: rebooting', poweroff: 'done here: switching off', stay: 'done here: staying on' }[
-        order.action
-      ];
-  }
-}
-
-const stepText: Readonly<Record<DeployOrder['step'], string>> = {
-  prepare: 'checking the disk',
-  hold: 'ready, waiting for the others',
-  receive: 'receiving the image',
-  repair: 'fetching what is lacking',
-  verify: 'reading the disk back',
-  finish: 'making the disk bootable',
-};
