@@ -9,12 +9,12 @@ import { withLoopDevice } from '#agent/disk/loop-device.ts';
 import { type CaptureLink, runCapture } from '#agent/orders/capture.ts';
 import type { CaptureResult } from '#protocol/agent-api.ts';
 import { DEFAULT_CHUNK_BYTES } from '#protocol/chunk.ts';
-import type { Disk } from '#protocol/disk.ts';
 import { decodeManifest } from '#protocol/manifest.ts';
 import { openDatabase } from '#server/db/database.ts';
 import { ChunkStore } from '#server/images/chunk-store.ts';
 import { silentLogger } from '#system/log.ts';
 import { run } from '#system/run.ts';
+import { diskOf } from '#test/client-agent/test-disk.ts';
 import { forgetPages, makeFileSystemImage } from './file-system-image.ts';
 
 const LIMIT_MS = 600_000;
@@ -90,28 +90,13 @@ export async function timeCapture(
     },
   };
   const startedMs = performance.now();
-  const disk = diskOfFile(image);
+  const disk = diskOf(image);
   const result = await runCapture(
     { kind: 'capture', rev: '', taskId: 1, sessionId: 1, disk, chunkBytes, zstdLevel: 3 },
     { disk, link, signal: AbortSignal.timeout(LIMIT_MS), onProgress: () => {} },
   );
   await intake.finish();
   return { result, seconds: (performance.now() - startedMs) / 1000, manifestBytes };
-}
-
-function diskOfFile(path: string): Disk {
-  return {
-    path,
-    model: 'bench',
-    serial: 'bench',
-    sizeBytes: statSync(path).size,
-    sectorBytes: 512,
-    transport: 'sata',
-    removable: false,
-    readOnly: false,
-    inUse: false,
-    content: '',
-  };
 }
 
 async function partcloneSeconds(image: string, out: string): Promise<number> {

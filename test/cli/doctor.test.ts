@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { describeFindings } from '#cli/doctor-view.ts';
 import type { DoctorLine, Finding } from '#protocol/admin/doctor-api.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 import { FakeDaemon } from './fake-daemon.ts';
 import { runCli } from './run-cli.ts';
 
@@ -25,8 +25,7 @@ async function daemonThatFinds(t: TestContext, lines: readonly DoctorLine[]): Pr
 
 /** A config of its own; nothing of it is there yet. */
 function makeConfig(t: TestContext, network: string): { dataDir: string; args: string[] } {
-  const dataDir = mkdtempSync(join(tmpdir(), 'fc-doctor-'));
-  t.after(() => rmSync(dataDir, { recursive: true }));
+  const dataDir = tempFolder(t);
   const config = join(dataDir, 'fleetcast.toml');
   const socket = join(dataDir, 'admin.sock');
   writeFileSync(config, `[daemon]\ndata_dir = "${dataDir}"\nsocket = "${socket}"\n[network]\n${network}\n`);

@@ -3,20 +3,10 @@ import { closeSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
 import { type CaptureLink, runCapture } from '#agent/orders/capture.ts';
 import type { CaptureResult, Progress } from '#protocol/agent-api.ts';
 import { type Disk, identityOf } from '#protocol/disk.ts';
+import { sampleDisk } from './disk/sample-disk.ts';
 
 export function diskOf(path: string, sectorBytes = 512): Disk {
-  return {
-    path,
-    model: 'Test disk',
-    serial: 'T1',
-    sizeBytes: statSync(path).size,
-    sectorBytes,
-    transport: 'sata',
-    removable: false,
-    readOnly: false,
-    inUse: false,
-    content: '',
-  };
+  return { ...sampleDisk, path, sizeBytes: statSync(path).size, sectorBytes };
 }
 
 /** Writes the bytes of the file `content` into the disk at `offset`. */

@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { checkDisks, compareDisks, readDiskFacts } from '#lab/foreign-check.ts';
 import { buildGoldenDisk } from '#lab/golden-disk.ts';
 import { run } from '#system/run.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 
 test('a golden disk is sound, is found in its copies, and every kind of damage to a copy is named', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'fleetcast-golden-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = tempFolder(t);
   const path = join(folder, 'golden.img');
   const workDir = join(folder, 'work');
   const plan = await buildGoldenDisk({ path, workDir, usedMiB: 8 });

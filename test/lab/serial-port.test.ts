@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SerialPort } from '#lab/serial-port.ts';
 import { planVirtualMachine, vmFiles } from '#lab/virtual-machine.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 
 test('keys typed while a machine is off are lost, and those typed when it is on reach its serial port', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'fc-serial-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = tempFolder(t);
   const port = new SerialPort(planVirtualMachine({ run: 'abcd', name: 'vm', index: 0, firmware: 'bios', folder }));
   t.after(() => port.close());
   port.send(Buffer.from('lost'));

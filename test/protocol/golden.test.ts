@@ -1,7 +1,6 @@
 /** Bytes of every released version of a format: today's code writes the newest of them and reads them all. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { zstdDecompressSync } from 'node:zlib';
@@ -11,6 +10,7 @@ import { HoleSet } from '#protocol/holes.ts';
 import { decodeManifest, idAt, placeOf } from '#protocol/manifest.ts';
 import { readStoredHeader, STORED_HEADER_BYTES } from '#protocol/stored-chunk.ts';
 import { readPackContent } from '#server/images/pack-reader.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 import {
   encodeGoldenFrames,
   encodeGoldenHoles,
@@ -60,8 +60,7 @@ test('manifest version 1 is written and read as ever', () => {
 test('pack version 1 is written and read as ever', async (t) => {
   const bytes = golden('pack-v1.pack');
   assert.deepEqual(encodeGoldenPack(), { bytes, name: packName });
-  const dir = mkdtempSync(join(tmpdir(), 'fleetcast-golden-'));
-  t.after(() => rmSync(dir, { recursive: true }));
+  const dir = tempFolder(t);
   const path = join(dir, 'x.pack');
   writeFileSync(path, bytes);
   assert.deepEqual(await readPackContent(path, packName), { entries: goldenPackEntries, isRescued: false });

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { AGENT_MAIN, toJavaScript, writeAgentProgram } from '#pxe-assets/agent-program.ts';
 import { run } from '#system/run.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 
 test('types go, names of files change their ending, lines keep their numbers', () => {
   const source = [
@@ -21,8 +21,7 @@ test('types go, names of files change their ending, lines keep their numbers', (
 });
 
 test('the written agent starts by itself and says what it misses', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'fleetcast-agent-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = tempFolder(t);
   await writeAgentProgram(folder);
   symlinkSync(join(import.meta.dirname, '../../node_modules'), join(folder, 'node_modules'));
   const { exitCode, stderr } = await run([process.execPath, join(folder, AGENT_MAIN)], { okCodes: [1, 2] });

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { BOOT_PACKAGES, readyBootAssets } from '#lab/boot-cache.ts';
 import { missingForVirtualMachines } from '#lab/virtual-machine.ts';
 import type { KnownError } from '#protocol/errors.ts';
 import { build } from '#pxe-assets/build.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 
 interface Index {
   files: Record<string, { sha256: string }>;
@@ -17,8 +17,7 @@ test('a build at another time, in another folder, gives the same bytes from the 
   skip: missingForVirtualMachines() ?? false,
 }, async (t) => {
   const first = await readyBootAssets(() => {});
-  const folder = mkdtempSync(join(tmpdir(), 'fleetcast-again-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = tempFolder(t);
   const out = join(folder, 'a/longer/path/out');
   const said: string[] = [];
   const options = { out, cache: BOOT_PACKAGES, mirror: undefined, nonFreeFirmware: false, force: false };

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Entry, makeCpio } from '#pxe-assets/cpio.ts';
 import { run } from '#system/run.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 
 const entries: Entry[] = [
   { path: 'init', kind: 'file', bytes: Buffer.from('#!/bin/sh\n'), isProgram: true },
@@ -13,8 +13,7 @@ const entries: Entry[] = [
 ];
 
 test('busybox cpio unpacks what was packed', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'fleetcast-cpio-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = tempFolder(t);
   writeFileSync(join(folder, 'archive'), makeCpio(entries));
   await run(['busybox', 'cpio', '-i', '-d', '-F', 'archive'], { cwd: folder });
   assert.equal(readFileSync(join(folder, 'init'), 'utf8'), '#!/bin/sh\n');

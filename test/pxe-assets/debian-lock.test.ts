@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import {
@@ -11,6 +9,7 @@ import {
   tellDifferences,
   writeLockSection,
 } from '#pxe-assets/debian-lock.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 
 const used: LockedPackage[] = [
   { name: 'a', version: '1:2.0-1', sha256: 'aa' },
@@ -34,8 +33,7 @@ test('every difference is told, with versions ordered as Debian orders them', as
 });
 
 test('a section is written in the place of the old one, and the others stay', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'fleetcast-lock-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = tempFolder(t);
   const path = join(folder, 'lock.json');
   await writeLockSection('trixie/arm64', used, path);
   await writeLockSection('trixie/amd64', used, path);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { copyFirmware, firmwareAsked, readFirmwareNames } from '#pxe-assets/firmware-files.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 
 /** As modinfo(8) shows of Debian's r8169.ko: texts one after another, each ended by a zero byte. */
 const modinfo = Buffer.from(
@@ -16,8 +16,7 @@ test('the firmware files of a driver are read from its module', () => {
 });
 
 test('what a driver asks for is copied with the licence, and what no package brings is named', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'fleetcast-firmware-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = tempFolder(t);
   const [from, to] = [join(folder, 'from'), join(folder, 'to')];
   mkdirSync(join(to, 'usr/lib/modules/6.12/kernel'), { recursive: true });
   writeFileSync(join(to, 'usr/lib/modules/6.12/kernel/r8169.ko'), modinfo);

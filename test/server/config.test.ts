@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { KnownError } from '#protocol/errors.ts';
 import { defaultConfig, loadConfig, parseConfig } from '#server/config.ts';
 import { describeConfig, renderConfig, renderConfigPage } from '#server/config-view.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 
 function refusal(read: () => unknown): KnownError {
   try {
@@ -112,8 +112,7 @@ test('broken TOML is refused with its line', () => {
 });
 
 test('flags win over the file and are named as flags when they are bad', (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'fc-config-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = tempFolder(t);
   const path = join(folder, 'f.toml');
   writeFileSync(path, '[network]\nagent_port = 1000\ninterface = "eth0"\n[daemon]\ndata_dir = "data"\n');
   const config = loadConfig(path, { agentPort: 2000, socket: '/run/x.sock' });

@@ -1,12 +1,12 @@
 /** Containers that need device-mapper or md: made, mapped by the agent's own program, and opened again under the agent's kernel. */
 import assert from 'node:assert/strict';
-import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { runOnWorkbench } from '#lab/workbench.ts';
 import type { VolumeHead } from '#protocol/manifest.ts';
 import { makeEmptyFile } from '#test/client-agent/filesystems.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 import { takeLabTurn } from '../lab/lab-turn.ts';
 import { bundleAgentScript } from './agent-script.ts';
 import { buildBootAssets, noVm } from './vm-road.ts';
@@ -60,8 +60,7 @@ interface Map {
 test('volumes in pieces, thin pools and mirrors come back from what is carried of them', { skip: noVm }, async (t) => {
   await takeLabTurn(t);
   const assets = await buildBootAssets();
-  const folder = mkdtempSync(join(tmpdir(), 'fc-containers-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = tempFolder(t);
   const workDir = join(folder, 'bench');
   const disk = (name: string, bytes: number) => {
     makeEmptyFile(join(folder, name), bytes);

@@ -1,7 +1,6 @@
 /** Filesystems that this machine's kernel cannot mount: filled and looked at under the agent's kernel, captured here. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { applyLayout } from '#agent/disk/layout-writer.ts';
@@ -10,6 +9,7 @@ import { run } from '#system/run.ts';
 import { ChunkSink } from '#test/client-agent/chunk-sink.ts';
 import { digestTree, makeEmptyFile, makeTree } from '#test/client-agent/filesystems.ts';
 import { capture, diskOf } from '#test/client-agent/test-disk.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 import { takeLabTurn } from '../lab/lab-turn.ts';
 import { buildBootAssets, noVm } from './vm-road.ts';
 
@@ -69,8 +69,7 @@ const filesystems: readonly ForeignFilesystem[] = [
 test('filesystems of other systems come back from their used blocks', { skip: noVm }, async (t) => {
   await takeLabTurn(t);
   const assets = await buildBootAssets();
-  const folder = mkdtempSync(join(tmpdir(), 'fc-filesystems-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = tempFolder(t);
   const tree = join(folder, 'tree');
   makeTree(tree);
   const archive = join(folder, 'tree.tar');

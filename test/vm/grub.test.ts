@@ -1,7 +1,6 @@
 /** A GRUB for BIOS whose core was moved by a fit: it boots from its new place, by real firmware, to what its grub.cfg says. */
 import assert from 'node:assert/strict';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { repairBoot } from '#agent/finishers/boot.ts';
@@ -12,6 +11,7 @@ import type { VolumeHead } from '#protocol/manifest.ts';
 import { run } from '#system/run.ts';
 import { makeEmptyFile } from '#test/client-agent/filesystems.ts';
 import { diskOf, writeInto } from '#test/client-agent/test-disk.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 import { noVm } from './vm-road.ts';
 
 const MiB = 1024 * 1024;
@@ -54,8 +54,7 @@ async function makeLoader(folder: string): Promise<{ boot: Buffer; core: Buffer 
 }
 
 test('a GRUB that a fit has moved boots from its new place', { skip: noVm }, async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'fc-grub-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = tempFolder(t);
   const tree = join(folder, 'tree');
   mkdirSync(join(tree, 'boot/grub'), { recursive: true });
   writeFileSync(join(tree, 'boot/grub/grub.cfg'), 'echo MOVED-AND-BOOTED\nhalt\n');

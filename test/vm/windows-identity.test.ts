@@ -1,7 +1,6 @@
 /** NTFS with a Windows-like tree: its name and its unattend.xml are written by the agent's own program, kernel and tools. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { runOnWorkbench } from '#lab/workbench.ts';
@@ -9,6 +8,7 @@ import { run } from '#system/run.ts';
 import { makeEmptyFile } from '#test/client-agent/filesystems.ts';
 import { makeSystemHive, readHive } from '#test/client-agent/finishers/hive.ts';
 import { writeInto } from '#test/client-agent/test-disk.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 import { takeLabTurn } from '../lab/lab-turn.ts';
 import { bundleAgentScript } from './agent-script.ts';
 import { buildBootAssets, noVm } from './vm-road.ts';
@@ -59,8 +59,7 @@ umount /mnt
 test('a Windows on NTFS gets its computer name and its unattend.xml', { skip: noVm }, async (t) => {
   await takeLabTurn(t);
   const assets = await buildBootAssets();
-  const folder = mkdtempSync(join(tmpdir(), 'fc-windows-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = tempFolder(t);
   const [disk, volume, archive, out, hive] = ['disk', 'volume', 'hive.tar', 'out', 'SYSTEM'].map((name) => {
     return join(folder, name);
   }) as [string, string, string, string, string];

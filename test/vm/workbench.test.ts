@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { closeSync, mkdtempSync, openSync, rmSync, truncateSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, openSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { runOnWorkbench } from '#lab/workbench.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 import { takeLabTurn } from '../lab/lab-turn.ts';
 import { buildBootAssets, noVm } from './vm-road.ts';
 
@@ -12,8 +12,7 @@ test('a script on the workbench has device-mapper, its disks are written, and ho
 }, async (t) => {
   await takeLabTurn(t);
   const assets = await buildBootAssets();
-  const folder = mkdtempSync(join(tmpdir(), 'fc-workbench-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = tempFolder(t);
   const disk = join(folder, 'disk.img');
   closeSync(openSync(disk, 'w'));
   truncateSync(disk, 64 * 1024 * 1024);

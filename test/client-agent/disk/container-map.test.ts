@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { applyLayout } from '#agent/disk/layout-writer.ts';
@@ -11,6 +10,7 @@ import { run } from '#system/run.ts';
 import { ChunkSink } from '#test/client-agent/chunk-sink.ts';
 import { makeEmptyFile, makeTree } from '#test/client-agent/filesystems.ts';
 import { capture, diskOf, writeInto } from '#test/client-agent/test-disk.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root (loop devices)';
 const MiB = 1024 * 1024;
@@ -26,8 +26,7 @@ function lvm(device: string, ...words: string[]): Promise<unknown> {
 test('of a physical volume only the used blocks of its logical volumes are carried, and it is the same one afterwards', {
   skip,
 }, async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'fc-lvm-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = tempFolder(t);
   const [source, target] = [join(folder, 'source.img'), join(folder, 'target.img')];
   for (const path of [source, target]) makeEmptyFile(path, 200 * MiB);
   await run(['sfdisk', '--quiet', source], { input: `label: gpt\n\nstart=${START / 512}, type=lvm\n` });

@@ -1,17 +1,16 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { allocateAligned, DirectFile } from '#agent/disk/direct-file.ts';
 import { KnownError } from '#protocol/errors.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 
 const SIZE = 3 * 1024 * 1024 + 100;
 
 function makeDisk(t: TestContext): { path: string; content: Buffer } {
-  const folder = mkdtempSync(join(tmpdir(), 'fc-direct-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = tempFolder(t);
   const path = join(folder, 'disk.img');
   const content = randomBytes(SIZE);
   writeFileSync(path, content);

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { probeBlock } from '#agent/disk/block-probe.ts';
 import { growFilesystem } from '#agent/disk/filesystem-grower.ts';
 import { KnownError } from '#protocol/errors.ts';
 import { run } from '#system/run.ts';
 import { digestTree, filesystems, makeEmptyFile, makeTree } from '#test/client-agent/filesystems.ts';
 import { writeInto } from '#test/client-agent/test-disk.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 
 const MiB = 1024 * 1024;
 /** The filesystem lies at an odd MiB of a file that stands for a disk, and grows by so much. */
@@ -16,12 +16,6 @@ const START = 3 * MiB;
 const MORE = 100 * MiB;
 const needsRoot = process.getuid?.() === 0 ? false : 'needs root (loop devices, mounts)';
 const known = filesystems.filter(({ name }) => ['ext4', 'NTFS', 'XFS', 'Btrfs'].includes(name));
-
-function tempFolder(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), 'fleetcast-test-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 function placeOf(filesystem: string, sizeBytes: number) {
   return { filesystem, startBytes: START, sizeBytes, where: 1 };

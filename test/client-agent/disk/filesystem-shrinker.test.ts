@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { shrinkFilesystem, TooSmallError } from '#agent/disk/filesystem-shrinker.ts';
@@ -12,6 +11,7 @@ import {
   makeTree,
   type TestFilesystem,
 } from '#test/client-agent/filesystems.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 
 const MiB = 1024 * 1024;
 const needsRoot = process.getuid?.() === 0 ? false : 'needs root (loop devices, mounts)';
@@ -56,8 +56,7 @@ test('XFS has no program that makes it smaller', async (t) => {
 });
 
 async function makeImage(t: TestContext, name: string, sizeMiB: number) {
-  const folder = mkdtempSync(join(tmpdir(), 'fleetcast-test-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = tempFolder(t);
   const filesystem: TestFilesystem = filesystems.find((one) => one.name === name)!;
   const [tree, image] = [join(folder, 'tree'), join(folder, 'image')];
   mkdirSync(tree);

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { moveHiddenSectors } from '#agent/disk/hidden-sectors.ts';
 import { run } from '#system/run.ts';
 import { makeEmptyFile } from '#test/client-agent/filesystems.ts';
 import { writeInto } from '#test/client-agent/test-disk.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 
 const MiB = 1024 * 1024;
 const SIZE = 40 * MiB;
@@ -43,8 +43,7 @@ test('a number that was not the source start is left alone, and so is a volume t
 });
 
 async function makeDisk(t: TestContext, argv: readonly string[]): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 'fleetcast-test-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = tempFolder(t);
   const [volume, disk] = [join(folder, 'volume'), join(folder, 'disk')];
   makeEmptyFile(volume, SIZE);
   await run([...argv, volume]);

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Value } from 'typebox/value';
@@ -11,12 +10,13 @@ import { inventorySchema } from '#protocol/agent-api.ts';
 import { run } from '#system/run.ts';
 import { makeEmptyFile } from '#test/client-agent/filesystems.ts';
 import { writeInto } from '#test/client-agent/test-disk.ts';
+import { tempFolder } from '#test/temp-folder.ts';
+import { makePartitionedDisk } from './sample-tables.ts';
 
 const MiB = 1024 * 1024;
 const server = 'http://127.0.0.1:8470';
 
-const folder = mkdtempSync(join(tmpdir(), 'fleetcast-test-'));
-test.after(() => rmSync(folder, { recursive: true, force: true }));
+const folder = tempFolder(test);
 
 const disk = {
   model: 'LabDisk 1',
@@ -62,9 +62,7 @@ for (const [name, o] of [
 
 test('a light host reports the size of the file and what is on it', async () => {
   const path = join(folder, 'disk.img');
-  makeEmptyFile(path, 64 * MiB);
-  const script = 'label: gpt\n\nsize=8M, name="EFI"\nsize=16M\nsize=4M\n';
-  await run(['sfdisk', '--quiet', path], { input: script });
+  await makePartitionedDisk(path, 64 * MiB, ['label: gpt', '', 'size=8M, name="EFI"', 'size=16M', 'size=4M']);
   const filesystem = join(folder, 'fs.img');
   makeEmptyFile(filesystem, 16 * MiB);
   await run(['mke2fs', '-q', '-t', 'ext4', '-L', 'my root', filesystem]);

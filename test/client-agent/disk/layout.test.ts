@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { holdsLayout } from '#agent/disk/layout-check.ts';
 import { readLayout } from '#agent/disk/layout-reader.ts';
 import { applyLayout, clearLabel, sfdiskScript } from '#agent/disk/layout-writer.ts';
@@ -13,56 +12,23 @@ import type { Layout } from '#protocol/layout.ts';
 import { run } from '#system/run.ts';
 import { makeEmptyFile, randomBytesOf } from '#test/client-agent/filesystems.ts';
 import { diskOf, writeInto } from '#test/client-agent/test-disk.ts';
+import { tempFolder } from '#test/temp-folder.ts';
+import { gptTable, makePartitionedDisk, mbrTable } from './sample-tables.ts';
 
 const needsRoot = process.getuid?.() === 0 ? false : 'needs root (loop devices)';
 const MiB = 1024 * 1024;
-
-function tempFolder(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), 'fleetcast-test-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
-
-async function makeDisk(path: string, bytes: number, script: readonly string[]): Promise<string> {
-  makeEmptyFile(path, bytes);
-  await run(['sfdisk', '--quiet', path], { input: `${script.join('\n')}\n` });
-  return path;
-}
 
 async function dump(path: string): Promise<string> {
   return (await run(['sfdisk', '-d', path])).stdout.replaceAll(path, 'DISK');
 }
 
-const gptScript = [
-  'label: gpt',
-  'label-id: 6E8D6CB1-9B1D-4B2E-8D5D-0B1C2D3E4F50',
-  'first-lba: 34',
-  'table-length: 64',
-  '',
-  'a1 : start=40, size=2000, type=21686148-6449-6E6F-744E-656564454649, attrs="RequiredPartition LegacyBIOSBootable GUID:50,63"',
-  'a7 : start=10240, size=20480, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B, name="EFI \\x22system\\x22 \\x5c \u00e9\u4e2d"',
-  'a2 : start=4096, size=4096, type=0FC63DAF-8483-4772-8E79-3D69D8477DE4, name="root"',
-];
-const mbrScript = [
-  'label: dos',
-  'label-id: 0x5eed1234',
-  '',
-  'a1 : start=63, size=20000, type=7, bootable',
-  'a2 : start=24576, size=100000, type=f',
-  'a4 : start=140000, size=1000, type=c',
-  'a5 : start=24640, size=10000, type=83',
-  'a6 : start=34642, size=10000, type=82',
-  'a7 : start=44643, size=20000, type=83',
-  'a8 : start=80000, size=44576, type=83',
-];
-
 for (const [name, script] of [
-  ['GPT', gptScript],
-  ['MBR with logical partitions', mbrScript],
+  ['GPT', gptTable],
+  ['MBR with logical partitions', mbrTable],
 ] as const) {
   test(`a ${name} table laid on an equal disk is the source's, to sfdisk and to the byte in its boot code`, async (t) => {
     const folder = tempFolder(t);
-    const source = await makeDisk(join(folder, 'source.img'), 100 * MiB, script);
+    const source = await makePartitionedDisk(join(folder, 'source.img'), 100 * MiB, script);
     writeInto(source, 0, randomBytesOf('boot code', 440));
     const target = join(folder, 'target.img');
     makeEmptyFile(target, 100 * MiB);
@@ -76,7 +42,7 @@ for (const [name, script] of [
 
   test(`a ${name} table leaves the bytes of all volumes as they are`, async (t) => {
     const folder = tempFolder(t);
-    const source = await makeDisk(join(folder, 'source.img'), 100 * MiB, script);
+    const source = await makePartitionedDisk(join(folder, 'source.img'), 100 * MiB, script);
     const layout = await readLayout(source, 512);
     const target = join(folder, 'target.img');
     makeEmptyFile(target, 100 * MiB);
@@ -96,7 +62,7 @@ for (const [name, script] of [
 
 test('on a larger disk the backup GPT lies at its end and the partitions are the same', async (t) => {
   const folder = tempFolder(t);
-  const source = await makeDisk(join(folder, 'source.img'), 100 * MiB, gptScript);
+  const source = await makePartitionedDisk(join(folder, 'source.img'), 100 * MiB, gptTable);
   const target = join(folder, 'target.img');
   makeEmptyFile(target, 180 * MiB);
   await applyLayout(diskOf(target), await readLayout(source, 512));
@@ -160,7 +126,7 @@ test('an Apple partition map is refused by name', async (t) => {
 
 test('a cleared disk has no table and keeps every other byte', async (t) => {
   const folder = tempFolder(t);
-  const path = await makeDisk(join(folder, 'disk.img'), 100 * MiB, gptScript);
+  const path = await makePartitionedDisk(join(folder, 'disk.img'), 100 * MiB, gptTable);
   writeInto(path, MiB, randomBytesOf('data', 4096));
   const before = readFileSync(path);
   const cleared = await clearLabel(diskOf(path));
@@ -174,7 +140,7 @@ test('a cleared disk has no table and keeps every other byte', async (t) => {
 });
 
 test('volumes are the boot area and every partition that holds data, in disk order', async (t) => {
-  const path = await makeDisk(join(tempFolder(t), 'disk.img'), 100 * MiB, mbrScript);
+  const path = await makePartitionedDisk(join(tempFolder(t), 'disk.img'), 100 * MiB, mbrTable);
   const volumes = volumesOf(await readLayout(path, 512));
   assert.deepEqual(
     volumes.map(({ kind, partition, startBytes }) => [kind, partition, startBytes / 512]),
@@ -199,7 +165,7 @@ test('the script names the last usable sector on an equal disk only', () => {
 
 /** A hybrid as gdisk makes it: the protective entry first, then a partition of the GPT with an MBR type of its own. */
 async function makeHybrid(path: string): Promise<void> {
-  await makeDisk(path, 64 * MiB, ['label: gpt', '', 'start=2048, size=4096', 'start=8192, size=16384']);
+  await makePartitionedDisk(path, 64 * MiB, ['label: gpt', '', 'start=2048, size=4096', 'start=8192, size=16384']);
   await run(['sgdisk', '--hybrid=2', path]);
 }
 
@@ -226,17 +192,17 @@ test('a hybrid MBR is laid again beside its GPT to the byte, with the partitions
 });
 
 test('a plain protective MBR is nothing to carry', async (t) => {
-  const path = await makeDisk(join(tempFolder(t), 'disk.img'), 64 * MiB, gptScript);
+  const path = await makePartitionedDisk(join(tempFolder(t), 'disk.img'), 64 * MiB, gptTable);
   assert.equal((await readLayout(path, 512)).hybridMbr, undefined);
 });
 
 for (const [name, script] of [
-  ['GPT', gptScript],
-  ['MBR', mbrScript],
+  ['GPT', gptTable],
+  ['MBR', mbrTable],
 ] as const) {
   test(`with new ids two disks laid from one ${name} layout differ in their ids and in nothing else`, async (t) => {
     const folder = tempFolder(t);
-    const layout = await readLayout(await makeDisk(join(folder, 'source.img'), 128 * MiB, script), 512);
+    const layout = await readLayout(await makePartitionedDisk(join(folder, 'source.img'), 128 * MiB, script), 512);
     const laid = [];
     for (const file of ['one.img', 'two.img']) {
       const path = join(folder, file);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { measureReading, placesToRead } from '#agent/disk/read-speed.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 
 const MIB = 1024 * 1024;
 const { signal } = new AbortController();
@@ -26,8 +26,7 @@ test('whatever the size, nothing is read twice, past the end or beyond the limit
 });
 
 test('a disk is measured without a change to it, and one that is not there says why', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'fc-read-speed-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = tempFolder(t);
   const path = join(folder, 'disk');
   writeFileSync(path, Buffer.alloc(5 * MIB, 7));
   const { mtimeMs } = statSync(path);

@@ -1,19 +1,18 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { makeSwapHeader, readSwapHeader, writeSwapHeader } from '#agent/disk/swap.ts';
 import { run } from '#system/run.ts';
 import { makeEmptyFile } from '#test/client-agent/filesystems.ts';
 import { diskOf } from '#test/client-agent/test-disk.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 
 const uuid = '0b9d2d4e-6d8c-4a53-8f1c-2f6a4b1f0c11';
 const MiB = 1024 * 1024;
 
 test('a swap header made again is byte for byte what mkswap writes, and blkid and swaplabel agree', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'fleetcast-test-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = tempFolder(t);
   for (const label of ['pages', 'fifteen-letters', undefined]) {
     const theirs = join(folder, 'theirs.img');
     const ours = join(folder, 'ours.img');

@@ -1,18 +1,17 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { problemOfHive, registryFile, setComputerName, windowsNameFrom } from '#agent/finishers/computer-name.ts';
 import type { FinisherContext } from '#agent/finishers/finisher.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 import { makeSystemHive, readHive } from './hive.ts';
 
 /** Windows writes its folders so; a restored NTFS may have them in any case. */
 const CONFIG = 'Windows/system32/Config';
 
 async function windows(t: TestContext) {
-  const root = mkdtempSync(join(tmpdir(), 'fc-windows-'));
-  t.after(() => rmSync(root, { recursive: true }));
+  const root = tempFolder(t);
   mkdirSync(join(root, CONFIG), { recursive: true });
   const hive = join(root, CONFIG, 'SYSTEM');
   await makeSystemHive(hive);

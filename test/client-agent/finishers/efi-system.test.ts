@@ -1,20 +1,19 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { repairEsp } from '#agent/finishers/efi-system.ts';
 import type { FinisherContext } from '#agent/finishers/finisher.ts';
 import type { Volume } from '#protocol/manifest.ts';
 import { run } from '#system/run.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 import { makeEmptyFile } from '../filesystems.ts';
 import { diskOf, writeInto } from '../test-disk.ts';
 
 const MiB = 1024 * 1024;
 
 async function esp(t: TestContext, files: readonly string[]) {
-  const folder = mkdtempSync(join(tmpdir(), 'fc-esp-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = tempFolder(t);
   const [disk, image, file] = ['disk', 'esp', 'file'].map((name) => join(folder, name)) as [string, string, string];
   makeEmptyFile(image, 34 * MiB);
   await run(['mkfs.fat', '-F', '32', image]);

@@ -1,12 +1,12 @@
 /** A disk with one ext4 partition that holds a system, as a deployment leaves it before its finishers run. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { FinishOptions } from '#agent/orders/finish.ts';
 import type { Inventory } from '#protocol/agent-api.ts';
 import type { Manifest, Volume } from '#protocol/manifest.ts';
 import { run } from '#system/run.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 import { makeEmptyFile } from '../filesystems.ts';
 import { diskOf, writeInto } from '../test-disk.ts';
 
@@ -28,8 +28,7 @@ export async function makeTargetDisk(
   files: Readonly<Record<string, string>>,
   own: ReadonlyMap<string, Buffer> = new Map(),
 ): Promise<TargetDisk> {
-  const folder = mkdtempSync(join(tmpdir(), 'fc-target-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = tempFolder(t);
   const tree = join(folder, 'tree');
   mkdirSync(tree);
   for (const [name, content] of Object.entries(files)) {

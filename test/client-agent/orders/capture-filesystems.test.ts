@@ -8,6 +8,7 @@ import { applyLayout } from '#agent/disk/layout-writer.ts';
 import type { Manifest } from '#protocol/manifest.ts';
 import { run } from '#system/run.ts';
 import { ChunkSink } from '#test/client-agent/chunk-sink.ts';
+import { makePartitionedDisk } from '#test/client-agent/disk/sample-tables.ts';
 import { digestTree, filesystems, makeEmptyFile, makeTree, randomBytesOf } from '#test/client-agent/filesystems.ts';
 import { capture, diskOf, writeInto } from '#test/client-agent/test-disk.ts';
 
@@ -28,12 +29,11 @@ let hashBefore: string;
 before(async () => {
   if (skip) return;
   makeTree(tree);
-  makeEmptyFile(source, diskBytes);
   makeEmptyFile(target, diskBytes);
   const lines = filesystems.map(
     (fs, i) => `source${i + 1} : start=${startsBytes[i]! / 512}, size=${fs.sizeBytes / 512}`,
   );
-  await run(['sfdisk', '--quiet', source], { input: ['label: gpt', '', ...lines, ''].join('\n') });
+  await makePartitionedDisk(source, diskBytes, ['label: gpt', '', ...lines]);
   for (const [i, fs] of filesystems.entries()) {
     const image = join(folder, `fs${i}`);
     makeEmptyFile(image, fs.sizeBytes);

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, truncateSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import type { Progress } from '#protocol/agent-api.ts';
 import { type KnownError, knownError } from '#protocol/errors.ts';
 import { idAt } from '#protocol/manifest.ts';
@@ -10,15 +9,10 @@ import { run } from '#system/run.ts';
 import { ChunkSink } from '#test/client-agent/chunk-sink.ts';
 import { makeEmptyFile, makeTree, randomBytesOf } from '#test/client-agent/filesystems.ts';
 import { capture, diskOf, writeInto } from '#test/client-agent/test-disk.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 
 const needsRoot = process.getuid?.() === 0 ? false : 'needs root (loop devices)';
 const MiB = 1024 * 1024;
-
-function tempFolder(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), 'fleetcast-test-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 /** 24 MiB without table: random data, zeros, some bytes alone in a block, data to the very end. */
 function makeRawDisk(folder: string): string {

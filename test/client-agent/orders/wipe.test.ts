@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { runWipe } from '#agent/orders/wipe.ts';
@@ -9,13 +8,13 @@ import { blkdiscardArgv } from '#agent/wipe/eraser-choice.ts';
 import type { Inventory, Progress, WipeOrder } from '#protocol/agent-api.ts';
 import { type Disk, identityOf } from '#protocol/disk.ts';
 import { run } from '#system/run.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 import { diskOf } from '../test-disk.ts';
 
 const BYTES = 20 * 1024 * 1024 + 512;
 
 function makeDisk(t: TestContext): Disk {
-  const folder = mkdtempSync(join(tmpdir(), 'fc-wipe-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = tempFolder(t);
   const path = join(folder, 'disk.img');
   writeFileSync(path, randomBytes(BYTES));
   return diskOf(path);
@@ -78,8 +77,7 @@ test('a real block device is wiped by blkdiscard, which the kernel refuses while
     assert.ok(isZero(file.path));
   }
   await run(['mke2fs', '-q', path]);
-  const point = mkdtempSync(join(tmpdir(), 'fc-wipe-mount-'));
-  t.after(() => rmSync(point, { recursive: true }));
+  const point = tempFolder(t);
   await run(['mount', '-o', 'ro', path, point]);
   try {
     await assert.rejects(wipe(disk, 'zeros'), { code: 'DISK_IN_USE' });

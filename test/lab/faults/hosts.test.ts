@@ -35,6 +35,8 @@ test('faults of hosts and their disks', { skip: noLab || (noSlowDisk() ?? false)
   const withReads = [...good, 'pc-reads'];
   await faulty.playClean(withReads);
   slowDisk(lab.folder, lab.host('pc-reads'), READ_BYTES_PER_SECOND, 'read');
+  // Its reads are throttled: hashing would take longer than the cast.
+  const slowReads = { hosts: withReads, victims: ['pc-1', 'pc-reads'], options: ['--delta', 'never'] };
   const untilReadsBack = (sessionId: number) =>
     faulty.untilTask(sessionId, 'pc-reads', 'reading back', ({ progress }) => {
       return progress?.phase === 'verify' && progress.doneBytes > 0;
@@ -42,10 +44,7 @@ test('faults of hosts and their disks', { skip: noLab || (noSlowDisk() ?? false)
 
   await t.test('a receiver that is killed; a disk that cannot be read back', async (t) => {
     const played = await faulty.play({
-      hosts: withReads,
-      victims: ['pc-1', 'pc-reads'],
-      // Its reads are throttled: hashing would take longer than the cast.
-      options: ['--delta', 'never'],
+      ...slowReads,
       async faults(sessionId) {
         await faulty.untilSent(sessionId, MID_CAST);
         assert.equal(signalPrograms(receiversOf(lab.host('pc-1')), 'SIGKILL'), 1);
@@ -59,10 +58,7 @@ test('faults of hosts and their disks', { skip: noLab || (noSlowDisk() ?? false)
 
   await t.test('a receiver that stands still for a while; a disk that reads back what was not written', async (t) => {
     const played = await faulty.play({
-      hosts: withReads,
-      victims: ['pc-1', 'pc-reads'],
-      // Its reads are throttled: hashing would take longer than the cast.
-      options: ['--delta', 'never'],
+      ...slowReads,
       async faults(sessionId) {
         await faulty.untilSent(sessionId, MID_CAST);
         const stopped = receiversOf(lab.host('pc-1'));

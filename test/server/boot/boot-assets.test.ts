@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { BootAssets } from '#server/boot/boot-assets.ts';
 import { bootLoaders } from '#server/boot/network-boot.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 
 test('assets that are built while the daemon runs are served at once', (t) => {
-  const dir = mkdtempSync(join(tmpdir(), 'fc-assets-'));
-  t.after(() => rmSync(dir, { recursive: true }));
+  const dir = tempFolder(t);
   const assets = BootAssets.open(dir);
   const loaders = bootLoaders(assets, 'http://10.77.0.1:8470');
   const build = (name: string, sha256: string) => {

@@ -1,12 +1,12 @@
 /** The whole daemon and foreign clients on a LAN of namespaces, for tests. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
 import { run } from '#system/run.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 import type { Machine, Segment } from './dhcp/segment.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
@@ -18,8 +18,7 @@ export async function makeServer(
   boot: readonly string[],
   network: readonly string[] = [],
 ) {
-  const folder = mkdtempSync(join(tmpdir(), 'fc-netboot-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = tempFolder(t);
   const config = join(folder, 'fleetcast.toml');
   const socket = join(folder, 'admin.sock');
   writeFileSync(

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { openDatabase } from '#server/db/database.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 
 function makeFolder(t: TestContext): { path: string; migrations: string } {
-  const folder = mkdtempSync(join(tmpdir(), 'fc-database-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = tempFolder(t);
   const migrations = join(folder, 'migrations');
   cpSync(join(import.meta.dirname, '../../../migrations'), migrations, { recursive: true });
   return { path: join(folder, 'fleetcast.db'), migrations };

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Value } from 'typebox/value';
@@ -19,6 +17,7 @@ import type { ChunkStore } from '#server/images/chunk-store.ts';
 import type { Schedules } from '#server/schedules/schedules.ts';
 import type { Sessions } from '#server/sessions/sessions.ts';
 import { silentLogger } from '#system/log.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 import { makeInventory } from '../inventory-fixture.ts';
 
 const MAC_1 = '52:54:00:77:00:01';
@@ -311,8 +310,7 @@ async function* readMessages(response: IncomingMessage): AsyncGenerator<Message,
 
 test('the live stream on the unix socket resumes where a client left and goes on', async (t) => {
   const { app, events, listeners } = await makeAdmin(t);
-  const folder = mkdtempSync(join(tmpdir(), 'fc-admin-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = tempFolder(t);
   const socketPath = join(folder, 'admin.sock');
   await listenOnSocket(app, socketPath);
   for (const text of ['one', 'two', 'three']) events.add({ subject: 'session', action: 'created', text, sessionId: 7 });
@@ -357,8 +355,7 @@ test('the live stream on the unix socket resumes where a client left and goes on
 
 test('a stopping daemon does not wait for its streams', async (t) => {
   const { app } = await makeAdmin(t);
-  const folder = mkdtempSync(join(tmpdir(), 'fc-admin-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = tempFolder(t);
   const socketPath = join(folder, 'admin.sock');
   await listenOnSocket(app, socketPath);
   const call = request({ socketPath, path: '/api/v1/events?follow=1', agent: false });

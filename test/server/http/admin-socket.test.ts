@@ -1,17 +1,16 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { claimSocket, listenOnSocket } from '#server/http/admin-socket.ts';
 import { makeApp } from '#server/http/app.ts';
 import { silentLogger } from '#system/log.ts';
 import { run } from '#system/run.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 
 function makeFolder(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), 'fc-socket-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = tempFolder(t);
   return folder;
 }
 

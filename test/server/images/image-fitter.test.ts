@@ -1,7 +1,6 @@
 /** Real filesystems, a real store, and the program that fits volumes. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { runCapture } from '#agent/orders/capture.ts';
@@ -12,6 +11,7 @@ import { writeVolumeFile } from '#server/images/volume-file.ts';
 import { run } from '#system/run.ts';
 import { digestTree, filesystems, makeEmptyFile, makeTree } from '#test/client-agent/filesystems.ts';
 import { diskOf, writeInto } from '#test/client-agent/test-disk.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 import { openTestStore } from './test-store.ts';
 
 const MiB = 1024 * 1024;
@@ -103,8 +103,7 @@ test('broken off in the middle, it leaves neither files nor an image', { skip: n
 });
 
 async function makeImage(t: TestContext) {
-  const folder = mkdtempSync(join(tmpdir(), 'fleetcast-test-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = tempFolder(t);
   const [tree, disk] = [join(folder, 'tree'), join(folder, 'disk')];
   mkdirSync(tree);
   makeTree(tree);

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { askIdle, findHook } from '#server/schedules/idle-hook.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 
 function makeFolder(t: TestContext, hooks: Record<string, string>): string {
-  const folder = mkdtempSync(join(tmpdir(), 'fc-hooks-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = tempFolder(t);
   for (const [name, text] of Object.entries(hooks))
     writeFileSync(join(folder, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
   return folder;

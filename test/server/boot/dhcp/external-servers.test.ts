@@ -1,7 +1,6 @@
 /** Mode `external`: the DHCP servers of others, with our snippet, tell machines what our own server would. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { makeBootLookup } from '#server/boot/boot-lookup.ts';
@@ -11,6 +10,7 @@ import { message, option } from '#server/boot/dhcp/option.ts';
 import { type DhcpPacket, FLAG_BROADCAST } from '#server/boot/dhcp/packet.ts';
 import { externalFacts } from '#server/boot/network-boot.ts';
 import { run } from '#system/run.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 import { ask, background } from './foreign-programs.ts';
 import { firmware, request } from './requests.ts';
 import { type Machine, Segment } from './segment.ts';
@@ -141,8 +141,7 @@ function readUrl(text: string): string | object {
 }
 
 function makeFolder(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), 'fc-external-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = tempFolder(t);
   return folder;
 }
 

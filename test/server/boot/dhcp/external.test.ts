@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { externalKinds } from '#protocol/admin/dhcp-api.ts';
 import { renderExternal } from '#server/boot/dhcp/external.ts';
 import { run } from '#system/run.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 
 const facts = {
   serverAddress: '10.77.0.1',
@@ -18,8 +18,7 @@ const facts = {
 };
 
 function write(t: TestContext, text: string): string {
-  const folder = mkdtempSync(join(tmpdir(), 'fc-external-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = tempFolder(t);
   writeFileSync(join(folder, 'config'), text);
   return join(folder, 'config');
 }

@@ -1,13 +1,13 @@
 /** The DHCP server and programs that others wrote, on a LAN of namespaces. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { option } from '#server/boot/dhcp/option.ts';
 import { encodePacket } from '#server/boot/dhcp/packet.ts';
 import { run } from '#system/run.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 import { ask, background, dnsmasq } from './foreign-programs.ts';
 import { firmware } from './requests.ts';
 import { ip, type Machine, Program, Segment } from './segment.ts';
@@ -33,8 +33,7 @@ async function udhcpc(machine: Machine, ...more: string[]): Promise<string | und
 }
 
 test('udhcpc has the same address before and after a restart of the server', { skip }, async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'fc-dhcp-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = tempFolder(t);
   const lan = await Segment.make(t);
   const [host, pc1, pc2] = [
     await lan.addMachine('srv', '10.77.0.1/24'),
@@ -50,8 +49,7 @@ test('udhcpc has the same address before and after a restart of the server', { s
 });
 
 test('dhclient takes a lease with its options', { skip }, async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'fc-dhcp-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = tempFolder(t);
   const lan = await Segment.make(t);
   await serve(t, await lan.addMachine('srv', '10.77.0.1/24'), pool);
   const pc = await lan.addMachine('pc1');
