@@ -2,7 +2,7 @@
  * Many agents in one program, for bench/load.ts: they speak the real agent API with the agent's own HTTP client, but have no disk. Each
  * boots, says hello, follows its orders, reports every HEARTBEAT_MS and at every change, and tells its holes. Prints one line of JSON.
  *
- * load-agents.ts --server URL --count N --work-ms N
+ * load-agents.ts --server URL --count N --work-ms N --look-ms N
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -32,14 +32,18 @@ export interface LoadResult {
 
 const GIB = 1024 ** 3;
 const DISK_BYTES = 64 * GIB;
-/** lsblk, the manifest, the worker threads: seen to take a light host 0.3 to 1 s. */
-const LONGEST_LOOK_MS = 1000;
 
 const { values } = parseArgs({
-  options: { server: { type: 'string' }, count: { type: 'string' }, 'work-ms': { type: 'string' } },
+  options: {
+    server: { type: 'string' },
+    count: { type: 'string' },
+    'work-ms': { type: 'string' },
+    'look-ms': { type: 'string' },
+  },
 });
 const server = values.server!;
 const workMs = Number(values['work-ms']);
+const longestLookMs = Number(values['look-ms']);
 const log = pino({ level: 'error' }, pino.destination(2));
 
 const callMs: Record<string, number[]> = {};
@@ -108,7 +112,7 @@ class LoadAgent {
     if (step === 'hold') return;
     if (step === 'prepare') {
       // A machine looks at its disks before it answers, and none is as quick as another.
-      await delay(Math.random() * LONGEST_LOOK_MS);
+      await delay(Math.random() * longestLookMs);
       const bytes = await timed('manifest', () => this.#link.readManifest(manifestId));
       if (!chunkCounts.has(manifestId)) chunkCounts.set(manifestId, decodeManifest(bytes, manifestId).chunkCount);
     }
