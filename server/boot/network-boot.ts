@@ -80,7 +80,7 @@ export class NetworkBoot {
       if (o.settings.tftp === 'on' && (one.dhcp !== 'off' || one === o.interfaces[0])) {
         const { address, agentUrl } = one;
         const files = bootLoaders(o.assets, agentUrl);
-        const nowMs = () => o.clock.nowMs();
+        const nowMs = () => o.clock.steadyMs();
         opened.adopt(await TftpServer.start({ address, files, log: o.log, nowMs }), (server) => server.stop());
       }
     }
@@ -160,7 +160,7 @@ async function openDhcp(
     isAllowed: (mac) => isAllowed(mac, o),
     boot,
     log,
-    nowMs: () => clock.nowMs(),
+    nowMs: () => clock.steadyMs(),
     onOtherServer: makeOtherServerNote(one, o.onEvent),
     onRefused: o.onUnknown,
     onAnswered: (client) => endWaitForRouter(client, one.mac, frames),

@@ -26,6 +26,8 @@ export class HostTable {
   #byAddress;
   #macsOf;
   #setSeen;
+  #setBooted;
+  #setInventory;
 
   constructor(database: Database) {
     this.#database = database;
@@ -37,6 +39,8 @@ export class HostTable {
     this.#macsOf = database
       .prepare<[number], string>('SELECT mac FROM host_mac WHERE host_id = ? ORDER BY mac')
       .pluck();
+    this.#setBooted = database.prepare<[number, number]>('UPDATE host SET last_boot_ms = ? WHERE host_id = ?');
+    this.#setInventory = database.prepare<[string, number]>('UPDATE host SET inventory = ? WHERE host_id = ?');
     this.#setSeen = database.prepare<[number, number]>('UPDATE host SET last_seen_ms = ? WHERE host_id = ?');
   }
 
@@ -123,11 +127,11 @@ export class HostTable {
   }
 
   setBooted(hostId: number, atMs: number): void {
-    this.#database.prepare('UPDATE host SET last_boot_ms = ? WHERE host_id = ?').run(atMs, hostId);
+    this.#setBooted.run(atMs, hostId);
   }
 
   setInventory(hostId: number, inventory: string): void {
-    this.#database.prepare('UPDATE host SET inventory = ? WHERE host_id = ?').run(inventory, hostId);
+    this.#setInventory.run(inventory, hostId);
   }
 
   setSeen(hostId: number, atMs: number): void {

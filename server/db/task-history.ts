@@ -39,28 +39,28 @@ const ENDED = `('succeeded', 'failed', 'cancelled')`;
 
 export class TaskHistory {
   #database: Database;
+  #givenDisks;
 
   constructor(database: Database) {
     this.#database = database;
+    // Asked for every host of a plan.
+    this.#givenDisks = database.prepare<[number, number], Cells>(
+      `SELECT task.session_id, task.disk, task.state, task.ended_ms, task.have, task.result,
+         session.kind, session.image, session.version, session.manifest_id
+       FROM task JOIN session USING (session_id)
+       WHERE task.host_id = ? AND task.ended_ms IS NOT NULL AND session.manifest_id IS NOT NULL
+         AND session.request ->> '$.audit' IS NULL -- it leaves nothing on a disk
+         AND (task.state = 'succeeded' OR (task.have > 0 AND session.kind = 'deploy'))
+         -- what a host had before one of its disks was wiped counts no more
+         AND task.task_id > (SELECT coalesce(max(task_id), 0) FROM task AS wiped JOIN session USING (session_id)
+                             WHERE wiped.host_id = task.host_id AND is_wipe = 1 AND has_written = 1)
+       ORDER BY task.task_id DESC LIMIT ?`,
+    );
   }
 
   /** The newest ended tasks of a host that may have left something on a disk that is known, newest first. */
   givenDisks(hostId: number, limit: number): GivenDisk[] {
-    return this.#database
-      .prepare<[number, number], Cells>(
-        `SELECT task.session_id, task.disk, task.state, task.ended_ms, task.have, task.result,
-           session.kind, session.image, session.version, session.manifest_id
-         FROM task JOIN session USING (session_id)
-         WHERE task.host_id = ? AND task.ended_ms IS NOT NULL AND session.manifest_id IS NOT NULL
-           AND session.request ->> '$.audit' IS NULL -- it leaves nothing on a disk
-           AND (task.state = 'succeeded' OR (task.have > 0 AND session.kind = 'deploy'))
-           -- what a host had before one of its disks was wiped counts no more
-           AND task.task_id > (SELECT coalesce(max(task_id), 0) FROM task AS wiped JOIN session USING (session_id)
-                               WHERE wiped.host_id = task.host_id AND is_wipe = 1 AND has_written = 1)
-         ORDER BY task.task_id DESC LIMIT ?`,
-      )
-      .all(hostId, limit)
-      .map(toGivenDisk);
+    return this.#givenDisks.all(hostId, limit).map(toGivenDisk);
   }
 
   /** One row for each host that ever had a task. */

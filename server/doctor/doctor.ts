@@ -132,17 +132,17 @@ export class Doctor {
     const { clock, waker, config } = this.#o;
     const { gatherDeadlineS, wakeIntervalS } = config.session;
     for (const { hostId } of asleep) this.#called.add(hostId);
-    const deadlineMs = clock.nowMs() + gatherDeadlineS * 1000;
-    let wakeAtMs = clock.nowMs();
+    const deadlineMs = clock.steadyMs() + gatherDeadlineS * 1000;
+    let wakeAtMs = clock.steadyMs();
     let told = '';
     for (;;) {
       const missing = asleep.filter(({ hostId }) => !this.#isThere(hostId));
-      if (missing.length === 0 || clock.nowMs() >= deadlineMs) break;
+      if (missing.length === 0 || clock.steadyMs() >= deadlineMs) break;
       const doing = `waiting for ${missing.map(({ name }) => name).join(', ')}`;
       if (doing !== told) tell({ doing });
       told = doing;
-      if (clock.nowMs() >= wakeAtMs) {
-        wakeAtMs = clock.nowMs() + wakeIntervalS * 1000;
+      if (clock.steadyMs() >= wakeAtMs) {
+        wakeAtMs = clock.steadyMs() + wakeIntervalS * 1000;
         // What cannot be sent shows as a host that does not come.
         await Promise.allSettled(missing.map((host) => waker.wake(host)));
       }

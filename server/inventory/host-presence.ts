@@ -16,7 +16,9 @@ export interface HostPresenceOptions {
 
 export class HostPresence {
   #options: HostPresenceOptions;
+  /** When they last spoke: as people read it, and by the steady clock. */
   #seenMs = new Map<number, number>();
+  #heardMs = new Map<number, number>();
   /** Hosts that have spoken since `#writtenMs`. */
   #unwritten = new Set<number>();
   #writtenMs = 0;
@@ -27,16 +29,18 @@ export class HostPresence {
 
   /** Its agent speaks now. Cheap: called with every call of every agent. */
   noteSeen(hostId: number): void {
-    const nowMs = this.#options.clock.nowMs();
-    this.#seenMs.set(hostId, nowMs);
+    const { clock } = this.#options;
+    const steadyMs = clock.steadyMs();
+    this.#heardMs.set(hostId, steadyMs);
+    this.#seenMs.set(hostId, clock.nowMs());
     this.#unwritten.add(hostId);
-    if (nowMs - this.#writtenMs >= SEEN_WRITE_MS) this.write();
+    if (steadyMs - this.#writtenMs >= SEEN_WRITE_MS) this.write();
   }
 
   /** Writes down when the agents have spoken, all in one transaction. May be repeated. */
   write(): void {
     const { database, table, clock } = this.#options;
-    this.#writtenMs = clock.nowMs();
+    this.#writtenMs = clock.steadyMs();
     const hostIds = [...this.#unwritten];
     this.#unwritten.clear();
     database.transaction(() => {
@@ -46,20 +50,30 @@ export class HostPresence {
 
   forget(hostId: number): void {
     this.#seenMs.delete(hostId);
+    this.#heardMs.delete(hostId);
     this.#unwritten.delete(hostId);
   }
 
-  /** When its agent last spoke. Cheap: asked of every host of a session every second. */
-  lastSeenMs(hostId: number, row?: HostRow): number | undefined {
-    const known = this.#seenMs.get(hostId);
-    if (known !== undefined) return known;
-    const storedMs = (row ?? this.#options.table.byId(hostId))?.last_seen_ms ?? undefined;
-    if (storedMs !== undefined) this.#seenMs.set(hostId, storedMs);
-    return storedMs;
+  /** When its agent last spoke, for people. */
+  lastSeenMs({ host_id, last_seen_ms }: HostRow): number | undefined {
+    return this.#seenMs.get(host_id) ?? last_seen_ms ?? undefined;
   }
 
-  isHere(seenMs: number | undefined): boolean {
-    const { clock, lostAfterMs } = this.#options;
-    return seenMs !== undefined && clock.nowMs() - seenMs <= lostAfterMs;
+  /** How long its agent has said nothing, in ms; undefined: it never spoke. Cheap: asked of every host of a session every second. */
+  silentMs(hostId: number): number | undefined {
+    const { clock, table } = this.#options;
+    const steadyMs = clock.steadyMs();
+    const known = this.#heardMs.get(hostId);
+    if (known !== undefined) return steadyMs - known;
+    const storedMs = table.byId(hostId)?.last_seen_ms ?? undefined;
+    if (storedMs === undefined) return undefined;
+    const silentMs = Math.max(0, clock.nowMs() - storedMs);
+    this.#heardMs.set(hostId, steadyMs - silentMs);
+    return silentMs;
+  }
+
+  isHere(hostId: number): boolean {
+    const silentMs = this.silentMs(hostId);
+    return silentMs !== undefined && silentMs <= this.#options.lostAfterMs;
   }
 }

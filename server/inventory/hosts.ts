@@ -298,8 +298,8 @@ export class Hosts {
   }
 
   #viewOf(row: HostRow, macs: string[], groups: string[], groupRules: AboutHost['groupRules']): HostView {
-    const seenMs = this.presence.lastSeenMs(row.host_id, row);
-    const isHere = this.presence.isHere(seenMs);
+    const seenMs = this.presence.lastSeenMs(row);
+    const isHere = this.presence.isHere(row.host_id);
     return viewHost(row, { macs, groups, groupRules, seenMs, isHere, session: this.#runningSessionOf(row.host_id) });
   }
 

@@ -118,9 +118,10 @@ export class AgentCalls {
     this.#powerOrders.delete(hostId);
     // It knows nothing of what it was asked before.
     this.checks.drop(hostId);
-    const nowMs = this.#options.clock.nowMs();
     const last = this.#lastTasks.get(hostId);
-    if (last !== undefined) this.#lastTasks.set(hostId, { ...last, helloMs: nowMs });
+    // After its end, whatever the clock says: it may have been set back meanwhile.
+    const helloMs = Math.max(this.#options.clock.nowMs(), (last?.endedMs ?? 0) + 1);
+    if (last !== undefined) this.#lastTasks.set(hostId, { ...last, helloMs });
     const running = this.#options.runner.tasksByHost.get(hostId);
     if (running === undefined) return;
     const { live, task } = running;

@@ -66,28 +66,27 @@ export class Facts {
   constructor(options: FactsOptions, waking: Waking) {
     this.#options = options;
     this.#waking = waking;
-    this.#startedMs = options.clock.nowMs();
+    this.#startedMs = options.clock.steadyMs();
   }
 
   ofTask(live: LiveSession, task: LiveTask, isRepairTime: boolean): TaskFacts {
     const { row, holes, report } = task;
-    const nowMs = this.#options.clock.nowMs();
-    const silentMs = this.#silentMs(task);
-    const lastSeenMs = this.#options.hosts.presence.lastSeenMs(row.hostId);
+    const nowMs = this.#options.clock.steadyMs();
+    const agentSilentMs = this.#options.hosts.presence.silentMs(row.hostId);
     const { pass } = live;
     const takesPart = pass?.order !== undefined && pass.lackedBefore.has(row.taskId);
     return {
       kind: live.row.kind === 'deploy' && live.row.request.audit ? 'audit' : live.row.kind,
       host: row.host,
       state: row.state,
-      stateMs: Math.max(row.stateMs, this.#startedMs, this.#waking.calledMs(live, task)),
+      stateMs: Math.max(task.stateAtMs, this.#waking.calledMs(live, task)),
       isItsTurn: row.wave <= live.row.wave,
       wasHere: row.startedMs !== undefined,
       isHere:
-        lastSeenMs !== undefined &&
+        agentSilentMs !== undefined &&
         !this.#options.hasLeft(row.hostId) &&
-        nowMs - lastSeenMs <= this.#options.config.session.lostAfterS * 1000,
-      silentMs,
+        agentSilentMs <= this.#options.config.session.lostAfterS * 1000,
+      silentMs: this.#silentMs(task),
       ...(report === undefined ? {} : { status: report.status }),
       ...(report?.error === undefined ? {} : { error: report.error }),
       ...(holes === undefined ? {} : { holes: holes.count }),
@@ -115,7 +114,7 @@ export class Facts {
 
   ofSession(live: LiveSession): SessionFacts {
     const { row } = live;
-    const nowMs = this.#options.clock.nowMs();
+    const nowMs = this.#options.clock.steadyMs();
     const settleUntilMs = row.passes === 0 ? 0 : live.settleUntilMs;
     const deploy = row.kind === 'deploy' ? row.request : undefined;
     return {
@@ -124,7 +123,7 @@ export class Facts {
       mode: deploy?.mode ?? 'unicast',
       start: deploy?.start ?? { when: 'now' },
       isStartNow: row.isStartNow,
-      gatheringMs: Math.max(row.gatheringMs ?? nowMs, row.startSetMs ?? 0),
+      gatheringMs: live.gatheringAtMs ?? nowMs,
       firstReadyMs: live.firstReadyMs,
       ...countsOf(live),
       // Not even looked at when nobody waits for them: a thousand reports in a row would look at a thousand tasks each.
@@ -199,8 +198,8 @@ export class Facts {
 
   /** The daemon's own absence does not count. */
   #silentMs(task: LiveTask): number {
-    const seenMs = this.#options.hosts.presence.lastSeenMs(task.row.hostId) ?? 0;
-    return this.#options.clock.nowMs() - Math.max(seenMs, this.#startedMs);
+    const upMs = this.#options.clock.steadyMs() - this.#startedMs;
+    return Math.min(this.#options.hosts.presence.silentMs(task.row.hostId) ?? Infinity, upMs);
   }
 }
 

@@ -1,4 +1,7 @@
-/** A running session in memory: its rows, and what is not worth a database write (reports, progress, the running pass). */
+/**
+ * A running session in memory: its rows, and what is not worth a database write (reports, progress, the running pass). Times here are
+ * those of the steady clock: somebody may set the clock of the server while it runs.
+ */
 import type { CastView } from '#protocol/admin/session-api.ts';
 import type { CastOrder, Report } from '#protocol/agent-api.ts';
 import { HoleSet } from '#protocol/holes.ts';
@@ -13,6 +16,8 @@ export interface LiveTask {
   holes: HoleSet | undefined;
   /** The last report about the present order. */
   report: Report | undefined;
+  /** When it came into its state, or this daemon took it up. */
+  stateAtMs: number;
   /** When its progress last moved. */
   movedAtMs: number;
   firstWakeMs: number | undefined;
@@ -38,6 +43,12 @@ export interface LivePass {
   finished: Promise<void>;
 }
 
+/** One moment by both clocks. */
+export interface Now {
+  readonly nowMs: number;
+  readonly steadyMs: number;
+}
+
 export class LiveSession {
   row: SessionRow;
   readonly tasks = new Map<number, LiveTask>();
@@ -49,6 +60,8 @@ export class LiveSession {
   casts: CastView[];
   /** Until then a further pass waits for hosts that still prepare. */
   settleUntilMs: number;
+  /** From when on its start policy counts. */
+  gatheringAtMs: number | undefined;
   /** When the first of the hosts that are ready now became ready. */
   firstReadyMs: number;
   /** Casts begun before the present wave. */
@@ -60,18 +73,20 @@ export class LiveSession {
   /** Chunks that the store is known not to have whole. */
   damaged: HoleSet | undefined;
 
-  constructor(row: SessionRow, tasks: readonly TaskRow[], casts: CastView[], nowMs: number, settleMs: number) {
+  constructor(row: SessionRow, tasks: readonly TaskRow[], casts: CastView[], now: Now, settleMs: number) {
     this.row = row;
     this.casts = casts;
     this.passesBefore = row.state === 'gathering' ? row.passes : 0;
-    this.settleUntilMs = nowMs + settleMs;
-    this.firstReadyMs = nowMs;
+    this.settleUntilMs = now.steadyMs + settleMs;
+    this.gatheringAtMs =
+      row.gatheringMs === undefined ? undefined : steadyOf(Math.max(row.gatheringMs, row.startSetMs ?? 0), now);
+    this.firstReadyMs = now.steadyMs;
     this.counts = Object.fromEntries(taskStates.map((state) => [state, 0])) as Record<TaskState, number>;
-    for (const task of tasks) this.addTask(task, nowMs);
+    for (const task of tasks) this.addTask(task, now.steadyMs);
   }
 
-  addTask(row: TaskRow, nowMs: number): LiveTask {
-    const task = toLiveTask(row, nowMs);
+  addTask(row: TaskRow, steadyMs: number): LiveTask {
+    const task = toLiveTask(row, steadyMs);
     this.tasks.set(row.taskId, task);
     this.counts[row.state]++;
     return task;
@@ -109,14 +124,20 @@ export class LiveSession {
   }
 }
 
-function toLiveTask(row: TaskRow, nowMs: number): LiveTask {
+/** A moment that was kept, by the steady clock; one that seems to lie ahead was just now. */
+function steadyOf(keptMs: number, now: Now): number {
+  return now.steadyMs - Math.max(0, now.nowMs - keptMs);
+}
+
+function toLiveTask(row: TaskRow, steadyMs: number): LiveTask {
   // The wire form knows its own chunk count.
   const holes = row.holes === undefined ? undefined : HoleSet.decode(row.holes, row.holes.readUInt32LE(0));
   return {
     row,
     holes,
     report: undefined,
-    movedAtMs: nowMs,
+    stateAtMs: steadyMs,
+    movedAtMs: steadyMs,
     firstWakeMs: undefined,
     lastWakeMs: undefined,
     hearing: row.isDeaf ? 'deaf' : undefined,

@@ -234,7 +234,7 @@ export class PassRunner {
   #end(live: LiveSession, pass: LivePass, isFailed: boolean): void {
     pass.phase = 'ended';
     pass.isFailed = isFailed;
-    pass.endedAtMs = this.#options.clock.nowMs();
+    pass.endedAtMs = this.#options.clock.steadyMs();
     this.#options.onProgress(live);
   }
 

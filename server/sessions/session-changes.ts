@@ -50,6 +50,7 @@ export class SessionChanges {
       events.add({ subject: 'session', action: 'start-set', text: sayStart(sessionId, start), sessionId });
     });
     live.row = { ...row, request: { ...row.request, start }, isStartNow: false, startSetMs: nowMs };
+    live.gatheringAtMs = clock.steadyMs();
     runner.settle(live);
     return this.#options.view(sessionId);
   }

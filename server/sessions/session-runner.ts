@@ -83,7 +83,8 @@ export class SessionRunner {
   load(sessionId: number): LiveSession {
     const { table, casts, clock } = this.#options;
     const row = table.session(sessionId)!;
-    const live = new LiveSession(row, table.tasksOf(sessionId), casts.ofSession(sessionId), clock.nowMs(), SETTLE_MS);
+    const now = { nowMs: clock.nowMs(), steadyMs: clock.steadyMs() };
+    const live = new LiveSession(row, table.tasksOf(sessionId), casts.ofSession(sessionId), now, SETTLE_MS);
     this.sessions.set(sessionId, live);
     for (const task of live.tasks.values()) {
       if (!isTaskEnded(task.row.state)) this.tasksByHost.set(task.row.hostId, { live, task });
@@ -93,8 +94,8 @@ export class SessionRunner {
 
   /** Takes new tasks of a running session into memory. */
   take(live: LiveSession, rows: readonly TaskRow[]): void {
-    const nowMs = this.#options.clock.nowMs();
-    for (const row of rows) this.tasksByHost.set(row.hostId, { live, task: live.addTask(row, nowMs) });
+    const steadyMs = this.#options.clock.steadyMs();
+    for (const row of rows) this.tasksByHost.set(row.hostId, { live, task: live.addTask(row, steadyMs) });
     this.#options.onChange(live.row.sessionId);
   }
 
@@ -137,10 +138,10 @@ export class SessionRunner {
     const before = task.report?.progress;
     const now = report.progress;
     if (now !== undefined && (now.doneBytes !== before?.doneBytes || now.phase !== before.phase)) {
-      task.movedAtMs = this.#options.clock.nowMs();
+      task.movedAtMs = this.#options.clock.steadyMs();
     }
     task.report = report.progress === undefined && before !== undefined ? { ...report, progress: before } : report;
-    if (now !== undefined) this.#haveNotes.note(task, now, this.#options.clock.nowMs());
+    if (now !== undefined) this.#haveNotes.note(task, now, this.#options.clock.steadyMs());
     this.#options.onChange(live.row.sessionId);
     this.#stragglers.note(live, task, report.progress);
     live.probe?.note(task.row.taskId, report);
@@ -188,7 +189,10 @@ export class SessionRunner {
       events.add({ subject: 'session', action: to, text, sessionId: row.sessionId });
     });
     live.row = { ...live.row, state: to, wave, ...times, ...(isNextWave ? { isStartNow: false } : {}) };
-    if (to === 'gathering') live.passesBefore = live.row.passes;
+    if (to === 'gathering') {
+      live.passesBefore = live.row.passes;
+      live.gatheringAtMs = clock.steadyMs();
+    }
     if (isNextWave) live.fruitlessPasses = 0;
     if (isSessionEnded(to)) this.sessions.delete(row.sessionId);
     this.#options.onChange(row.sessionId);
@@ -229,7 +233,7 @@ export class SessionRunner {
     if (decision.move !== undefined) {
       if (live.row.state === 'casting') {
         this.passes?.conclude(live);
-        live.settleUntilMs = this.#options.clock.nowMs() + SETTLE_MS;
+        live.settleUntilMs = this.#options.clock.steadyMs() + SETTLE_MS;
       }
       this.moveSession(live, decision.move);
       return !isSessionEnded(decision.move);
@@ -282,9 +286,10 @@ export class SessionRunner {
 
   #apply(live: LiveSession, task: LiveTask, change: TaskChange, nowMs: number): void {
     const { row, report } = task;
+    const steadyMs = this.#options.clock.steadyMs();
     live.counts[row.state]--;
     live.counts[change.state]++;
-    if (change.state === 'ready' && live.counts.ready === 1) live.firstReadyMs = nowMs;
+    if (change.state === 'ready' && live.counts.ready === 1) live.firstReadyMs = steadyMs;
     const isDone = change.state === 'succeeded';
     const { holes: _wire, ...kept } = row;
     task.row = {
@@ -307,7 +312,8 @@ export class SessionRunner {
     };
     if (change.holes === null) task.holes = undefined;
     task.report = undefined;
-    task.movedAtMs = nowMs;
+    task.stateAtMs = steadyMs;
+    task.movedAtMs = steadyMs;
     if (isTaskEnded(change.state)) this.tasksByHost.delete(row.hostId);
     this.#options.onTaskMoved(live, task);
   }

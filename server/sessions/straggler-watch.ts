@@ -35,7 +35,7 @@ export class StragglerWatch {
     const tracks = this.#tracks.get(pass) ?? new Map<number, HostTrack>();
     this.#tracks.set(pass, tracks);
     const { taskId } = task.row;
-    const sample = { atMs: this.#clock.nowMs(), stream, writtenBytesPerSecond: progress!.bytesPerSecond };
+    const sample = { atMs: this.#clock.steadyMs(), stream, writtenBytesPerSecond: progress!.bytesPerSecond };
     tracks.set(taskId, addSample(tracks.get(taskId) ?? beginTrack(taskId), sample));
   }
 
@@ -44,7 +44,7 @@ export class StragglerWatch {
     const { pass } = live;
     const tracks = pass && this.#tracks.get(pass);
     if (tracks === undefined || pass?.phase !== 'running' || pass.view === undefined) return [];
-    const nowMs = this.#clock.nowMs();
+    const nowMs = this.#clock.steadyMs();
     if (nowMs - (this.#lookedMs.get(pass) ?? 0) < LOOK_EVERY_MS) return [];
     this.#lookedMs.set(pass, nowMs);
     const hearing = live.tasksIn('receiving').filter((task) => pass.lackedBefore.has(task.row.taskId));

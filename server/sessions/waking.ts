@@ -34,7 +34,7 @@ export class Waking {
   /** Sends the host of a task its magic packets when it is time. May be asked at any time. */
   keepAwake(live: LiveSession, task: LiveTask): void {
     const { hosts, waker, clock, log } = this.#options;
-    const nowMs = clock.nowMs();
+    const nowMs = clock.steadyMs();
     const rule = this.#ruleOf(live);
     const isSomebodyUnwoken = () => live.tasksIn('booting').some((one) => one.lastWakeMs === undefined);
     const facts = { lastWakeMs: task.lastWakeMs, wakes: live.wakes, isSomebodyUnwoken, nowMs };
@@ -53,7 +53,7 @@ export class Waking {
   calledMs(live: LiveSession, task: LiveTask): number {
     if (task.row.state !== 'booting') return 0;
     const isWaiting = live.row.kind === 'deploy' && live.row.request.wakeWave !== undefined;
-    return task.firstWakeMs ?? (isWaiting ? this.#options.clock.nowMs() : 0);
+    return task.firstWakeMs ?? (isWaiting ? this.#options.clock.steadyMs() : 0);
   }
 
   #ruleOf(live: LiveSession): WakeRule {

@@ -123,7 +123,7 @@ class CastRun {
 
   constructor(options: CastOptions) {
     this.#options = options;
-    this.#movedAtMs = options.clock.nowMs();
+    this.#movedAtMs = options.clock.steadyMs();
   }
 
   /** All have joined, or the waiting is over. */
@@ -177,7 +177,7 @@ class CastRun {
 
   /** How long nothing has moved, in ms. */
   stalledForMs(): number {
-    return this.#options.clock.nowMs() - this.#movedAtMs;
+    return this.#options.clock.steadyMs() - this.#movedAtMs;
   }
 
   #apply(line: SenderLine): void {
@@ -201,7 +201,7 @@ class CastRun {
   }
 
   #moved(): void {
-    this.#movedAtMs = this.#options.clock.nowMs();
+    this.#movedAtMs = this.#options.clock.steadyMs();
     this.#options.onProgress?.(this.progress());
   }
 }

@@ -81,7 +81,7 @@ export class Pacer {
   async take(bytes: number, signal: AbortSignal): Promise<void> {
     const mbit = this.#mbit();
     if (mbit === undefined) return;
-    const nowMs = this.#clock.nowMs();
+    const nowMs = this.#clock.steadyMs();
     const waitMs = this.#freeAtMs - nowMs;
     if (waitMs >= LEAST_WAIT_MS) await this.#clock.sleep(waitMs, signal);
     this.#freeAtMs = Math.max(this.#freeAtMs, nowMs - BURST_MS) + (bytes * 8) / (mbit * 1000);

@@ -5,7 +5,11 @@ import { DaemonLink } from '#cli/daemon-link.ts';
 import { EventStreamParser, followStream, type StreamItem } from '#cli/event-stream.ts';
 import { FakeDaemon } from './fake-daemon.ts';
 
-const immediately = { nowMs: () => 0, sleep: () => new Promise<void>((resolve) => setImmediate(resolve)) };
+const immediately = {
+  nowMs: () => 0,
+  steadyMs: () => 0,
+  sleep: () => new Promise<void>((resolve) => setImmediate(resolve)),
+};
 
 test('a stream is read the same however it is cut into pieces', () => {
   const text =

@@ -17,7 +17,11 @@ export const BOOT_TOKEN_MS = 600_000;
 
 export function makeInventory(runningSessionOf: (hostId: number) => number | undefined = () => undefined) {
   const time = { ms: 1_000_000 };
-  const clock: Clock = { nowMs: () => time.ms, sleep: () => Promise.reject(new Error('nobody sleeps here')) };
+  const clock: Clock = {
+    nowMs: () => time.ms,
+    steadyMs: () => time.ms,
+    sleep: () => Promise.reject(new Error('nobody sleeps here')),
+  };
   const database = openDatabase(':memory:');
   const events = new EventLog(database, clock);
   const hosts = new Hosts({ database, events, clock, lostAfterMs: LOST_AFTER_MS, runningSessionOf });

@@ -91,7 +91,7 @@ export async function openTestStore(t: TestContext, dir?: string): Promise<TestS
     const database = openDatabase(join(own, 'fleetcast.db'));
     const storeDir = join(own, 'store');
     const store = await ChunkStore.open({ dir: storeDir, database, log: silentLogger });
-    const clock = { nowMs: () => TEST_TIME_MS, sleep: async () => {} };
+    const clock = { nowMs: () => TEST_TIME_MS, steadyMs: () => TEST_TIME_MS, sleep: async () => {} };
     const catalog = await Catalog.open({ dir: storeDir, database, store, clock });
     open = { dir: storeDir, database, store, catalog };
     return { ...open, reopen };

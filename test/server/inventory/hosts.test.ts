@@ -171,21 +171,21 @@ test('hosts and groups resolve to each host once, in order', () => {
 test('a host is present while its agent spoke lately, and a restarted daemon still knows when', () => {
   const { hosts, time, database, events, clock } = makeInventory();
   const { hostId } = hosts.add({ name: 'pc-01', macs: [MAC_1] });
-  assert.equal(hosts.presence.lastSeenMs(hostId), undefined);
+  assert.equal(hosts.presence.silentMs(hostId), undefined);
   hosts.presence.noteSeen(hostId);
   assert.equal(hosts.get('pc-01').presence, 'agent');
   time.ms += LOST_AFTER_MS;
   assert.equal(hosts.get('pc-01').presence, 'agent');
   time.ms += 1;
   assert.equal(hosts.get('pc-01').presence, 'away');
-  assert.equal(hosts.presence.lastSeenMs(hostId), 1_000_000);
+  assert.equal(hosts.presence.silentMs(hostId), LOST_AFTER_MS + 1);
   const restarted = new Hosts({
     database,
     events,
     clock,
     lostAfterMs: LOST_AFTER_MS,
   });
-  assert.equal(restarted.presence.lastSeenMs(hostId), 1_000_000);
+  assert.equal(restarted.presence.silentMs(hostId), LOST_AFTER_MS + 1);
 });
 
 test('a hello keeps the inventory', () => {

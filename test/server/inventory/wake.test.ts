@@ -15,7 +15,7 @@ const host: HostView = {
   presence: 'away',
 };
 
-const clock: Clock = { nowMs: () => 0, sleep: async () => {} };
+const clock: Clock = { nowMs: () => 0, steadyMs: () => 0, sleep: async () => {} };
 const options = { clock, secureOnOf: () => undefined, repeats: 1 };
 
 test('a magic packet is six times FF, then the MAC sixteen times', () => {
@@ -61,7 +61,7 @@ test('a packet is sent as often as the config says, with the SecureOn password o
   const waker = new Waker(
     { address: '127.0.0.1', broadcast: '127.255.255.255' },
     {
-      clock: { nowMs: () => 0, sleep: async (ms) => void sleeps.push(ms) },
+      clock: { nowMs: () => 0, steadyMs: () => 0, sleep: async (ms) => void sleeps.push(ms) },
       secureOnOf: (hostId) => (hostId === 1 ? '00:11:22:33:44:55' : undefined),
       repeats: 3,
       port: listener.address().port,

@@ -3,10 +3,20 @@ import type { Clock } from '#system/clock.ts';
 
 export class HeldClock implements Clock {
   #nowMs = Date.UTC(2026, 10, 22);
+  #jumpedMs = 0;
   #sleepers: { untilMs: number; resolve: () => void }[] = [];
 
   nowMs(): number {
+    return this.#nowMs + this.#jumpedMs;
+  }
+
+  steadyMs(): number {
     return this.#nowMs;
+  }
+
+  /** Somebody sets the clock: no time passes. */
+  jump(ms: number): void {
+    this.#jumpedMs += ms;
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {

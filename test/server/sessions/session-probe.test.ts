@@ -8,7 +8,11 @@ const ports = { portBase: 9000, dataAddress: '239.192.78.5', rdvAddress: '239.19
   typeof SessionProbe
 >[1];
 /** Every wait is over at once, after what was due before it. */
-const clock: Clock = { nowMs: () => 0, sleep: () => new Promise((resolve) => setImmediate(resolve)) };
+const clock: Clock = {
+  nowMs: () => 0,
+  steadyMs: () => 0,
+  sleep: () => new Promise((resolve) => setImmediate(resolve)),
+};
 const listening: Report = {
   rev: 'r',
   status: 'working',

@@ -27,7 +27,8 @@ test('a cast that begins or ends changes the rate of those that run', () => {
 test('a feed is held to its rate, also when the rate changes, and saves up no more than a burst', async () => {
   let nowMs = 0;
   const clock = {
-    nowMs: () => nowMs,
+    nowMs: () => assert.fail('a clock that may be set says nothing about a rate'),
+    steadyMs: () => nowMs,
     sleep: async (ms: number) => {
       nowMs += ms;
     },

@@ -21,7 +21,7 @@ const subnet = makeSubnet(serverAddress, parseAddress('255.255.255.0'), {
 
 function makePool(o: { database?: Database; reservations?: Reservations } = {}) {
   const database = o.database ?? openDatabase(':memory:');
-  const clock = { ms: 1_000_000, nowMs: () => clock.ms, sleep: async () => {} };
+  const clock = { ms: 1_000_000, nowMs: () => clock.ms, steadyMs: () => clock.ms, sleep: async () => {} };
   const make = () =>
     new LeasePool({
       subnets: [subnet],
