@@ -1,7 +1,7 @@
 /** Every key that an admin may set, by section: default, range, unit and one line of help. docs/config.md comes from it. */
 import { Type } from 'typebox';
 import { DEFAULT_CHUNK_BYTES, MAX_CHUNK_BYTES, MIN_CHUNK_BYTES } from '#protocol/chunk.ts';
-import { interfaceTable, subnetTable } from './subnet-config.ts';
+import { castInterfaceTable, interfaceTable, subnetTable } from './subnet-config.ts';
 
 const MULTICAST_ADDRESS = '^(22[4-9]|23[0-9])(\\.(25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})){3}$';
 
@@ -80,8 +80,8 @@ export const configSchema = Type.Object({
         minimum: 1,
         maximum: 100_000,
         unit: 'Mbit/s',
-        unset: 'as fast as the network',
-        description: 'Cap of all casts together: those that run at once share it by their --weight.',
+        unset: 'none; casts that run at once share the speed of the interface',
+        description: 'Cap of all casts of an interface together: those that run at once share it by their --weight.',
       }),
     ),
     startTimeoutS: integer(30, 5, 600, 's', 'A receiver that hears no cast begin for this long gives up.'),
@@ -116,6 +116,7 @@ export const configSchema = Type.Object({
       'It is parked when it would hold the others back for more than this part of the cast.',
     ),
     ttl: integer(1, 1, 64, 'hops', 'How many routers a cast may cross, plus one.'),
+    interface: Type.Array(castInterfaceTable),
   }),
   capture: Type.Object({
     chunkBytes: integer(

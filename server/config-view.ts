@@ -89,7 +89,7 @@ export function renderConfigPage(): string {
     'agent_port = 8470',
     '```',
     '',
-    'A key of `boot.subnet` or `boot.interface` stands in a table of that name, which may come any number of times:',
+    'A key of `boot.subnet`, `boot.interface` or `cast.interface` stands in a table of that name, which may come any number of times:',
     '',
     '```toml',
     '[[boot.subnet]]',

@@ -166,6 +166,9 @@ function checkTogether(values: Values, path: string): Config {
   if (portLast < portFirst) {
     throw badValue('cast.port_last', portLast, path, `must not be below cast.port_first, ${portFirst}`);
   }
+  const named = config.cast.interface.map(({ name }) => name);
+  const again = named.find((name, i) => named.indexOf(name) !== i);
+  if (again !== undefined) throw badValue('cast.interface.name', again, path, 'is named twice');
   if (!isChunkSize(config.capture.chunkBytes)) {
     throw badValue('capture.chunk_bytes', config.capture.chunkBytes, path, 'must be a power of two');
   }

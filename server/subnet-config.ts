@@ -1,4 +1,4 @@
-/** The tables of the config that may come several times: `[[boot.subnet]]` and `[[boot.interface]]`. */
+/** The tables of the config that may come several times: `[[boot.subnet]]`, `[[boot.interface]]` and `[[cast.interface]]`. */
 import { Type } from 'typebox';
 
 const BYTE = '(25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})';
@@ -35,6 +35,25 @@ export const subnetTable = Type.Object({
       description: 'Domain name that DHCP tells.',
     }),
   ),
+});
+
+/** What holds for the casts of one interface. */
+export const castInterfaceTable = Type.Object({
+  name: Type.String({
+    minLength: 1,
+    maxLength: 15,
+    unit: 'name',
+    range: 'the name of an interface',
+    unset: 'must be set',
+    description: 'An interface that casts go to.',
+  }),
+  mbit: Type.Number({
+    minimum: 1,
+    maximum: 100_000,
+    unit: 'Mbit/s',
+    unset: 'must be set',
+    description: 'Cap of all casts of this interface together, instead of cast.interface_mbit.',
+  }),
 });
 
 /** An interface beside that of the deployment network, on which machines boot too. */

@@ -12,6 +12,7 @@ import { actingAs } from '../inventory/actor.ts';
 import type { EventLog } from '../inventory/events.ts';
 import type { CastEnd, CastProgress, runCast } from '../transfer/cast.ts';
 import { type PackReader, planFrames, readFrames } from '../transfer/frame-source.ts';
+import { interfaceRate, readLinkMbit } from '../transfer/interface-rate.ts';
 import { PortAllocator } from '../transfer/port-allocator.ts';
 import { judgeHearing, sendProbe } from '../transfer/probe.ts';
 import { RateShare } from '../transfer/rate-share.ts';
@@ -66,7 +67,8 @@ export class PassRunner {
 
   constructor(options: PassRunnerOptions) {
     this.#options = options;
-    this.#rates = new RateShare(options.config.cast.interfaceMbit);
+    const { config, interface: name } = options;
+    this.#rates = new RateShare(() => interfaceRate(name, config.cast, readLinkMbit(name)));
     this.#ports = new PortAllocator(options.config.cast, randomBytes(4).readUInt32LE() / 2 ** 32);
   }
 
@@ -194,13 +196,14 @@ export class PassRunner {
       nonce,
       onSkipped: (ordinal, error) => this.#options.onSkipped(live, ordinal, error),
     });
+    const sender = senderPlanOf(live.row, planned, this.#options.interface, config);
+    const part = this.#rates.join({ weight: requestOf(live.row)?.weight ?? DEFAULT_WEIGHT, maxMbit: sender.maxMbit });
     const onProgress = (progress: CastProgress) => {
+      part.took(progress.takenBytes, clock.steadyMs());
       pass.view = withProgress(pass.view!, progress);
       this.#options.onProgress(live);
     };
-    const sender = senderPlanOf(live.row, planned, this.#options.interface, config);
     const limits = { stallLimitMs: STALL_LIMIT_MS, startLimitMs: (sender.startTimeoutS + sender.maxWaitS) * 1000 };
-    const part = this.#rates.join({ weight: requestOf(live.row)?.weight ?? DEFAULT_WEIGHT, maxMbit: sender.maxMbit });
     const { mbit } = part;
     const cast = this.#options.runCast({
       sender,

@@ -3,6 +3,7 @@
  * its pipe: whoever is fed more slowly sends more slowly, at once.
  */
 import type { Clock } from '#system/clock.ts';
+import type { InterfaceRate } from './interface-rate.ts';
 
 /** What one cast asks of the interface. */
 export interface RateClaim {
@@ -37,33 +38,71 @@ export function shareRate(totalMbit: number, claims: readonly RateClaim[]): numb
 export interface RatePart {
   /** Now, in Mbit/s; undefined: as fast as it goes. */
   mbit(): number | undefined;
+  /** So many bytes has it been fed from its beginning until now, by the steady clock. */
+  took(takenBytes: number, steadyMs: number): void;
   leave(): void;
 }
 
+/** A running cast: what it claims, and what it makes of it. */
+interface Sharer {
+  readonly claim: RateClaim;
+  /** It has lately used so much of its part: a receiver is slow, or it waits for its hosts. Undefined: all of it. */
+  usedMbit: number | undefined;
+  window: { readonly fromMs: number; readonly fromBytes: number } | undefined;
+}
+
+/** What a cast uses is looked at over so much time, in ms. */
+const WINDOW_MS = 1000;
+/** One that uses this much of its part would take more. */
+const ALL_SHARE = 0.8;
+/** What is kept free for one that uses less: it grows when it can. */
+const GROWTH = 1.25;
+
 /** The running casts of one interface. */
 export class RateShare {
-  readonly #totalMbit: number | undefined;
-  #claims: RateClaim[] = [];
+  readonly #readRate: () => InterfaceRate | undefined;
+  #rate: InterfaceRate | undefined;
+  #sharers: Sharer[] = [];
 
-  /** Undefined: the interface has no cap, and udp-sender's own are enough. */
-  constructor(totalMbit: number | undefined) {
-    this.#totalMbit = totalMbit;
+  /** Asked whenever a cast begins. Undefined: udp-sender's own caps are enough. */
+  constructor(readRate: () => InterfaceRate | undefined) {
+    this.#readRate = readRate;
   }
 
   join(claim: RateClaim): RatePart {
-    // A claim of its own, so that it is found again when two casts ask for the same.
-    const mine = { ...claim };
-    this.#claims.push(mine);
+    this.#rate = this.#readRate();
+    const mine: Sharer = { claim, usedMbit: undefined, window: undefined };
+    this.#sharers.push(mine);
     return {
-      mbit: () =>
-        this.#totalMbit === undefined
-          ? undefined
-          : shareRate(this.#totalMbit, this.#claims)[this.#claims.indexOf(mine)],
+      mbit: () => this.#partOf(mine),
+      took: (takenBytes, steadyMs) => this.#note(mine, takenBytes, steadyMs),
       leave: () => {
-        this.#claims = this.#claims.filter((one) => one !== mine);
+        this.#sharers = this.#sharers.filter((one) => one !== mine);
       },
     };
   }
+
+  /** Of what the others leave, a cast may take all of its own part at once, whatever it used before. */
+  #partOf(mine: Sharer): number | undefined {
+    if (this.#rate === undefined || (this.#sharers.length === 1 && !this.#rate.isCap)) return undefined;
+    const claims = this.#sharers.map((one) => (one === mine ? one.claim : wantOf(one)));
+    return shareRate(this.#rate.mbit, claims)[this.#sharers.indexOf(mine)];
+  }
+
+  #note(mine: Sharer, takenBytes: number, steadyMs: number): void {
+    mine.window ??= { fromMs: steadyMs, fromBytes: takenBytes };
+    const { fromMs, fromBytes } = mine.window;
+    const passedMs = steadyMs - fromMs;
+    if (passedMs < WINDOW_MS) return;
+    mine.window = { fromMs: steadyMs, fromBytes: takenBytes };
+    const usedMbit = ((takenBytes - fromBytes) * 8) / (passedMs * 1000);
+    const part = this.#partOf(mine);
+    mine.usedMbit = part === undefined || usedMbit >= part * ALL_SHARE ? undefined : usedMbit;
+  }
+}
+
+function wantOf({ claim, usedMbit }: Sharer): RateClaim {
+  return usedMbit === undefined ? claim : { ...claim, maxMbit: Math.min(claim.maxMbit ?? Infinity, usedMbit * GROWTH) };
 }
 
 /** Holds a feed to a rate that may change at any time; what was not used is not saved up beyond BURST_MS. */

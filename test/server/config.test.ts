@@ -102,6 +102,9 @@ test('a table that cannot be is refused', () => {
   assert.match(problem(subnet + subnet.replace('0/24', '0/16')), /overlaps with 10\.77\.0\.0\/24/);
   const twice = '[[boot.interface]]\nname = "eth1"\n';
   assert.match(problem(twice + twice), /boot\.interface\.name = "eth1".*named twice/);
+  const cast = '[[cast.interface]]\nname = "eth1"\nmbit = 100\n';
+  assert.match(problem(cast + cast), /cast\.interface\.name = "eth1".*named twice/);
+  assert.match(problem('[[cast.interface]]\nname = "eth1"\n'), /cast\.interface\.mbit = nothing.*is needed/);
   assert.match(problem('[boot]\ndhcp_allow = ["52-54-00"]'), /must be a list of MACs/);
 });
 

@@ -14,14 +14,37 @@ test('casts share an interface by weight, and what one may not use is the others
 });
 
 test('a cast that begins or ends changes the rate of those that run', () => {
-  const share = new RateShare(400);
+  const share = new RateShare(() => ({ mbit: 400, isCap: true }));
   const one = share.join({ weight: 1 });
   assert.equal(one.mbit(), 400);
   const two = share.join({ weight: 1 });
   assert.deepEqual([one.mbit(), two.mbit()], [200, 200]);
   one.leave();
   assert.equal(two.mbit(), 400);
-  assert.equal(new RateShare(undefined).join({ weight: 1 }).mbit(), undefined);
+  assert.equal(new RateShare(() => undefined).join({ weight: 1 }).mbit(), undefined);
+});
+
+test('a lone cast is held to a cap, and not to what the cable is said to carry', () => {
+  const share = new RateShare(() => ({ mbit: 950, isCap: false }));
+  const one = share.join({ weight: 1 });
+  assert.equal(one.mbit(), undefined);
+  const two = share.join({ weight: 4 });
+  assert.deepEqual([one.mbit(), two.mbit()], [190, 760]);
+  two.leave();
+  assert.equal(one.mbit(), undefined);
+});
+
+test('what a cast does not use is the others’, and it has its part again as soon as it takes it', () => {
+  const share = new RateShare(() => ({ mbit: 400, isCap: true }));
+  const [slow, quick] = [share.join({ weight: 1 }), share.join({ weight: 1 })];
+  const bytesOf = (mbit: number, ms: number) => (mbit * 1000 * ms) / 8;
+  slow.took(0, 0);
+  quick.took(0, 0);
+  slow.took(bytesOf(80, 1000), 1000);
+  quick.took(bytesOf(200, 1000), 1000);
+  assert.deepEqual([slow.mbit(), quick.mbit()], [200, 300], 'a quarter more than it uses is kept for it');
+  slow.took(bytesOf(80, 1000) + bytesOf(190, 1000), 2000);
+  assert.deepEqual([slow.mbit(), quick.mbit()], [200, 200]);
 });
 
 test('a feed is held to its rate, also when the rate changes, and saves up no more than a burst', async () => {
