@@ -63,9 +63,9 @@ export const toolbox: readonly Tool[] = [
     modules: ['vfat', 'exfat', 'nls_cp437', 'nls_cp850', 'nls_ascii', 'nls_iso8859-1', 'nls_utf8'],
   },
   {
-    why: 'XFS: check, grow, renew the UUID (xfs_admin is a script around xfs_db); make anew, as it cannot shrink',
+    why: 'XFS: check (and its log, before its map is believed), grow, renew the UUID (xfs_admin is a script around xfs_db); make anew, as it cannot shrink',
     packages: ['xfsprogs'],
-    programs: ['xfs_repair', 'xfs_growfs', 'xfs_admin', 'xfs_db', 'xfs_io', 'mkfs.xfs'],
+    programs: ['xfs_repair', 'xfs_logprint', 'xfs_growfs', 'xfs_admin', 'xfs_db', 'xfs_io', 'mkfs.xfs'],
     modules: ['xfs'],
   },
   {

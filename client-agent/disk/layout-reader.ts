@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { knownError } from '#protocol/errors.ts';
-import type { Layout, Partition } from '#protocol/layout.ts';
+import { isExtended, type Layout, type Partition } from '#protocol/layout.ts';
 import { run } from '#system/run.ts';
 import { type BlockProbe, probeBlock } from './block-probe.ts';
 import { DirectFile } from './direct-file.ts';
@@ -41,8 +41,8 @@ const tableSchema = Type.Object({
 type TableDump = Static<typeof tableSchema>;
 
 /**
- * The layout of a disk or of the file that stands for one. A filesystem without a table around it, or nothing known, is
- * label `none`. Throws LAYOUT_UNSUPPORTED for other tables, DISK_READ_FAILED, PROGRAM_FAILED.
+ * The layout of a disk or of the file that stands for one. A filesystem without a table around it, nothing known, or a table
+ * whose partitions lie over each other (the image of a bootable CD, say) is label `none`. Throws LAYOUT_UNSUPPORTED for other tables, DISK_READ_FAILED, PROGRAM_FAILED.
  */
 export async function readLayout(diskPath: string, sectorBytes: number): Promise<Layout> {
   const diskBytes = diskSizeOf(diskPath, sectorBytes);
@@ -54,6 +54,7 @@ export async function readLayout(diskPath: string, sectorBytes: number): Promise
     const mbr = readMbr(diskPath);
     const bootCode = mbr.subarray(0, BOOT_CODE_BYTES);
     const layout = layoutFromDump(JSON.parse(stdout), { diskPath, sectorBytes, diskBytes, bootCode });
+    if (isOverlapping(layout)) return { label: 'none', sectorBytes, diskBytes, partitions: [] };
     const hybridMbr = layout.label === 'gpt' ? readHybridMbr(mbr, layout.partitions) : undefined;
     return hybridMbr === undefined ? layout : { ...layout, hybridMbr };
   });
@@ -85,8 +86,23 @@ export function layoutFromDump(
     ...(table.lastlba !== undefined ? { lastLba: table.lastlba } : {}),
     ...(tableLength !== undefined ? { tableLength: Number(tableLength) } : {}),
     ...(o.bootCode.some((byte) => byte !== 0) ? { bootCode: o.bootCode.toString('base64') } : {}),
-    partitions: (table.partitions ?? []).map(partitionFromDump),
+    // An MBR may name partitions of no sectors: nothing lies in them, and sfdisk would not lay them again.
+    partitions: (table.partitions ?? []).filter((entry) => entry.size > 0).map(partitionFromDump),
   };
+}
+
+/** sfdisk would not lay such a table again. Partitions begin in the boot record itself, or one lies in another that is no extended one. Pure. */
+export function isOverlapping(layout: Pick<Layout, 'label' | 'partitions'>): boolean {
+  const extended = layout.partitions.filter((one) => isExtended(layout, one));
+  const others = layout.partitions.filter((one) => !extended.includes(one));
+  const isLogical = ({ number }: Partition) => layout.label === 'dos' && number > 4;
+  const primary = [...extended, ...others.filter((one) => !isLogical(one))];
+  return [primary, others.filter(isLogical)].some((alike) => {
+    const inOrder = alike.toSorted((a, b) => a.startSector - b.startSector);
+    return inOrder.some(
+      (one, i) => one.startSector === 0 || one.startSector + one.sectors > (inOrder[i + 1]?.startSector ?? Infinity),
+    );
+  });
 }
 
 function partitionFromDump(entry: NonNullable<TableDump['partitiontable']['partitions']>[number]): Partition {

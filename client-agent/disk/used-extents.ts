@@ -10,6 +10,7 @@ import { type BlockProbe, probeBlock } from './block-probe.ts';
 import { isContainer, mapContainer } from './container-map.ts';
 import { DirectFile } from './direct-file.ts';
 import { subtractExtents, uniteExtents } from './extent-set.ts';
+import { findDistrust } from './filesystem-state.ts';
 import { withLoopDevice } from './loop-device.ts';
 import { findNtfsScratch, isHibernated } from './ntfs-scratch.ts';
 import { readPartcloneMap } from './partclone-map.ts';
@@ -85,14 +86,28 @@ async function mapFilesystem(
   if (program === undefined) {
     return { head: { ...head, map: 'raw' }, warnings: rawWarnings(span, probe) };
   }
-  const extents = await runPartclone(program, disk, span, signal);
+  const extents = (await distrustOf(probe.type!, disk, span)) ?? (await runPartclone(program, disk, span, signal));
   if (typeof extents === 'string') {
-    const warning = `${nameOfVolume(span)}: taken raw, because the used blocks of its ${probe.type} cannot be read: ${extents}`;
+    const warning = `${nameOfVolume(span)}: taken raw, because the used blocks of its ${probe.type} cannot be told: ${extents}`;
     return { head: { ...head, map: 'raw' }, warnings: [warning] };
   }
   const all = uniteExtents(extents, runsThatPartcloneSkips(probe.type!, disk.path, span));
   const found = { head: { ...head, map: program }, extents: all, warnings: [] };
   return probe.type === 'ntfs' ? withoutScratch(found, disk, span) : found;
+}
+
+/** Why partclone is not asked at all. Throws PROGRAM_MISSING. */
+async function distrustOf(type: string, disk: MappedDisk, span: VolumeSpan): Promise<string | undefined> {
+  try {
+    return await findDistrust(type, {
+      read: (offset, length) => DirectFile.readSpan(disk.path, span.startBytes + offset, length),
+      withDevice: (use) => withLoopDevice({ ...span, ...disk, mode: 'read' }, use),
+    });
+  } catch (error) {
+    // Where it cannot be read, reading every block says so, or rescues what it can.
+    if (error instanceof KnownError && error.code === 'DISK_READ_FAILED') return error.message;
+    throw error;
+  }
 }
 
 export function partcloneArgv(program: string, device: string, mapPath: string, logPath: string): string[] {

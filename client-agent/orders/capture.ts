@@ -148,8 +148,19 @@ async function uploadAll(
     uploadedChunks,
     uploadedBytes: tools.uploads.sentBytes,
     ...(lostBytes === 0 ? {} : { lostBytes }),
-    warnings: maps.flatMap((map, i) => [...map.warnings, ...lostWarning(map.head, lost[i]!)]),
+    warnings: maps.flatMap((map, i) => [
+      ...map.warnings,
+      ...unknownWarning(map.head, known[i]!.extents),
+      ...lostWarning(map.head, lost[i]!),
+    ]),
   };
+}
+
+/** Something lies there, and blkid knows nothing of it. */
+function unknownWarning({ kind, within, filesystem, map, ...head }: VolumeHead, extents: Extents): string[] {
+  const isUnknown = map === 'raw' && filesystem === undefined && within === undefined && kind !== 'boot';
+  if (!isUnknown || extents.length === 0) return [];
+  return [`${nameOfVolume({ kind, ...head })}: what it holds is not known: ${usedBytesOf(extents)} bytes taken raw`];
 }
 
 /** What the disk could not read of a volume, with its first places. */

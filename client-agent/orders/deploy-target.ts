@@ -14,6 +14,7 @@ import { checkLayout } from '../disk/layout-check.ts';
 import { applyLayout, type ClearedRun, clearLabel, clearTable, findLabel } from '../disk/layout-writer.ts';
 import { withNewIds } from '../disk/new-ids.ts';
 import { writeSwapHeader } from '../disk/swap.ts';
+import { makeZero, zeroRunsOf } from '../disk/zero-runs.ts';
 import { chooseBufferBytes } from '../receive/buffer-size.ts';
 import type { ByteSource } from '../receive/byte-source.ts';
 import { DiskWorkers } from '../receive/disk-workers.ts';
@@ -163,14 +164,16 @@ export class DeployTarget {
   }
 
   /** All data is in its place: now the rest that makes a disk bootable, the table last (docs/decisions/0002). */
-  async finish(order: DeployOrder, signal: AbortSignal): Promise<DeployResult> {
+  async finish(order: DeployOrder, meter: ProgressMeter, signal: AbortSignal): Promise<DeployResult> {
     const [disk, manifest, changes] = [this.#disk, this.#manifest, this.#changes];
     if (this.holes.count > 0) {
       throw knownError('AGENT_FAILED', { reason: `told to finish while ${this.holes.count} chunks are lacking` });
     }
     await this.workers.sync();
-    // Nothing was written when nothing was lacking: then the old table still stands, and must not while a filesystem is changed.
-    if (changes.some(isRewritten)) await clearTable(disk, manifest.head.layout.label);
+    // Nothing was written when nothing was lacking: then the old table still stands, and must not while a volume is changed.
+    const clearOldTable = () => clearTable(disk, manifest.head.layout.label);
+    await this.#makeZero(clearOldTable, meter, signal);
+    if (changes.some(isRewritten)) await clearOldTable();
     const fitted = await finishFit(disk, changes);
     for (const volume of manifest.volumes) if (volume.swap !== undefined) await writeSwapHeader(disk, volume);
     const layout = order.newIds === true ? withNewIds(manifest.head.layout) : manifest.head.layout;
@@ -193,6 +196,15 @@ export class DeployTarget {
       ...(fitted.length === 0 ? {} : { fitted }),
       ...(finishers.length === 0 ? {} : { finishers }),
     };
+  }
+
+  /** What raw volumes held as zeros came in no chunk. */
+  async #makeZero(beforeFirstWrite: () => Promise<void>, meter: ProgressMeter, signal: AbortSignal): Promise<void> {
+    const runs = zeroRunsOf(this.#manifest);
+    const totalBytes = runs.reduce((sum, run) => sum + run.endBytes - run.startBytes, 0);
+    const onDone = (bytes: number) => meter.moved(bytes, totalBytes);
+    const writtenBytes = await makeZero(this.#disk, runs, { signal, beforeFirstWrite, onDone });
+    this.#machine.log.info({ totalBytes, writtenBytes }, 'what raw volumes held as zeros is zeros');
   }
 
   /** The disk is neither the old nor the new system from here on: no firmware must boot it (docs/decisions/0002). */

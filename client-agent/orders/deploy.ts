@@ -77,7 +77,7 @@ export class DeployJob {
         await target.readBack(meter, signal);
         break;
       case 'finish':
-        return target.finish(order, signal);
+        return target.finish(order, meter, signal);
     }
     await this.#machine.link.putHoles(this.taskId, target.holes, signal);
     return undefined;

@@ -224,3 +224,39 @@ for (const [name, script] of [
     for (const one of laid) assert.deepEqual(bare(one), bare(layout));
   });
 }
+
+test('partitions without sectors are left out, as they cannot be laid again', async (t) => {
+  const path = await makePartitionedDisk(join(tempFolder(t), 'disk.img'), 8 * MiB, [
+    'label: dos',
+    '',
+    'start=2048, size=2048',
+  ]);
+  const entry = Buffer.alloc(16);
+  entry[4] = 0x83;
+  entry.writeUInt32LE(6000, 8);
+  writeInto(path, 446 + 16, entry);
+  const layout = await readLayout(path, 512);
+  assert.deepEqual(
+    layout.partitions.map(({ number, sectors }) => [number, sectors]),
+    [[1, 2048]],
+  );
+});
+
+test('a table whose partitions lie over each other, as in the image of a bootable CD, is content of a disk without one', async (t) => {
+  const path = await makePartitionedDisk(join(tempFolder(t), 'disk.img'), 8 * MiB, [
+    'label: dos',
+    '',
+    'start=2048, size=8192',
+  ]);
+  assert.equal((await readLayout(path, 512)).label, 'dos');
+  const entry = Buffer.alloc(16);
+  entry[4] = 0xef;
+  entry.writeUInt32LE(4096, 8);
+  entry.writeUInt32LE(1024, 12);
+  writeInto(path, 446 + 16, entry);
+  const layout = await readLayout(path, 512);
+  assert.deepEqual([layout.label, layout.partitions], ['none', []]);
+  entry.writeUInt32LE(0, 8);
+  writeInto(path, 446, Buffer.concat([entry, Buffer.alloc(16)]));
+  assert.equal((await readLayout(path, 512)).label, 'none');
+});

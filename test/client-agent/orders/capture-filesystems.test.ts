@@ -97,7 +97,7 @@ test('a damaged filesystem is taken raw, with a warning that says why', { skip }
   const result = await capture(diskOf(path), sink.link);
   assert.equal(sink.lay(copy).volumes[0]!.map, 'raw');
   assert.equal(result.warnings.length, 1);
-  assert.match(result.warnings[0]!, /^the disk: taken raw, because the used blocks of its ext4 cannot be read: ./);
+  assert.match(result.warnings[0]!, /^the disk: taken raw, because the used blocks of its ext4 cannot be told: ./);
   assert.deepEqual(readFileSync(copy), readFileSync(path));
 });
 

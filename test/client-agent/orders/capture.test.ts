@@ -190,6 +190,7 @@ test('bad sectors end a capture; a rescue reads on, fills with zeros what is los
   const lost = 3 * MiB - 4096;
   assert.equal(result.lostBytes, lost);
   assert.deepEqual(result.warnings, [
+    `the disk: what it holds is not known: ${5 * MiB + 4096} bytes taken raw`,
     `the disk: ${lost} used bytes could not be read and are zeros in the image: bytes ${5 * MiB + 4096}–${8 * MiB - 1} of the disk`,
   ]);
   const copy = `${path}.copy`;

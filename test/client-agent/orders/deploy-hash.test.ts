@@ -167,3 +167,16 @@ test('a hash that is broken off goes on where it was', async (t) => {
   await assert.rejects(job.step('prepare', { hash: true, signal: abort.signal }), { name: 'AbortError' });
   assert.deepEqual(await job.step('prepare', { hash: true }), [3]);
 });
+
+test('what a raw volume held as zeros is zeros in the end, though no chunk carries it', async (t) => {
+  const bytes = Buffer.from(image.disk);
+  const volume = manifest.volumes.find(({ partition }) => partition === 2)!;
+  // The chunks 4 and 5 of it do not exist.
+  const gap = volume.startBytes + 4 * manifest.head.chunkBytes;
+  bytes.fill(0x5a, gap, gap + 2 * manifest.head.chunkBytes);
+  const job = await setUp(t, bytes);
+  assert.deepEqual(await job.step('prepare', { hash: true }), []);
+  await job.finish();
+  const laid = readFileSync(job.diskPath).subarray(gap, gap + 2 * manifest.head.chunkBytes);
+  assert.ok(laid.every((byte) => byte === 0));
+});

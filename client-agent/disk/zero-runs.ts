@@ -1,0 +1,98 @@
+/**
+ * What a volume that was taken raw held as zeros: no chunk carries it, and a target that was used before holds something else there.
+ * Nobody knows what a filesystem without a map makes of such bytes (JFS, a log that is to be replayed …), so they become zeros again.
+ * A volume in which nothing was found at all gets zeros at its ends only, where signatures of what was there before lie.
+ */
+import { setImmediate as breathe } from 'node:timers/promises';
+import type { Disk } from '#protocol/disk.ts';
+import { knownError } from '#protocol/errors.ts';
+import type { Manifest, Volume } from '#protocol/manifest.ts';
+import { allocateAligned, DirectFile } from './direct-file.ts';
+
+/** Bytes of the disk, end exclusive. */
+export interface ZeroRun {
+  readonly startBytes: number;
+  readonly endBytes: number;
+}
+
+const PIECE_BYTES = 4 * 1024 * 1024;
+/** At each end of an empty volume, in bytes: the signatures that blkid(8) knows lie within. */
+const END_BYTES = 1024 * 1024;
+
+/** In the order of the volumes, which must lie where they lie on this disk. Pure. */
+export function zeroRunsOf({ head, volumes }: Pick<Manifest, 'head' | 'volumes'>): ZeroRun[] {
+  return volumes
+    .filter(({ map }) => map === 'raw')
+    .flatMap((volume) => (volume.indices.length === 0 ? endsOf(volume) : gapsOf(volume, head.chunkBytes)))
+    .map(({ startBytes, endBytes }) => ({ startBytes, endBytes }));
+}
+
+function endsOf({ startBytes, sizeBytes }: Volume): ZeroRun[] {
+  const endBytes = startBytes + sizeBytes;
+  if (sizeBytes <= 2 * END_BYTES) return [{ startBytes, endBytes }];
+  return [
+    { startBytes, endBytes: startBytes + END_BYTES },
+    { startBytes: endBytes - END_BYTES, endBytes },
+  ];
+}
+
+function gapsOf({ startBytes, sizeBytes, indices }: Volume, chunkBytes: number): ZeroRun[] {
+  const gaps: ZeroRun[] = [];
+  let from = 0;
+  const closeAt = (to: number) => {
+    if (to > from) gaps.push({ startBytes: startBytes + from, endBytes: startBytes + to });
+  };
+  for (const index of indices) {
+    closeAt(index * chunkBytes);
+    from = (index + 1) * chunkBytes;
+  }
+  closeAt(sizeBytes);
+  return gaps;
+}
+
+export interface ZeroRunsOptions {
+  readonly signal: AbortSignal;
+  /** Awaited once, before the disk is changed. */
+  beforeFirstWrite(): Promise<void>;
+  onDone(bytes: number): void;
+}
+
+/**
+ * Reads the runs and writes zeros where there is anything else, which is read again around the cache. May be repeated: what is
+ * zeros already is not written. Returns the bytes that were written. Throws DISK_READ_FAILED, DISK_WRITE_FAILED, AbortError.
+ */
+export async function makeZero(disk: Disk, runs: readonly ZeroRun[], o: ZeroRunsOptions): Promise<number> {
+  if (runs.length === 0) return 0;
+  const file = DirectFile.open(disk.path, 'write');
+  const piece = allocateAligned(PIECE_BYTES);
+  const zeros = allocateAligned(PIECE_BYTES);
+  const holdsZeros = (at: number, length: number) => {
+    file.readAt(piece, at, length);
+    return piece.subarray(0, length).equals(zeros.subarray(0, length));
+  };
+  let doneBytes = 0;
+  let writtenBytes = 0;
+  try {
+    for (const { startBytes, endBytes } of runs) {
+      for (let at = startBytes; at < endBytes; at += PIECE_BYTES) {
+        o.signal.throwIfAborted();
+        const length = Math.min(PIECE_BYTES, endBytes - at);
+        if (!holdsZeros(at, length)) {
+          if (writtenBytes === 0) await o.beforeFirstWrite();
+          file.writeAt(zeros, at, length);
+          writtenBytes += length;
+          const reason = 'zeros read back otherwise';
+          if (!holdsZeros(at, length)) throw knownError('DISK_WRITE_FAILED', { disk: disk.path, offset: at, reason });
+        }
+        doneBytes += length;
+        o.onDone(doneBytes);
+        // The heartbeats of the same thread.
+        await breathe();
+      }
+    }
+    if (writtenBytes > 0) file.sync();
+    return writtenBytes;
+  } finally {
+    file.close();
+  }
+}
