@@ -1,7 +1,8 @@
 /** Takes down what a lab run made, from its run folder and its names alone; so it works for runs whose program was killed. */
-import { existsSync, readFileSync, rmdirSync } from 'node:fs';
+import { readFileSync, rmdirSync } from 'node:fs';
 import { run } from '#system/run.ts';
 import { listNamespaces, tearDownNetwork } from './network.ts';
+import { isOrphaned } from './own-namespace.ts';
 import { endProcesses, processesIn } from './process-record.ts';
 import { restoreReceiveBuffer } from './receive-buffer.ts';
 import {
@@ -45,7 +46,7 @@ export async function removeRun(folder: RunFolder): Promise<Removed> {
   return { run: folder.run, processes: recorded.length + orphans.length, namespaces: namespaces.length };
 }
 
-/** Removes every run whose program has ended, and lab namespaces that have no run folder at all. */
+/** Removes every run whose program has ended, lab namespaces that have no run folder at all, and those that ended tests left behind. */
 export async function removeDeadRuns(): Promise<Removed[]> {
   const removed: Removed[] = [];
   const folders = listRunFolders();
@@ -54,10 +55,7 @@ export async function removeDeadRuns(): Promise<Removed[]> {
   const known = new Set(folders.map((folder) => folder.run));
   const strays = (await listNamespaces()).filter((name) => {
     const named = /^fc-([0-9a-f]{4})-/.exec(name);
-    // The one namespace of a test of the agent has the test's process in its name.
-    const ofTest = /^fc-agent-(\d+)$/.exec(name);
-    if (ofTest !== null) return !existsSync(`/proc/${ofTest[1]}`);
-    return named !== null && !known.has(named[1]!);
+    return named === null ? isOrphaned(name) : !known.has(named[1]!);
   });
   const orphans = processesIn(strays);
   await endProcesses(orphans, 1000);

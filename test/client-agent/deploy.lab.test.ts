@@ -5,13 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { execa } from 'execa';
+import { ownNamespace } from '#lab/own-namespace.ts';
 import type { DeployOrder } from '#protocol/agent-api.ts';
 import { run } from '#system/run.ts';
 import { makeSampleImage, NONCE, SESSION_ID, sampleFrames } from './receive/sample-image.ts';
 import { ScriptedServer } from './scripted-server.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const NETNS = `fc-agent-${process.pid}`;
+const NETNS = ownNamespace('agent');
 const LINK = `fc-a${process.pid}`;
 const PEER = `fc-b${process.pid}`;
 /** Its own, so that what a killed run left behind is in nobody's way. */

@@ -4,11 +4,12 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
+import { ownNamespace } from '#lab/own-namespace.ts';
 import { run } from '#system/run.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
-const SERVER = 'fc-wake-server';
-const HOST = 'fc-wake-host';
+const SERVER = ownNamespace('wake-server');
+const HOST = ownNamespace('wake-host');
 const skip = process.getuid?.() === 0 ? false : 'network namespaces need root';
 
 /** A server and a host, joined by a cable; neither has a route but that to the network they share. */
@@ -17,7 +18,6 @@ async function makeCable(t: TestContext): Promise<void> {
   const removeAll = async () => {
     for (const name of [SERVER, HOST]) await run(['ip', 'netns', 'delete', name], { okCodes: [0, 1] });
   };
-  await removeAll();
   t.after(removeAll);
   for (const name of [SERVER, HOST]) await ip(`netns add ${name}`);
   await ip(`-n ${SERVER} link add eth0 type veth peer name eth0 netns ${HOST}`);

@@ -1,13 +1,12 @@
 /** A LAN in network namespaces for tests: one bridge, and machines with one interface `eth0` each. Needs root. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { ownNamespace } from '#lab/own-namespace.ts';
 import { run } from '#system/run.ts';
 
 const NODE = process.execPath;
-/** A line that does not come in this time never comes. */
-/** Only a last resort: a busy machine starts programs slowly. */
+/** A line that does not come in this time never comes: only a last resort, a busy machine starts programs slowly. */
 const WAIT_MS = 120_000;
 
 /** What everything here ends with: a test, or a bench. */
@@ -23,7 +22,8 @@ export interface Machine {
 }
 
 export class Segment {
-  readonly #tag = `fc-${randomBytes(3).toString('hex')}`;
+  static #made = 0;
+  readonly #number = ++Segment.#made;
   readonly #t: Owner;
   #machines = 0;
 
@@ -50,10 +50,9 @@ export class Segment {
 
   /** Gives a machine, maybe of another segment, an interface here; answers its MAC. */
   async attach(namespace: string, device: string, address?: string): Promise<string> {
-    const number = ++this.#machines;
-    const mac = `52:54:00:77:${this.#tag.slice(3, 5)}:${number.toString(16).padStart(2, '0')}`;
-    const bridge = `${this.#tag}-sw`;
-    const port = `p${number}`;
+    const mac = `52:54:00:77:${hexByte(this.#number)}:${hexByte(++this.#machines)}`;
+    const bridge = this.#nameOf('sw');
+    const port = `p${this.#machines}`;
     const peer = ['type', 'veth', 'peer', 'name', device, 'address', mac, 'netns', namespace];
     await ip('-n', bridge, 'link', 'add', port, ...peer);
     await ip('-n', bridge, 'link', 'set', port, 'master', 'br0', 'up');
@@ -62,12 +61,20 @@ export class Segment {
     return mac;
   }
 
+  #nameOf(machine: string): string {
+    return ownNamespace(`${this.#number}-${machine}`);
+  }
+
   async #addNamespace(name: string): Promise<string> {
-    const namespace = `${this.#tag}-${name}`;
+    const namespace = this.#nameOf(name);
     await ip('netns', 'add', namespace);
     this.#t.after(() => ip('netns', 'delete', namespace));
     return namespace;
   }
+}
+
+function hexByte(number: number): string {
+  return (number % 256).toString(16).padStart(2, '0');
 }
 
 export async function ip(...args: readonly string[]): Promise<void> {

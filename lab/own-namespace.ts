@@ -1,0 +1,17 @@
+/** Network namespaces of one program outside any lab: a test's own small network. Their names say whose they are. */
+import { existsSync } from 'node:fs';
+import { LAB_PREFIX } from './topology.ts';
+
+/** `name` is unique in this process. */
+export function ownNamespace(name: string): string {
+  return `${LAB_PREFIX}pid${process.pid}-${name}`;
+}
+
+/** It is such a namespace, and the program that made it has ended. One whose pid another program has got by now seems in use. */
+export function isOrphaned(
+  namespace: string,
+  isRunning: (pid: string) => boolean = (pid) => existsSync(`/proc/${pid}`),
+): boolean {
+  const pid = new RegExp(`^${LAB_PREFIX}pid(\\d+)-`).exec(namespace)?.[1];
+  return pid !== undefined && !isRunning(pid);
+}
