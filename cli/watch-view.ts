@@ -196,7 +196,8 @@ function detailsOf(task: TaskView, view: SessionView, width: number): string[] {
   if (task.captureResult) return [`${formatBytes(task.captureResult.uploadedBytes)} uploaded`, tookOf(task)];
   const parts: string[] = [];
   if (isParked(task, view) && task.parkedBytesPerSecond !== undefined) {
-    parts.push(`its disk takes ${formatRate(task.parkedBytesPerSecond)}`);
+    const what = task.parkedFor === 'cable' ? 'its cable brings' : 'its disk takes';
+    parts.push(`${what} ${formatRate(task.parkedBytesPerSecond)}`);
   }
   const progress = currentProgress(task);
   const percent = progress && percentOf(progress.doneBytes, progress.totalBytes);

@@ -28,7 +28,7 @@ export function bareSenderArgs(receivers: number, dataAddress: string, logPath: 
     ...['--retries-until-drop', '11', '--rexmit-hello-interval', '200', '--nopointopoint', '--start-timeout', '30'],
     ...['--portbase', String(PORT_BASE)],
     ...['--mcast-data-address', dataAddress, '--mcast-rdv-address', RDV_ADDRESS],
-    ...['--ttl', '1', '--nokbd', '--interface', 'eth0', '--log', logPath, '--bw-period', '1'],
+    ...['--ttl', '1', '--nokbd', '--interface', 'eth0', '--log', logPath, '--bw-period', '1', '--stat-period', '100'],
   ];
 }
 

@@ -108,6 +108,13 @@ export const configSchema = Type.Object({
       '%',
       'A host whose receive buffer is this full while the others’ are empty may be parked.',
     ),
+    parkWaitedPercent: integer(
+      80,
+      50,
+      100,
+      '%',
+      'A host with an empty buffer that udp-sender waits for in so many of the slices may be parked: its cable is slow.',
+    ),
     parkDelayPercent: integer(
       3,
       0,

@@ -27,8 +27,9 @@ export const taskViewSchema = Type.Object({
   isLost: Type.Boolean(),
   progress: Type.Optional(progressSchema),
   holes: Type.Optional(Type.Integer()),
-  /** It left a cast because it held the others back: plain bytes that came to its disk then. */
+  /** It left a cast because it held the others back: plain bytes that came to its disk then, or stored bytes that its cable brought. */
   parkedBytesPerSecond: Type.Optional(Type.Integer()),
+  parkedFor: Type.Optional(Type.Union([Type.Literal('disk'), Type.Literal('cable')])),
   /** It has begun to write its disk. */
   hasWritten: Type.Optional(Type.Boolean()),
   error: Type.Optional(errorBodySchema),

@@ -6,7 +6,7 @@ import { isWriting, type SessionState } from '#protocol/states.ts';
 import { type Cells, toJson } from './cells.ts';
 import type { Database } from './database.ts';
 import { type NewSession, type SessionRow, toSession } from './session-row.ts';
-import { type NewTask, type TaskChange, type TaskRow, toTask } from './task-row.ts';
+import { type NewTask, type Parking, type TaskChange, type TaskRow, toTask } from './task-row.ts';
 
 type Statement = { run(...values: unknown[]): { changes: number } };
 
@@ -24,7 +24,7 @@ export class SessionTable {
       `UPDATE task SET state = ?, round = round + 1, state_ms = ?, repairs = coalesce(?, repairs),
          started_ms = coalesce(?, started_ms), ended_ms = ?, hash = coalesce(?, hash), have = ?, holes = iif(?, NULL, holes), result = ?, error = ?,
          has_written = max(has_written, ?), parked_times = coalesce(?, parked_times), parked_rate = coalesce(?, parked_rate),
-         deaf = max(deaf, ?)
+         parked_for = coalesce(?, parked_for), deaf = max(deaf, ?)
        WHERE task_id = ? AND state = ? AND round = ?`,
     );
     this.#setHoles = database.prepare('UPDATE task SET holes = ?, have = ? WHERE task_id = ?');
@@ -186,6 +186,7 @@ export class SessionTable {
       isWriting(change.state) ? 1 : 0,
       change.parking?.times ?? null,
       change.parking?.bytesPerSecond ?? null,
+      change.parking?.cause ?? null,
       change.isDeaf === true ? 1 : 0,
       row.taskId,
       row.state,
@@ -197,6 +198,13 @@ export class SessionTable {
   /** `have` are the chunks that it does not lack. */
   setHoles(taskId: number, holes: Buffer, have: number): void {
     this.#setHoles.run(holes, have, taskId);
+  }
+
+  /** Undefined: it is like any other host (again). */
+  setParking(taskId: number, parking: Parking | undefined): void {
+    this.#database
+      .prepare('UPDATE task SET parked_times = ?, parked_rate = ?, parked_for = ? WHERE task_id = ?')
+      .run(parking?.times ?? 0, parking?.bytesPerSecond ?? null, parking?.cause ?? null, taskId);
   }
 
   /** Notes how much of the image lies on the disk of a task. */

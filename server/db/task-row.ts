@@ -10,8 +10,9 @@ import type { TaskState } from '#protocol/states.ts';
 import type { WipeResult } from '#protocol/wipe.ts';
 import { type Cells, present, presentJson } from './cells.ts';
 
-/** A host whose disk could not keep up: its measured pace, in plain bytes, and how often it was parked. */
+/** A host that held a cast back: by what, its pace then (of a disk in plain bytes, of a cable in stored ones), how often it was parked. */
 export interface Parking {
+  readonly cause: 'disk' | 'cable';
   readonly bytesPerSecond: number;
   readonly times: number;
 }
@@ -102,7 +103,9 @@ export function toTask(cells: Cells): TaskRow {
     isHashing: cells.hash === 1,
     have: cells.have,
     isDeaf: cells.deaf === 1,
-    ...(cells.parked_times === 0 ? {} : { parking: { times: cells.parked_times, bytesPerSecond: cells.parked_rate } }),
+    ...(cells.parked_for === null
+      ? {}
+      : { parking: { cause: cells.parked_for, times: cells.parked_times, bytesPerSecond: cells.parked_rate } }),
     ...present('startedMs', cells.started_ms),
     ...present('endedMs', cells.ended_ms),
     ...present('holes', cells.holes),

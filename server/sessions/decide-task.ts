@@ -68,6 +68,8 @@ export interface TaskMove {
   readonly isDeaf?: boolean;
   /** The sentence of the audit log, when the states alone do not say it. */
   readonly why?: string;
+  /** What the audit log calls it; absent: the name of the state. */
+  readonly action?: 'parked' | 'dropped';
 }
 
 export type TaskDecision =

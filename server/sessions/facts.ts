@@ -8,8 +8,10 @@ import type { CastTable } from '../db/cast-table.ts';
 import type { Hosts } from '../inventory/hosts.ts';
 import type { SessionFacts } from './decide-session.ts';
 import type { TaskFacts } from './decide-task.ts';
+import { upperMedian } from './host-track.ts';
 import type { LiveSession, LiveTask } from './live-session.ts';
 import {
+  bestPaceOf,
   bytesPerSecondOf,
   countLacking,
   isPassWorth,
@@ -141,6 +143,17 @@ export class Facts {
     const { state } = task.row;
     if (isTaskEnded(state) || state === 'pending' || state === 'booting') return false;
     return this.#silentMs(task) > this.#options.config.session.lostAfterS * 1000;
+  }
+
+  /** What a cast to these hosts would bring if it waited for nobody, in stored bytes: as passes have shown it, else as links and caps promise. */
+  freeBytesPerSecond(live: LiveSession, tasks: readonly LiveTask[]): number {
+    const { hosts, config } = this.#options;
+    const asked = live.row.kind === 'deploy' ? live.row.request.maxMbit : undefined;
+    const { maxMbit, interfaceMbit } = config.cast;
+    const caps = [asked, maxMbit, interfaceMbit].filter((cap) => cap !== undefined).map(bytesPerSecondOf);
+    const links = tasks.map((task) => hosts.byId(task.row.hostId)?.inventory?.linkMbit ?? USUAL_LINK_MBIT);
+    const seen = bestPaceOf([...this.#options.casts.latest(EARLIER_CASTS), ...live.casts]);
+    return Math.min(...caps, seen ?? bytesPerSecondOf(upperMedian(links)));
   }
 
   #isAwaited(task: LiveTask): boolean {

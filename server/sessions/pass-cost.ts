@@ -77,6 +77,14 @@ export function measurePasses(
   };
 }
 
+/** The best that a pass has shown, in stored bytes; undefined: none was long enough. One bad host makes a pass slow, none makes it quick. */
+export function bestPaceOf(casts: readonly CastView[]): number | undefined {
+  const paces = casts
+    .filter((cast) => cast.sentBytes >= LEAST_MEASURED_BYTES && secondsOf(cast) > 0)
+    .map((cast) => cast.sentBytes / secondsOf(cast));
+  return paces.length === 0 ? undefined : Math.max(...paces);
+}
+
 export function bytesPerSecondOf(mbit: number): number {
   return ((mbit * 1e6) / 8) * WIRE_SHARE;
 }

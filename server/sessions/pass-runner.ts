@@ -10,7 +10,7 @@ import type { CastTable } from '../db/cast-table.ts';
 import type { Catalog } from '../images/catalog.ts';
 import { actingAs } from '../inventory/actor.ts';
 import type { EventLog } from '../inventory/events.ts';
-import type { CastEnd, CastProgress, runCast } from '../transfer/cast.ts';
+import type { CastEnd, CastProgress, runCast, SenderWait } from '../transfer/cast.ts';
 import { type PackReader, planFrames, readFrames } from '../transfer/frame-source.ts';
 import { interfaceRate, readLinkMbit } from '../transfer/interface-rate.ts';
 import { PortAllocator } from '../transfer/port-allocator.ts';
@@ -46,6 +46,10 @@ export interface PassRunnerOptions {
   onSkipped(live: LiveSession, ordinal: number, error: Error): void;
   /** Only progress changed. */
   onProgress(live: LiveSession): void;
+  /** udp-sender has said whom it waited for. */
+  onWait(live: LiveSession, wait: SenderWait): void;
+  /** udp-sender no longer waits for the host with this address. */
+  onDropped(live: LiveSession, address: string): void;
 }
 
 /** Rate of a probe when the cast has no cap. */
@@ -198,11 +202,15 @@ export class PassRunner {
     });
     const sender = senderPlanOf(live.row, planned, this.#options.interface, config);
     const part = this.#rates.join({ weight: requestOf(live.row)?.weight ?? DEFAULT_WEIGHT, maxMbit: sender.maxMbit });
+    let dropped = 0;
     const onProgress = (progress: CastProgress) => {
       part.took(progress.takenBytes, clock.steadyMs());
       pass.view = withProgress(pass.view!, progress);
+      for (const address of progress.dropped.slice(dropped)) this.#options.onDropped(live, address);
+      dropped = progress.dropped.length;
       this.#options.onProgress(live);
     };
+    const onWait = (wait: SenderWait) => this.#options.onWait(live, wait);
     const limits = { stallLimitMs: STALL_LIMIT_MS, startLimitMs: (sender.startTimeoutS + sender.maxWaitS) * 1000 };
     const { mbit } = part;
     const cast = this.#options.runCast({
@@ -213,6 +221,7 @@ export class PassRunner {
       ...limits,
       mbit,
       onProgress,
+      onWait,
     });
     return cast.finally(part.leave);
   }

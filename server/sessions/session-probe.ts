@@ -27,11 +27,14 @@ export class SessionProbe {
   readonly #taskIds: ReadonlySet<number>;
   readonly #listening = new Set<number>();
   readonly #heard = new Map<number, ProbeHearing>();
-  readonly #allListen = Promise.withResolvers<void>();
-  readonly #allHeard = Promise.withResolvers<void>();
+  /** Who is to hear it: all that were told to; once it is sent, those that listen. */
+  #expected: Set<number>;
+  #allListen = Promise.withResolvers<void>();
+  #allHeard = Promise.withResolvers<void>();
 
   constructor(taskIds: readonly number[], ports: CastPorts, count: number) {
     this.#taskIds = new Set(taskIds);
+    this.#expected = new Set(taskIds);
     const nonce = randomBytes(8).toString('hex');
     this.order = { nonce, group: ports.dataAddress, port: ports.portBase, count, listenMs: LISTEN_MS };
   }
@@ -43,7 +46,10 @@ export class SessionProbe {
 
   note(taskId: number, report: Report): void {
     if (!this.concerns(taskId)) return;
-    if (report.progress?.phase === 'probe') this.#listening.add(taskId);
+    if (report.progress?.phase === 'probe') {
+      this.#listening.add(taskId);
+      this.#expected.add(taskId);
+    }
     if (report.probe?.nonce === this.order.nonce) {
       const { heard, of } = report.probe;
       // A handful of datagrams tells nothing of those between.
@@ -51,9 +57,8 @@ export class SessionProbe {
     }
     // One that cannot listen is not waited for.
     if (report.status === 'failed') this.#heard.set(taskId, this.#nothing);
-    const areAllIn = (known: { has(taskId: number): boolean }) => [...this.#taskIds].every((id) => known.has(id));
-    if (areAllIn({ has: (id) => this.#listening.has(id) || this.#heard.has(id) })) this.#allListen.resolve();
-    if (areAllIn(this.#heard)) this.#allHeard.resolve();
+    if ([...this.#expected].every((id) => this.#listens(id))) this.#allListen.resolve();
+    if (this.#haveAllHeard()) this.#allHeard.resolve();
   }
 
   /** Sends when all listen, and gives what each host has heard, by task id; a host that did not listen in time is missing. */
@@ -64,9 +69,13 @@ export class SessionProbe {
   ): Promise<ReadonlyMap<number, ProbeHearing>> {
     const atMost = (ms: number) => clock.sleep(ms, signal).catch(() => undefined);
     await Promise.race([this.#allListen.promise, atMost(JOIN_LIMIT_MS)]);
-    for (let round = 0; round < ROUNDS && !this.#areAllHeard(); round++) {
+    // Who does not listen by now is not waited for any more, unless it does later.
+    this.#expected = new Set([...this.#expected].filter((id) => this.#listens(id)));
+    for (let round = 0; round < ROUNDS && !this.#haveAllHeard(); round++) {
       signal.throwIfAborted();
+      this.#allHeard = Promise.withResolvers();
       await send(round);
+      if (this.#haveAllHeard()) break;
       await Promise.race([this.#allHeard.promise, atMost(round === ROUNDS - 1 ? LAST_WAIT_MS : ROUND_MS)]);
     }
     for (const id of this.#listening) if (!this.#heard.has(id)) this.#heard.set(id, this.#nothing);
@@ -77,8 +86,11 @@ export class SessionProbe {
     return { heard: 0, of: this.order.count };
   }
 
-  /** All that listen; who does not yet is not waited for any more. */
-  #areAllHeard(): boolean {
-    return this.#listening.size > 0 && [...this.#listening].every((id) => this.#heard.has(id));
+  #listens(taskId: number): boolean {
+    return this.#listening.has(taskId) || this.#heard.has(taskId);
+  }
+
+  #haveAllHeard(): boolean {
+    return this.#expected.size > 0 && [...this.#expected].every((id) => this.#heard.has(id));
   }
 }

@@ -19,9 +19,10 @@ import type { Logger } from '#system/log.ts';
 import type { Config } from '../config.ts';
 import type { CastTable } from '../db/cast-table.ts';
 import type { SessionTable } from '../db/session-table.ts';
-import type { TaskChange, TaskRow } from '../db/task-row.ts';
+import type { Parking, TaskChange, TaskRow } from '../db/task-row.ts';
 import type { EventLog } from '../inventory/events.ts';
 import type { Hosts } from '../inventory/hosts.ts';
+import type { SenderWait } from '../transfer/cast.ts';
 import { decideSession } from './decide-session.ts';
 import { decideTask, type TaskLimits, type TaskMove } from './decide-task.ts';
 import { Facts } from './facts.ts';
@@ -29,8 +30,8 @@ import { HaveNotes } from './have-notes.ts';
 import { LiveSession, type LiveTask } from './live-session.ts';
 import { chooseRepairHosts } from './pass-hosts.ts';
 import type { PassRunner } from './pass-runner.ts';
-import { sayParked, saySessionMove, sayTaskMove, sayWavesStopped } from './session-text.ts';
-import { StragglerWatch } from './straggler-watch.ts';
+import { sayDropped, sayParked, saySessionMove, sayTaskMove, sayVerdict, sayWavesStopped } from './session-text.ts';
+import { type CableVerdict, StragglerWatch } from './straggler-watch.ts';
 import { Waking } from './waking.ts';
 
 export interface SessionRunnerOptions {
@@ -76,7 +77,13 @@ export class SessionRunner {
     this.#waking = new Waking(options);
     this.#haveNotes = new HaveNotes(options.table);
     this.facts = new Facts(options, this.#waking);
-    this.#stragglers = new StragglerWatch(options.config.cast, options.clock);
+    this.#stragglers = new StragglerWatch({
+      rule: options.config.cast,
+      clock: options.clock,
+      log: options.log,
+      addressOf: (hostId) => this.#addressOf(hostId),
+      freeBytesPerSecond: (live, tasks) => this.facts.freeBytesPerSecond(live, tasks),
+    });
   }
 
   /** Takes a running session from the database into memory. */
@@ -159,7 +166,15 @@ export class SessionRunner {
         table.moveTask(task.row, change, nowMs);
         const { sessionId, hostId, host } = task.row;
         const text = sayTaskMove(task.row, move, task.holes?.count);
-        events.add({ subject: 'task', action: move.to, text, sessionId, hostId, host, error: move.error });
+        events.add({
+          subject: 'task',
+          action: move.action ?? move.to,
+          text,
+          sessionId,
+          hostId,
+          host,
+          error: move.error,
+        });
       }
       alsoCommit?.();
     });
@@ -198,15 +213,61 @@ export class SessionRunner {
     this.#options.onChange(row.sessionId);
   }
 
+  /** udp-sender has said whom it waited for. */
+  noteWait(live: LiveSession, wait: SenderWait): void {
+    this.#stragglers.noteWait(live, wait);
+    this.#parkStragglers(live);
+  }
+
+  /** udp-sender waits no more for the host with this address: it need not wait for its own time-out to say what it lacks. */
+  noteDropped(live: LiveSession, address: string): void {
+    if (this.isStopped) return;
+    const task = live.tasksIn('receiving').find(({ row }) => this.#addressOf(row.hostId) === address);
+    if (task === undefined || live.pass?.lackedBefore.has(task.row.taskId) !== true) return;
+    this.moveTasks(live, [{ task, move: { to: 'preparing', action: 'dropped', why: sayDropped(task.row.host) } }]);
+  }
+
   /** Whoever holds the running cast back leaves it: it writes what it has, says what it lacks, and is repaired afterwards. */
   #parkStragglers(live: LiveSession): void {
     if (this.isStopped) return;
-    for (const straggler of this.#stragglers.find(live)) {
+    const { park, verdict } = this.#stragglers.look(live);
+    if (verdict !== undefined) this.#noteVerdict(live, verdict);
+    for (const straggler of park) {
       const task = live.tasks.get(straggler.taskId)!;
       const times = (task.row.parking?.times ?? 0) + 1;
-      const parking = { bytesPerSecond: straggler.writtenBytesPerSecond, times };
-      this.moveTasks(live, [{ task, move: { to: 'preparing', parking, why: sayParked(task.row.host, straggler) } }]);
+      const { cause } = straggler;
+      const bytesPerSecond = cause === 'disk' ? straggler.writtenBytesPerSecond : straggler.paceBytesPerSecond;
+      const parking = { cause, bytesPerSecond: Math.round(bytesPerSecond), times };
+      const why = sayParked(task.row.host, straggler);
+      this.moveTasks(live, [{ task, move: { to: 'preparing', action: 'parked', parking, why } }]);
     }
+  }
+
+  /** A host that was parked for nothing is like any other again. */
+  #noteVerdict(live: LiveSession, verdict: CableVerdict): void {
+    const tasks = verdict.taskIds.map((taskId) => live.tasks.get(taskId)!);
+    if (!verdict.hasHelped) for (const task of tasks) this.#setParking(task, undefined);
+    const text = sayVerdict(
+      tasks.map((task) => task.row.host),
+      verdict,
+    );
+    const { sessionId } = live.row;
+    this.#options.events.add({
+      subject: 'cast',
+      action: verdict.hasHelped ? 'quicker' : 'no-quicker',
+      text,
+      sessionId,
+    });
+  }
+
+  #setParking(task: LiveTask, parking: Parking | undefined): void {
+    this.#options.table.setParking(task.row.taskId, parking);
+    const { parking: _before, ...row } = task.row;
+    task.row = parking === undefined ? row : { ...row, parking };
+  }
+
+  #addressOf(hostId: number): string | undefined {
+    return this.#options.hosts.byId(hostId)?.inventory?.address;
   }
 
   /** True when one of them moved. A thousand that move together are one transaction. */

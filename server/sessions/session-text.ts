@@ -5,6 +5,7 @@ import type { NewSession, SessionRow } from '../db/session-row.ts';
 import type { TaskRow } from '../db/task-row.ts';
 import type { TaskMove } from './decide-task.ts';
 import type { Straggler } from './straggler.ts';
+import type { CableVerdict } from './straggler-watch.ts';
 
 export function sayTaskMove(task: TaskRow, move: TaskMove, holes: number | undefined): string {
   const { host } = task;
@@ -42,10 +43,38 @@ export function sayTaskMove(task: TaskRow, move: TaskMove, holes: number | undef
   }
 }
 
-/** `pc-07 writes 11 MB/s, the others 92 MB/s: parked, will be repaired`. */
+/**
+ * `pc-07 writes 11 MB/s, the others 92 MB/s: parked, will be repaired`, or
+ * `pc-07 hears 9.6 Mbit/s, 94 Mbit/s are possible: a slow cable, port or network card (in 100 % of the slices …): parked, …`.
+ */
 export function sayParked(host: string, straggler: Straggler): string {
-  const { writtenBytesPerSecond, othersBytesPerSecond } = straggler;
-  return `${host} writes ${sayRate(writtenBytesPerSecond)}, the others ${sayRate(othersBytesPerSecond)}: parked, will be repaired`;
+  if (straggler.cause === 'disk') {
+    const { writtenBytesPerSecond, othersBytesPerSecond } = straggler;
+    return `${host} writes ${sayRate(writtenBytesPerSecond)}, the others ${sayRate(othersBytesPerSecond)}: parked, will be repaired`;
+  }
+  const { paceBytesPerSecond, freeBytesPerSecond, waitedPercent, resentPercent } = straggler;
+  const rates = `hears ${sayMbit(paceBytesPerSecond)}, ${sayMbit(freeBytesPerSecond)} are possible`;
+  const resent = resentPercent > 0 ? ` and ${resentPercent} % was sent again` : '';
+  const signs = `in ${waitedPercent} % of the slices the others waited for it, its buffer is empty${resent}`;
+  return `${host} ${rates}: a slow cable, port or network card (${signs}): parked, will be repaired`;
+}
+
+/** Whether parking hosts for their cables has helped. */
+export function sayVerdict(hosts: readonly string[], verdict: CableVerdict): string {
+  const { hasHelped, beforeBytesPerSecond, nowBytesPerSecond } = verdict;
+  const rates = `${sayMbit(nowBytesPerSecond)} instead of ${sayMbit(beforeBytesPerSecond)}`;
+  if (hasHelped) return `Without ${hosts.join(', ')} the cast goes at ${rates}`;
+  return `Without ${hosts.join(', ')} the cast is no quicker (${rates}): nobody else is parked for a cable in it`;
+}
+
+export function sayDropped(host: string): string {
+  return `${host} did not answer udp-sender and was dropped from the cast: it says what it lacks, will be repaired`;
+}
+
+/** In the units of a network: what the wire carries for the admin's data. */
+function sayMbit(bytesPerSecond: number): string {
+  const mbit = (bytesPerSecond * 8) / 1e6;
+  return `${mbit >= 10 ? Math.round(mbit) : mbit.toFixed(1)} Mbit/s`;
 }
 
 /** In the units of the CLI: 1 MB is 10⁶ bytes. */

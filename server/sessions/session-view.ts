@@ -97,7 +97,7 @@ function viewTask(row: TaskRow): TaskView {
     disk,
     isLost: false,
     ...(hasWritten ? { hasWritten } : {}),
-    ...(parking === undefined ? {} : { parkedBytesPerSecond: parking.bytesPerSecond }),
+    ...(parking === undefined ? {} : { parkedBytesPerSecond: parking.bytesPerSecond, parkedFor: parking.cause }),
     ...(error === undefined ? {} : { error }),
     ...(deployResult === undefined ? {} : { deployResult }),
     ...(auditResult === undefined ? {} : { auditResult }),

@@ -121,6 +121,8 @@ export class Sessions {
       onSkipped: (live, ordinal, error) => this.agents.noteDamaged(live, ordinal, error.message),
       onTurn: (live) => this.#runner.settle(live),
       onProgress: (live) => onChange(live.row.sessionId),
+      onWait: (live, wait) => this.#runner.noteWait(live, wait),
+      onDropped: (live, address) => this.#runner.noteDropped(live, address),
     });
     this.#runner.passes = this.#passes;
     this.agents = new AgentCalls({ ...options, runner: this.#runner, ...tables });

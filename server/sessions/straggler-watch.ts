@@ -1,54 +1,151 @@
-/** Keeps what the hosts of running casts report about their buffers, and asks who is to be parked (straggler.ts). */
+/**
+ * Keeps what the hosts of running casts report about their buffers and whom udp-sender waits for, asks who is to be parked
+ * (straggler.ts), and looks whether it has helped: only a cable is judged from outside, and a judgement may be wrong.
+ */
 import type { Progress } from '#protocol/agent-api.ts';
 import type { Clock } from '#system/clock.ts';
+import type { Logger } from '#system/log.ts';
+import type { SenderWait } from '../transfer/cast.ts';
+import { addSample, beginTrack, type HostTrack } from './host-track.ts';
 import type { LivePass, LiveSession, LiveTask } from './live-session.ts';
-import {
-  addSample,
-  beginTrack,
-  findStragglers,
-  type HostTrack,
-  type Straggler,
-  type StragglerRule,
-} from './straggler.ts';
+import { paceOf, WAIT_WINDOW_MS } from './slow-cable.ts';
+import { findStragglers, type Straggler, type StragglerRule } from './straggler.ts';
+
+export interface StragglerWatchOptions {
+  readonly rule: StragglerRule;
+  readonly clock: Clock;
+  readonly log: Pick<Logger, 'trace'>;
+  /** Of the deployment network. */
+  addressOf(hostId: number): string | undefined;
+  /** What the cast would bring to these hosts if it waited for nobody, in stored bytes. */
+  freeBytesPerSecond(live: LiveSession, tasks: readonly LiveTask[]): number;
+}
+
+/** Whether a cast is quicker since hosts were parked for their cables. */
+export interface CableVerdict {
+  readonly taskIds: readonly number[];
+  readonly hasHelped: boolean;
+  readonly beforeBytesPerSecond: number;
+  readonly nowBytesPerSecond: number;
+}
+
+export interface StragglerNews {
+  /** The hosts that are to leave the running cast now. */
+  readonly park: readonly Straggler[];
+  readonly verdict?: CableVerdict;
+}
+
+/** What is known of one running cast. */
+interface Watched {
+  readonly tracks: Map<number, HostTrack>;
+  waits: SenderWait[];
+  /** Task ids of the hosts that the waits are about. */
+  hearing: string;
+  lookedMs: number;
+  areCablesTrusted: boolean;
+  trial: { readonly taskIds: readonly number[]; readonly sinceMs: number; readonly bytesPerSecond: number } | undefined;
+}
 
 /** With a thousand hosts a look at all of them for each report would be a million a second. */
 const LOOK_EVERY_MS = 250;
+/** A cast that is quicker by this factor was held back. */
+const HELPED_FACTOR = 1.1;
+/** By then a parked host has left, and the pace without it is known. */
+const TRIAL_MS = 8000;
+
+const nothing: StragglerNews = { park: [] };
 
 export class StragglerWatch {
-  readonly #rule: StragglerRule;
-  readonly #clock: Clock;
-  readonly #tracks = new WeakMap<LivePass, Map<number, HostTrack>>();
-  readonly #lookedMs = new WeakMap<LivePass, number>();
+  readonly #options: StragglerWatchOptions;
+  readonly #watched = new WeakMap<LivePass, Watched>();
 
-  constructor(rule: StragglerRule, clock: Clock) {
-    this.#rule = rule;
-    this.#clock = clock;
+  constructor(options: StragglerWatchOptions) {
+    this.#options = options;
   }
 
   /** Notes a report of a host that hears the running cast. */
   note(live: LiveSession, task: LiveTask, progress: Progress | undefined): void {
-    const { pass } = live;
     const stream = progress?.stream;
-    if (pass?.phase !== 'running' || task.row.state !== 'receiving' || stream === undefined) return;
-    // There is no back pressure: who is too slow loses data, and nobody waits for it.
-    if (pass.order?.isOneWay === true) return;
-    const tracks = this.#tracks.get(pass) ?? new Map<number, HostTrack>();
-    this.#tracks.set(pass, tracks);
-    const { taskId } = task.row;
-    const sample = { atMs: this.#clock.steadyMs(), stream, writtenBytesPerSecond: progress!.bytesPerSecond };
-    tracks.set(taskId, addSample(tracks.get(taskId) ?? beginTrack(taskId), sample));
+    const watched = task.row.state === 'receiving' && stream !== undefined ? this.#watch(live) : undefined;
+    if (watched === undefined) return;
+    const { taskId, hostId } = task.row;
+    const sample = {
+      atMs: this.#options.clock.steadyMs(),
+      stream: stream!,
+      writtenBytesPerSecond: progress!.bytesPerSecond,
+    };
+    watched.tracks.set(taskId, addSample(watched.tracks.get(taskId) ?? beginTrack(taskId), sample));
+    this.#options.log.trace({ taskId, address: this.#options.addressOf(hostId), sample }, 'straggler watch: a report');
   }
 
-  /** The hosts that are to leave the running cast now. */
-  find(live: LiveSession): Straggler[] {
-    const { pass } = live;
-    const tracks = pass && this.#tracks.get(pass);
-    if (tracks === undefined || pass?.phase !== 'running' || pass.view === undefined) return [];
-    const nowMs = this.#clock.steadyMs();
-    if (nowMs - (this.#lookedMs.get(pass) ?? 0) < LOOK_EVERY_MS) return [];
-    this.#lookedMs.set(pass, nowMs);
-    const hearing = live.tasksIn('receiving').filter((task) => pass.lackedBefore.has(task.row.taskId));
-    const hosts = hearing.map(({ row }) => tracks.get(row.taskId) ?? beginTrack(row.taskId));
-    return findStragglers({ hosts, castBytes: pass.view.bytes }, this.#rule);
+  /** Notes what udp-sender says about whom it waits for. */
+  noteWait(live: LiveSession, wait: SenderWait): void {
+    const watched = this.#watch(live);
+    if (watched === undefined) return;
+    watched.waits = [...watched.waits.filter(({ atMs }) => atMs > wait.atMs - 2 * WAIT_WINDOW_MS), wait];
+    this.#options.log.trace({ wait }, 'straggler watch: udp-sender waited');
   }
+
+  look(live: LiveSession): StragglerNews {
+    const watched = live.pass && this.#watched.get(live.pass);
+    const view = live.pass?.view;
+    if (watched === undefined || view === undefined || live.pass?.phase !== 'running') return nothing;
+    const nowMs = this.#options.clock.steadyMs();
+    if (nowMs - watched.lookedMs < LOOK_EVERY_MS) return nothing;
+    watched.lookedMs = nowMs;
+    const tasks = live.tasksIn('receiving').filter((task) => live.pass!.lackedBefore.has(task.row.taskId));
+    const hearing = tasks.map(({ row }) => row.taskId).join();
+    // Whoever has left is waited for no more.
+    if (hearing !== watched.hearing) watched.waits = [];
+    watched.hearing = hearing;
+    const verdict = judge(watched, nowMs);
+    const hosts = tasks.map(({ row }) => ({
+      ...(watched.tracks.get(row.taskId) ?? beginTrack(row.taskId)),
+      address: this.#options.addressOf(row.hostId) ?? '',
+    }));
+    const facts = {
+      hosts,
+      waits: watched.waits,
+      castBytes: view.bytes,
+      freeBytesPerSecond: this.#options.freeBytesPerSecond(live, tasks),
+    };
+    const park = findStragglers(facts, this.#options.rule, watched.areCablesTrusted && watched.trial === undefined);
+    const cables = park.filter((straggler) => straggler.cause === 'cable');
+    if (cables.length > 0) {
+      const taskIds = cables.map(({ taskId }) => taskId);
+      watched.trial = { taskIds, sinceMs: nowMs, bytesPerSecond: cables[0]!.paceBytesPerSecond };
+    }
+    return verdict === undefined ? { park } : { park, verdict };
+  }
+
+  /** Undefined when nobody can hold the session's cast back. */
+  #watch(live: LiveSession): Watched | undefined {
+    const { pass } = live;
+    // A one-way cast has no back pressure: who is too slow loses data, and nobody waits for it.
+    if (pass?.phase !== 'running' || pass.order?.isOneWay === true) return undefined;
+    const known = this.#watched.get(pass);
+    if (known !== undefined) return known;
+    const watched: Watched = {
+      ...{ tracks: new Map(), waits: [], hearing: '', lookedMs: 0, areCablesTrusted: true, trial: undefined },
+    };
+    this.#watched.set(pass, watched);
+    return watched;
+  }
+}
+
+/** Ends the trial when it is clear what came of it. */
+function judge(watched: Watched, nowMs: number): CableVerdict | undefined {
+  const { trial } = watched;
+  const pace = paceOf(watched.waits)?.bytesPerSecond;
+  if (trial === undefined) return undefined;
+  const hasHelped = pace !== undefined && pace >= trial.bytesPerSecond * HELPED_FACTOR;
+  if (!hasHelped && nowMs - trial.sinceMs < TRIAL_MS) return undefined;
+  watched.trial = undefined;
+  watched.areCablesTrusted = hasHelped;
+  return {
+    taskIds: trial.taskIds,
+    hasHelped,
+    beforeBytesPerSecond: trial.bytesPerSecond,
+    nowBytesPerSecond: pace ?? 0,
+  };
 }

@@ -2,11 +2,12 @@
  * Runs one cast: udp-sender, fed from the frame source, under a watchdog. Its outcome is for people and for the choice of what
  * to try next; whether a host has succeeded only its own holes say.
  */
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Writable } from 'node:stream';
 import { execa } from 'execa';
 import type { Clock } from '#system/clock.ts';
+import { LogTail } from './log-tail.ts';
 import { Pacer } from './rate-share.ts';
 import { type SenderPlan, udpSenderArgs } from './udp-sender-args.ts';
 import { LineCutter, momentOf, readSenderLine, type SenderLine } from './udp-sender-output.ts';
@@ -24,6 +25,21 @@ export interface CastOptions {
   /** What it may send now, in Mbit/s; undefined: as much as udp-sender takes. It may change while the cast runs. */
   mbit?(): number | undefined;
   onProgress?(progress: CastProgress): void;
+  /** udp-sender has said whom it waited for. */
+  onWait?(wait: SenderWait): void;
+}
+
+/** Whom udp-sender waited for, as far as it tells: every tenth of a second at most about a slice, and each long wait. */
+export interface SenderWait {
+  /** By the steady clock. */
+  readonly atMs: number;
+  /** Addresses: who acknowledged a slice last; of a long wait all who have not yet. */
+  readonly addresses: readonly string[];
+  /** It waits several times longer than it usually does. */
+  readonly isLong: boolean;
+  readonly sentBytes: number;
+  /** Packets, since the cast began. */
+  readonly retransmits: number;
 }
 
 export interface CastProgress {
@@ -49,7 +65,7 @@ export interface CastEnd extends CastProgress {
 /** Pieces in which bytes are given to the pipe: how finely progress, and so a stall, is seen. */
 const PIECE_BYTES = 128 * 1024;
 const KILL_AFTER_MS = 2000;
-const LOOK_EVERY_MS = 1000;
+const LOOK_EVERY_MS = 500;
 
 /** Never throws for what udp-sender does; throws what `frames` throws, after ending udp-sender. */
 export async function runCast(options: CastOptions): Promise<CastEnd> {
@@ -109,7 +125,7 @@ export async function runCast(options: CastOptions): Promise<CastEnd> {
 class CastRun {
   readonly #options: CastOptions;
   #stderr = new LineCutter();
-  #logLines = 0;
+  readonly #log: LogTail;
   #lastLines: string[] = [];
   #addresses = new Map<number, string>();
   #dropped = new Set<number>();
@@ -123,6 +139,7 @@ class CastRun {
 
   constructor(options: CastOptions) {
     this.#options = options;
+    this.#log = new LogTail(options.sender.logPath);
     this.#movedAtMs = options.clock.steadyMs();
   }
 
@@ -164,15 +181,12 @@ class CastRun {
     }
   }
 
-  /** The log says what stderr does not: the start, and who was dropped. It stays short, so it is read anew each time. */
+  /** The log says what stderr does not: the start, who is waited for long, and who was dropped. */
   async readLog(): Promise<void> {
-    const text = await readFile(this.#options.sender.logPath, 'utf8').catch(() => '');
-    const lines = new LineCutter().push(text);
-    for (const line of lines.slice(this.#logLines)) {
+    for (const line of await this.#log.read()) {
       const read = readSenderLine(line);
       if (read !== undefined) this.#apply(read);
     }
-    this.#logLines = lines.length;
   }
 
   /** How long nothing has moved, in ms. */
@@ -189,7 +203,12 @@ class CastRun {
         this.#retransmits = line.retransmits;
         if (line.bytes === this.#sentBytes) return;
         this.#sentBytes = line.bytes;
+        this.#tellWait(this.#options.clock.steadyMs(), [line.lastReceiver], false);
         break;
+      case 'awaited':
+        // It moves nothing.
+        this.#tellWait(this.#steadyMomentOf(line.daySeconds), line.receivers, true);
+        return;
       case 'started':
         this.#startedAtMs = momentOf(line.daySeconds, this.#options.clock.nowMs());
         break;
@@ -198,6 +217,18 @@ class CastRun {
         break;
     }
     this.#moved();
+  }
+
+  #steadyMomentOf(daySeconds: number): number {
+    const { clock } = this.#options;
+    const nowMs = clock.nowMs();
+    return clock.steadyMs() - (nowMs - momentOf(daySeconds, nowMs));
+  }
+
+  #tellWait(atMs: number, receivers: readonly number[], isLong: boolean): void {
+    const addresses = receivers.map((receiver) => this.#addresses.get(receiver)).filter((one) => one !== undefined);
+    const { sentBytes, retransmits } = this.progress();
+    this.#options.onWait?.({ atMs, addresses, isLong, sentBytes, retransmits });
   }
 
   #moved(): void {

@@ -48,6 +48,8 @@ export function udpSenderArgs(plan: SenderPlan): string[] {
     ...['--interface', plan.interface],
     ...['--log', plan.logPath],
     ...['--bw-period', '1'],
+    // How often it tells on stderr how far it is and who acknowledged last, in ms; the default is 500.
+    ...['--stat-period', '100'],
     ...(plan.maxMbit === undefined ? [] : ['--max-bitrate', rateOf(plan.maxMbit)]),
   ];
 }

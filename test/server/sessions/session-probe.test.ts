@@ -52,3 +52,29 @@ test('a round is sent again for who listens and is silent; who stays so is deaf,
   assert.deepEqual(rounds, [0, 1, 2]);
   assert.deepEqual(Object.fromEntries(heard), { 1: { heard: 3, of: 100 }, 2: { heard: 0, of: 200 } });
 });
+
+test('a host that never listens costs no further round: what counts is that all that listen have heard', async () => {
+  const probe = new SessionProbe([1, 2, 3], ports, 200);
+  const rounds: number[] = [];
+  const waits: number[] = [];
+  for (const id of [1, 2]) probe.note(id, listening);
+  const heard = await probe.run(
+    async (round) => {
+      rounds.push(round);
+      // What they heard is reported while the round is still waited for.
+      setImmediate(() => {
+        for (const id of [1, 2])
+          probe.note(id, { ...listening, probe: { nonce: probe.order.nonce, heard: 200, of: 200 } });
+      });
+    },
+    {
+      ...clock,
+      // Who is waited for after the joining is waited for without end.
+      sleep: (ms) => (waits.push(ms) === 1 ? Promise.resolve() : new Promise(() => {})),
+    },
+    signal,
+  );
+  assert.deepEqual(rounds, [0]);
+  assert.equal(waits.length, 2);
+  assert.deepEqual([...heard.keys()], [1, 2]);
+});

@@ -21,7 +21,8 @@ test('a multicast cast is one line of full-duplex udp-sender that starts when al
     udpSenderArgs(plan).join(' '),
     'udp-sender --full-duplex --slice-size 512 --min-receivers 42 --max-wait 15 --retries-until-drop 11 ' +
       '--rexmit-hello-interval 200 --nopointopoint --start-timeout 30 --portbase 9010 --mcast-data-address 239.192.78.5 ' +
-      '--mcast-rdv-address 239.192.77.1 --ttl 1 --nokbd --interface eth1 --log /var/lib/fleetcast/casts/3-1.log --bw-period 1',
+      '--mcast-rdv-address 239.192.77.1 --ttl 1 --nokbd --interface eth1 --log /var/lib/fleetcast/casts/3-1.log --bw-period 1 ' +
+      '--stat-period 100',
   );
 });
 

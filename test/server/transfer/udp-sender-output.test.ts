@@ -6,7 +6,8 @@ import { LineCutter, momentOf, readSenderLine, type SenderLine } from '#server/t
 
 /**
  * golden/ holds what udp-sender 20120424 of Debian 12 wrote in network namespaces: dead-receiver: two receivers, one of them
- * killed after 2 s (40,000,000 bytes at 60 Mbit/s, --retries-until-drop 20); nobody: --start-timeout 6 without a receiver.
+ * killed after 2 s (40,000,000 bytes at 60 Mbit/s, --retries-until-drop 20); nobody: --start-timeout 6 without a receiver;
+ * slow-cables: 16,000,000 bytes at 100 Mbit/s to five receivers, two of them (10.77.0.11 and .12) behind links of 20 Mbit/s.
  */
 function readGolden(name: string, step: number): SenderLine[] {
   const text = readFileSync(join(import.meta.dirname, 'golden', name), 'utf8');
@@ -29,11 +30,26 @@ for (const step of [1, 7, 4096]) {
   });
 }
 
-test('the log of a real cast tells when it began and who was dropped', () => {
-  assert.deepEqual(readGolden('dead-receiver.log', 4096), [
-    { kind: 'started', daySeconds: 3 * 3600 + 24 * 60 + 28.91907 },
-    { kind: 'dropped', receiver: 0 },
-  ]);
+test('the log of a real cast tells when it began, who was waited for long, and who was dropped', () => {
+  const lines = readGolden('dead-receiver.log', 4096);
+  const awaited = lines.filter((line) => line.kind === 'awaited');
+  assert.deepEqual(
+    lines.filter((line) => line.kind !== 'awaited'),
+    [
+      { kind: 'started', daySeconds: 3 * 3600 + 24 * 60 + 28.91907 },
+      { kind: 'dropped', receiver: 0 },
+    ],
+  );
+  assert.deepEqual([...new Set(awaited.map(({ receivers }) => receivers.join()))], ['0']);
+});
+
+test('a real cast to two slow cables names them: one was last in nearly every slice, both are waited for long', () => {
+  const slices = readGolden('slow-cables.stderr', 4096).filter((line) => line.kind === 'progress');
+  const last = slices.map(({ lastReceiver }) => lastReceiver);
+  assert.equal(last.filter((receiver) => receiver === 0 || receiver === 1).length, last.length - 1);
+  const awaited = readGolden('slow-cables.log', 4096).filter((line) => line.kind === 'awaited');
+  assert.equal(awaited.length, 22);
+  assert.deepEqual(awaited[0], { kind: 'awaited', daySeconds: 9 * 3600 + 40 * 60 + 40.257324, receivers: [0, 1] });
 });
 
 test('a cast to which nobody came says nothing that we use', () => {
@@ -47,11 +63,13 @@ test('retransmits and large counts are read', () => {
     kind: 'progress',
     bytes: 12_067_328,
     retransmits: 208,
+    lastReceiver: 5,
   });
   assert.deepEqual(readSenderLine('bytes=  1 953 125K re-xmits=0000000 (  0.0%) slice=0512 -   0'), {
     kind: 'progress',
     bytes: 1_953_125 * 1024,
     retransmits: 0,
+    lastReceiver: 0,
   });
 });
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { addSample, beginTrack, findStragglers, type HostTrack } from '#server/sessions/straggler.ts';
+import { addSample, beginTrack, type HostTrack } from '#server/sessions/host-track.ts';
+import { findSlowDisks } from '#server/sessions/slow-disk.ts';
 
 const MB = 1e6;
 const rule = { parkQueuePercent: 50, parkDelayPercent: 3 };
@@ -28,14 +29,14 @@ const quick = { wire: 100, disk: 200, bufferMB: 500 };
 const slow = { wire: 100, disk: 10, bufferMB: 500 };
 
 function parked(hosts: HostTrack[], castMB = 60_000): number[] {
-  return findStragglers({ hosts, castBytes: castMB * MB }, rule).map(({ taskId }) => taskId);
+  return findSlowDisks({ hosts, castBytes: castMB * MB }, rule).map(({ taskId }) => taskId);
 }
 
 test('the host whose buffer fills while the others’ are empty is parked before anybody has waited', () => {
   const at = (seconds: number) => [1, 2, 3].map((id) => play(id, { ...(id === 2 ? slow : quick), seconds }));
   assert.deepEqual(parked(at(2)), [], 'its buffer is a third full: it may be a pause');
   assert.deepEqual(parked(at(4)), [2]);
-  const [straggler] = findStragglers({ hosts: at(4), castBytes: 60_000 * MB }, rule);
+  const [straggler] = findSlowDisks({ hosts: at(4), castBytes: 60_000 * MB }, rule);
   assert.equal(straggler!.writtenBytesPerSecond, 20 * MB);
   assert.equal(straggler!.othersBytesPerSecond, 400 * MB);
 });
