@@ -12,6 +12,22 @@ export function grownOf<T extends FitChange>(changes: readonly T[]): T[] {
   return changes.filter(({ fromBytes, sizeBytes }) => sizeBytes > fromBytes);
 }
 
+/** `partition 2 (ext4) from 20.0 GB to 9.0 GB`, of what has become smaller. */
+export function describeShrunk(changes: readonly FitChange[]): string {
+  return changes
+    .filter(({ fromBytes, sizeBytes }) => sizeBytes < fromBytes)
+    .map(({ partition, filesystem = 'unknown', container, fromBytes, sizeBytes, volumes = [] }) => {
+      const inner = volumes.map((volume) => `${volume.name} (${volume.filesystem}) ${fromTo(volume)}`).join(' and ');
+      const outer = `partition ${partition} (${nameOfKind(filesystem, container)}) ${fromTo({ fromBytes, sizeBytes })}`;
+      return inner === '' ? outer : `${outer} with ${inner}`;
+    })
+    .join(', ');
+}
+
+function fromTo({ fromBytes, sizeBytes }: Pick<FitChange, 'fromBytes' | 'sizeBytes'>): string {
+  return `from ${formatBytes(fromBytes)} to ${formatBytes(sizeBytes)}`;
+}
+
 function describeChange({ partition, filesystem, container, fromBytes, sizeBytes, volumes = [] }: FitChange): string {
   const what = filesystem === undefined ? '' : `(${nameOfKind(filesystem, container)})`;
   const name = [partition, what].filter(Boolean).join(' ');

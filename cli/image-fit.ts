@@ -4,6 +4,7 @@ import type { FitLine } from '#protocol/admin/image-api.ts';
 import { parseSize } from '#protocol/disk-rule.ts';
 import { KnownError, knownError } from '#protocol/errors.ts';
 import { apiPath } from './daemon-link.ts';
+import { describeShrunk } from './fit-view.ts';
 import { type Cli, type Invocation, invocationOf, show, withExample } from './invocation.ts';
 import { progressBar } from './progress-bar.ts';
 import { formatBytes, percentOf } from './size.ts';
@@ -54,21 +55,17 @@ async function followFit(
   throw knownError('DAEMON_UNREACHABLE', { socket: link.socketPath, reason: 'it ended in the middle of the fitting' });
 }
 
-function progressOf({ phase, partition, doneBytes, totalBytes }: FitLine): string {
-  const where = partition === undefined ? '' : `partition ${partition}: `;
+function progressOf({ phase, partition, volume, doneBytes, totalBytes }: FitLine): string {
+  const inner = volume === undefined ? '' : ` (${volume})`;
+  const where = partition === undefined ? '' : `partition ${partition}${inner}: `;
   if (phase !== 'restore') return `${where}making it smaller and storing what is new …`;
   const percent = percentOf(doneBytes, totalBytes) ?? 100;
   return `${where}${progressBar(percent, 24)} ${percent} %  copied out of the store`;
 }
 
 function describe({ image, version, isNew, addedBytes, changes }: NonNullable<FitLine['done']>): string {
-  const what = changes
-    .filter(({ fromBytes, sizeBytes }) => sizeBytes < fromBytes)
-    .map(({ partition, filesystem, fromBytes, sizeBytes }) => {
-      return `partition ${partition} (${filesystem}) from ${formatBytes(fromBytes)} to ${formatBytes(sizeBytes)}`;
-    });
   const made = isNew ? `Made ${image}@${version}` : `${image}@${version} is just that already`;
-  return `${made}: ${what.join(', ')}. ${formatBytes(addedBytes)} are new in the store.\nDeploy it: fleetcast deploy ${image} …`;
+  return `${made}: ${describeShrunk(changes)}. ${formatBytes(addedBytes)} are new in the store.\nDeploy it: fleetcast deploy ${image} …`;
 }
 
 function parseTo(text: string): number {

@@ -17,12 +17,14 @@ import { KnownError, knownError } from '#protocol/errors.ts';
 import { type VolumeFailure, type VolumeJob, volumeJobSchema } from '#protocol/volume-job.ts';
 import { shrinkFilesystem, TooSmallError } from './disk/filesystem-shrinker.ts';
 import { moveHiddenSectors } from './disk/hidden-sectors.ts';
+import { packPhysicalVolume } from './disk/lvm-packer.ts';
 import { type CaptureLink, runCapture } from './orders/capture.ts';
 
 async function fitVolume(job: VolumeJob): Promise<void> {
   const { file, filesystem, fromBytes, sizeBytes, chunkBytes, zstdLevel } = job;
   moveHiddenSectors({ path: file }, job, 0);
-  if (sizeBytes < fromBytes) await shrinkFilesystem(file, filesystem, fromBytes, sizeBytes);
+  if (job.pack !== undefined) await packPhysicalVolume(file, fromBytes, job.pack);
+  else if (sizeBytes < fromBytes) await shrinkFilesystem(file, filesystem, fromBytes, sizeBytes);
   const disk: Disk = {
     ...{ path: file, model: '', serial: '', sizeBytes, sectorBytes: 512, transport: '' },
     ...{ removable: false, readOnly: false, inUse: false, content: '' },

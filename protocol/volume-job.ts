@@ -5,6 +5,21 @@
 import { type Static, Type } from 'typebox';
 import { errorBodySchema } from './agent-api.ts';
 
+export const packJobSchema = Type.Object({
+  /** Of the physical volume, afterwards. */
+  sizeBytes: Type.Integer(),
+  /** Logical sectors of the disk that it is for, in bytes. */
+  sectorBytes: Type.Integer(),
+  /** How many it has afterwards. */
+  extents: Type.Integer(),
+  /** Where the logical volumes (without their group's name) lie, in one piece each; absent: where they do, only the end is cut off. */
+  volumes: Type.Optional(
+    Type.Array(Type.Object({ name: Type.String(), startExtent: Type.Integer(), extents: Type.Integer() })),
+  ),
+});
+/** How the metadata of a physical volume of LVM changes. */
+export type PackJob = Static<typeof packJobSchema>;
+
 export const volumeJobSchema = Type.Object({
   /** Holds the volume, from its first byte; is changed. */
   file: Type.String(),
@@ -18,6 +33,8 @@ export const volumeJobSchema = Type.Object({
   zstdLevel: Type.Integer(),
   /** File of 32 bytes an id: chunks that need not be sent. */
   knownIds: Type.String(),
+  /** The file holds the metadata of a physical volume, which is to be smaller. */
+  pack: Type.Optional(packJobSchema),
   /** Where the manifest of the volume, as of a disk without a table, is written. */
   manifest: Type.String(),
 });

@@ -16,6 +16,7 @@
  * | +40 | 24 | where the text lies: offset in the area, size, CRC; the text wraps at the area's end to byte 512 of it |
  */
 import { crc32 } from 'node:zlib';
+import { type ConfigSection, isSection, parseConfig, sectionOf } from './lvm-text.ts';
 
 const SECTOR_BYTES = 512;
 const LABEL_SECTORS = 4;
@@ -66,14 +67,27 @@ export type ReadBytes = (offset: number, length: number) => Buffer;
 
 /** Reads the metadata of the volume behind `read`, of `sizeBytes`. A string is the reason why it makes no sense. */
 export function readPhysicalVolume(read: ReadBytes, sizeBytes: number): PhysicalVolume | string {
+  const found = readGroup(read, sizeBytes);
+  return typeof found === 'string' ? found : describe(found, sizeBytes);
+}
+
+/** What the volume says of its whole group. */
+export interface GroupText {
+  readonly config: ConfigSection;
+  /** Of this physical volume, without dashes. */
+  readonly id: string;
+  readonly metadataAreas: readonly ByteRange[];
+}
+
+/** As readPhysicalVolume, not yet understood. */
+export function readGroup(read: ReadBytes, sizeBytes: number): GroupText | string {
   const label = findLabel(read);
   if (label === undefined) return 'it has no label of LVM2';
-  const { id, metadataAreas } = label;
+  const { metadataAreas } = label;
   const text = metadataAreas.map((area) => readText(read, area, sizeBytes)).find((found) => found !== undefined);
   if (text === undefined) return 'none of its metadata areas can be read';
-  const parsed = parseConfig(text);
-  if (parsed === undefined) return 'its metadata cannot be understood';
-  return describe(parsed, id, metadataAreas, sizeBytes);
+  const config = parseConfig(text);
+  return config === undefined ? 'its metadata cannot be understood' : { ...label, config };
 }
 
 interface Label {
@@ -131,24 +145,28 @@ function lvmCrc(bytes: Buffer): number {
   return ~crc32(bytes, ~CRC_START >>> 0) >>> 0;
 }
 
-function describe(
-  root: ConfigSection,
-  id: string,
-  metadataAreas: readonly ByteRange[],
-  sizeBytes: number,
-): PhysicalVolume | string {
-  const [group, content] = Object.entries(root).find(([, value]) => isSection(value)) ?? [];
+/** The section of the group, and that of this physical volume in it with its name there; a string is the reason why there is none. */
+export function sectionsOf({ config, id }: Pick<GroupText, 'config' | 'id'>) {
+  const [group, content] = Object.entries(config).find(([, value]) => isSection(value)) ?? [];
   if (group === undefined || !isSection(content)) return 'its metadata names no group';
-  const volumes = sectionOf(content, 'physical_volumes');
-  const own = Object.entries(volumes).find(([, pv]) => isSection(pv) && String(pv.id).replaceAll('-', '') === id);
+  const members = Object.entries(sectionOf(content, 'physical_volumes'));
+  const own = members.find(([, pv]) => isSection(pv) && String(pv.id).replaceAll('-', '') === id);
   if (own === undefined || !isSection(own[1])) return `it is no member of its group ${group}`;
+  return { group, content, pvName: own[0], pv: own[1], members: members.length };
+}
+
+function describe(text: GroupText, sizeBytes: number): PhysicalVolume | string {
+  const { metadataAreas } = text;
+  const sections = sectionsOf(text);
+  if (typeof sections === 'string') return sections;
+  const { group, content, pvName, pv, members } = sections;
   const extentBytes = Number(content.extent_size) * SECTOR_BYTES;
-  const extents = Number(own[1].pe_count);
-  const dataStartBytes = Number(own[1].pe_start) * SECTOR_BYTES;
+  const extents = Number(pv.pe_count);
+  const dataStartBytes = Number(pv.pe_start) * SECTOR_BYTES;
   const logical = sectionOf(content, 'logical_volumes');
   const shared = namesInSnapshots(logical);
   const runs = Object.entries(logical).flatMap(([name, lv]) =>
-    isSection(lv) ? runsOf(`${group}/${name}`, lv, own[0], extentBytes, dataStartBytes, shared.has(name)) : [],
+    isSection(lv) ? runsOf(`${group}/${name}`, lv, pvName, extentBytes, dataStartBytes, shared.has(name)) : [],
   );
   runs.sort((a, b) => a.startBytes - b.startBytes);
   const isSane = runs.every((run, i) => {
@@ -161,7 +179,6 @@ function describe(
   // The labels lie before the first area, which lies before the data; a second area may lie at the end.
   const lastEnd = runs.reduce((end, run) => Math.max(end, run.startBytes + run.sizeBytes), dataStartBytes);
   const behind = metadataAreas.filter(({ startBytes }) => startBytes >= lastEnd);
-  const members = Object.values(volumes).filter(isSection).length;
   return {
     ...{ group, extentBytes, extents, members, areas: metadataAreas.length, dataStartBytes, runs },
     metadata: [{ startBytes: 0, sizeBytes: dataStartBytes }, ...behind],
@@ -210,53 +227,4 @@ function runsOf(
 function isLinearOn(segment: ConfigSection, pvName: string): boolean {
   const { type, stripe_count, stripes } = segment;
   return type === 'striped' && Number(stripe_count) === 1 && Array.isArray(stripes) && stripes[0] === pvName;
-}
-
-type ConfigValue = string | number | readonly (string | number)[] | ConfigSection;
-interface ConfigSection {
-  readonly [name: string]: ConfigValue;
-}
-
-export function isSection(value: ConfigValue | undefined): value is ConfigSection {
-  return typeof value === 'object' && !Array.isArray(value);
-}
-
-function sectionOf(section: ConfigSection, name: string): ConfigSection {
-  const value = section[name];
-  return isSection(value) ? value : {};
-}
-
-/** lvm.conf(5), the syntax: `name { … }`, `name = value`, lists in brackets, comments from `#`. Undefined: not that. */
-export function parseConfig(text: string): ConfigSection | undefined {
-  const tokens = text
-    .match(/"(?:[^"\\]|\\.)*"|#[^\n]*|[{}[\],=]|[^\s{}[\],="#]+/g)
-    ?.filter((one) => !one.startsWith('#'));
-  if (tokens === undefined) return undefined;
-  let at = 0;
-  const scalar = (token: string): string | number =>
-    token.startsWith('"') ? token.slice(1, -1).replace(/\\(.)/g, '$1') : Number(token);
-  const section = (isRoot: boolean): ConfigSection | undefined => {
-    const found: Record<string, ConfigValue> = Object.create(null);
-    while (at < tokens.length) {
-      const name = tokens[at++]!;
-      if (name === '}') return isRoot ? undefined : found;
-      const sign = tokens[at++];
-      const value = sign === '{' ? section(false) : sign === '=' ? readValue() : undefined;
-      if (value === undefined) return undefined;
-      found[name] = value;
-    }
-    return isRoot ? found : undefined;
-  };
-  const readValue = (): ConfigValue | undefined => {
-    const token = tokens[at++];
-    if (token !== '[') return token === undefined || '{}],='.includes(token) ? undefined : scalar(token);
-    const list: (string | number)[] = [];
-    for (;;) {
-      const item = tokens[at++];
-      if (item === ']') return list;
-      if (item === undefined || '{}[='.includes(item)) return undefined;
-      if (item !== ',') list.push(scalar(item));
-    }
-  };
-  return section(true);
 }

@@ -73,6 +73,8 @@ export const fitLineSchema = Type.Object({
   phase: Type.Union([Type.Literal('restore'), Type.Literal('fit'), Type.Literal('store')]),
   /** The volume that is worked on. */
   partition: Type.Optional(Type.Integer()),
+  /** A logical volume of it. */
+  volume: Type.Optional(Type.String()),
   doneBytes: Type.Integer(),
   totalBytes: Type.Integer(),
   done: Type.Optional(

@@ -2,25 +2,20 @@
  * Makes an image that fits a smaller disk: the volumes that have to change are copied out of the store, fitted, and captured
  * again; of all others the chunks are taken as they are. The source is only read. docs/decisions/0009-fit.md
  */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { performance } from 'node:perf_hooks';
 import type { FitLine } from '#protocol/admin/image-api.ts';
-import { CHUNK_ID_BYTES, usedBytesOf } from '#protocol/chunk.ts';
 import { knownError } from '#protocol/errors.ts';
-import { changesOf, fitTo } from '#protocol/fit.ts';
-import { encodeManifest, type Manifest, type Volume, type VolumeHead } from '#protocol/manifest.ts';
+import { fitTo } from '#protocol/fit.ts';
+import { encodeManifest, type Manifest, type Volume } from '#protocol/manifest.ts';
 import type { Catalog } from './catalog.ts';
 import type { ChunkStore } from './chunk-store.ts';
-import type { Intake } from './intake.ts';
-import { planShrink, type ShrinkPlan } from './shrink-plan.ts';
-import { freeBytesOf } from './store-space.ts';
-import { writeVolumeFile } from './volume-file.ts';
-import { fitVolume, VolumeTooSmall } from './volume-fitter.ts';
+import { containerWorks, type FitWork } from './container-fitter.ts';
+import { changesOfPlan, planShrink, type ShrinkPlan } from './shrink-plan.ts';
+import { VolumeTooSmall } from './volume-fitter.ts';
+import { type FittedVolume, keepVolume, type RefitContext, refitVolume } from './volume-refit.ts';
 
-/** A copy may grow a little while data is moved in it. */
-const ROOM_SHARE = 1.1;
-const LINE_MS = 500;
+const MIB = 1024 * 1024;
 
 export interface FitImageOptions {
   readonly store: ChunkStore;
@@ -34,13 +29,6 @@ export interface FitImageOptions {
   readonly workDir: string;
   readonly zstdLevel: number;
   readonly signal: AbortSignal;
-}
-
-/** What became of a volume: its head and extents, and the ids of its chunks. */
-interface FittedVolume {
-  readonly head: VolumeHead;
-  readonly extents: Volume['extents'];
-  readonly ids: Uint8Array;
 }
 
 /**
@@ -72,7 +60,7 @@ export async function* fitImage(o: FitImageOptions): AsyncGenerator<FitLine> {
     const made = await catalog.addVersion({
       ...{ image: o.name, sourceHost, manifestBytes, warnings, addedBytes, fittedFrom: source },
     });
-    const changes = changesOf(manifest.volumes, plan.fit);
+    const changes = changesOfPlan(manifest.volumes, plan);
     yield { phase: 'store', doneBytes: addedBytes, totalBytes: addedBytes, done: { ...made, addedBytes, changes } };
   } catch (error) {
     await intake.abort();
@@ -84,35 +72,38 @@ export async function* fitImage(o: FitImageOptions): AsyncGenerator<FitLine> {
 
 /** Tries the plan; when a filesystem turns out to need more than was thought, another plan is made with that knowledge. */
 async function* fitVolumes(
-  o: FitImageOptions & {
-    readonly source: string;
-    readonly folder: string;
-    readonly intake: Intake;
-    readonly manifest: Manifest;
-  },
+  o: FitImageOptions & RefitContext,
 ): AsyncGenerator<FitLine, { fitted: FittedVolume[]; plan: ShrinkPlan }> {
   const leastOf = new Map<number, number>();
   for (;;) {
     const plan = requirePlan(o, o.manifest, leastOf);
     const fitted: FittedVolume[] = [];
-    let tooSmall: { index: number; leastBytes: number } | undefined;
-    for (const [index, volume] of o.manifest.volumes.entries()) {
+    let tooSmall: { index: number; leastBytes: number; triedBytes: number } | undefined;
+    for (const { index, kept, refit } of worksOf(o.manifest, plan)) {
       try {
-        fitted.push(
-          isToChange(volume, plan, index)
-            ? yield* refit(o, volume, plan, index)
-            : keep(o.manifest, volume, plan, index),
-        );
+        fitted.push(kept ?? (yield* refitVolume(o, refit)));
       } catch (error) {
-        if (!(error instanceof VolumeTooSmall)) throw error;
-        tooSmall = { index, leastBytes: Math.ceil(error.leastBytes / 2 ** 20) * 2 ** 20 };
+        if (refit === undefined || !(error instanceof VolumeTooSmall)) throw error;
+        tooSmall = { index, triedBytes: refit.sizeBytes, leastBytes: Math.ceil(error.leastBytes / MIB) * MIB };
         break;
       }
     }
     if (tooSmall === undefined) return { fitted, plan };
     // Each round knows one volume more exactly, or wants more room for it than the last one: it ends.
-    leastOf.set(tooSmall.index, Math.max(tooSmall.leastBytes, plan.fit.places[tooSmall.index]!.sizeBytes + 2 ** 20));
+    leastOf.set(tooSmall.index, Math.max(tooSmall.leastBytes, tooSmall.triedBytes + MIB));
   }
+}
+
+/** How each volume of the smaller image is made, in disk order. */
+function worksOf(manifest: Manifest, plan: ShrinkPlan): FitWork[] {
+  return manifest.volumes.flatMap((volume, index): FitWork | FitWork[] => {
+    const cut = volume.within && plan.containers.find(({ container }) => container.partition === volume.partition);
+    if (cut !== undefined) return volume.startBytes === cut.container.startBytes ? containerWorks(manifest, cut) : [];
+    const place = plan.fit.places[index]!;
+    return isToChange(volume, plan, index)
+      ? { index, refit: { pieces: [volume], ...place } }
+      : { index, kept: keepVolume(manifest, volume, place) };
+  });
 }
 
 /** Throws SHRINK_IMPOSSIBLE. */
@@ -130,90 +121,4 @@ function requirePlan(
 function isToChange({ filesystem, startBytes }: Volume, { fit, shrunk }: ShrinkPlan, index: number): boolean {
   const hasStart = filesystem === 'ntfs' || filesystem === 'vfat';
   return shrunk.includes(index) || (hasStart && fit.places[index]!.startBytes !== startBytes);
-}
-
-function keep(manifest: Manifest, volume: Volume, { fit }: ShrinkPlan, index: number): FittedVolume {
-  const { extents, indices, firstOrdinal, ...head } = volume;
-  const from = firstOrdinal * CHUNK_ID_BYTES;
-  const ids = manifest.ids.subarray(from, from + indices.length * CHUNK_ID_BYTES);
-  return { head: { ...head, ...fit.places[index]! }, extents, ids };
-}
-
-async function* refit(
-  o: FitImageOptions & {
-    readonly source: string;
-    readonly folder: string;
-    readonly intake: Intake;
-    readonly manifest: Manifest;
-  },
-  volume: Volume,
-  { fit }: ShrinkPlan,
-  index: number,
-): AsyncGenerator<FitLine, FittedVolume> {
-  const { manifest, folder, signal } = o;
-  const { filesystem = '', startBytes: fromStartBytes, sizeBytes: fromBytes, partition } = volume;
-  const place = fit.places[index]!;
-  const totalBytes = usedBytesOf(volume.extents);
-  await requireRoom(folder, totalBytes);
-  const line = (phase: FitLine['phase'], doneBytes: number): FitLine => {
-    return { phase, doneBytes, totalBytes, ...(partition === undefined ? {} : { partition }) };
-  };
-  const file = join(folder, `volume-${index}`);
-  const knownIds = join(folder, 'known-ids');
-  try {
-    yield line('restore', 0);
-    let doneBytes = 0;
-    const onWritten = (bytes: number) => {
-      doneBytes += bytes;
-    };
-    const copying = writeVolumeFile({ ...o, image: o.source, volume, path: file, onWritten });
-    yield* whileGoing(copying, () => line('restore', Math.min(doneBytes, totalBytes)));
-    await writeFile(knownIds, manifest.ids);
-    const { chunkBytes } = manifest.head;
-    const job = {
-      ...{ file, filesystem, fromStartBytes, fromBytes, ...place, chunkBytes, zstdLevel: o.zstdLevel },
-      ...{ knownIds, manifest: join(folder, `manifest-${index}`) },
-    };
-    const fitting = fitVolume(job, o.intake, signal);
-    yield* whileGoing(fitting, () => line('fit', 0));
-    const made = await fitting;
-    const [whole] = made.volumes;
-    const { extents, indices: _, firstOrdinal: __, ...head } = whole!;
-    // It was captured as a disk of its own.
-    const placed = { ...head, kind: volume.kind, ...place, ...(partition === undefined ? {} : { partition }) };
-    return { head: placed, extents, ids: made.ids };
-  } finally {
-    await rm(file, { force: true });
-  }
-}
-
-/** Throws FIT_NO_ROOM. */
-async function requireRoom(path: string, usedBytes: number): Promise<void> {
-  const needBytes = Math.ceil(usedBytes * ROOM_SHARE);
-  const freeBytes = await freeBytesOf(path);
-  if (freeBytes < needBytes) throw knownError('FIT_NO_ROOM', { path, needBytes, freeBytes });
-}
-
-/** A line now and then until the work is done; throws what the work throws. */
-async function* whileGoing(work: Promise<unknown>, line: () => FitLine): AsyncGenerator<FitLine> {
-  let isOver = false;
-  const over = work.then(
-    () => {
-      isOver = true;
-    },
-    () => {
-      isOver = true;
-    },
-  );
-  let lineMs = performance.now();
-  while (!isOver) {
-    const { promise: tick, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, LINE_MS);
-    await Promise.race([over, tick]);
-    clearTimeout(timer);
-    if (isOver || performance.now() - lineMs < LINE_MS) continue;
-    lineMs = performance.now();
-    yield line();
-  }
-  await work;
 }

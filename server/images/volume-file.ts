@@ -1,4 +1,5 @@
-/** One volume of an image, copied out of the store into a sparse file. */
+/** Volumes of an image, copied out of the store into a sparse file. */
+import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { zstdDecompress } from 'node:zlib';
@@ -13,7 +14,8 @@ const unpack = promisify(zstdDecompress);
 const AT_ONCE = 4;
 
 /**
- * Makes the file `path`, as long as the volume; what the volume does not use stays a hole. Every chunk is checked against its id.
+ * Writes a volume into the file `path` from `offsetBytes` on (default: 0); the file is made, or made longer, as it needs to be, and
+ * what the volume does not use stays a hole. Every chunk is checked against its id.
  * Throws IMAGE_DAMAGED (`image` is its name, for people), FIT_NO_ROOM, AbortError when the signal fires.
  */
 export async function writeVolumeFile(o: {
@@ -22,17 +24,19 @@ export async function writeVolumeFile(o: {
   readonly manifest: Manifest;
   readonly volume: Volume;
   readonly path: string;
+  readonly offsetBytes?: number;
   readonly signal: AbortSignal;
   onWritten(bytes: number): void;
 }): Promise<void> {
-  const { manifest, volume, signal } = o;
+  const { manifest, volume, signal, offsetBytes = 0 } = o;
   const first = volume.firstOrdinal;
   const count = volume.indices.length;
   const ids = manifest.ids.subarray(first * CHUNK_ID_BYTES, (first + count) * CHUNK_ID_BYTES);
   const locations = await o.store.locate(ids);
-  const file = await open(o.path, 'wx', 0o600);
+  const file = await open(o.path, constants.O_WRONLY | constants.O_CREAT, 0o600);
   try {
-    await file.truncate(volume.sizeBytes);
+    const { size } = await file.stat();
+    await file.truncate(Math.max(size, offsetBytes + volume.sizeBytes));
     let next = 0;
     const copyNext = async (): Promise<void> => {
       for (let i = next++; i < count; i = next++) {
@@ -49,7 +53,7 @@ export async function writeVolumeFile(o: {
 }
 
 async function copyChunk(
-  o: Pick<Parameters<typeof writeVolumeFile>[0], 'store' | 'image' | 'manifest' | 'volume'>,
+  o: Pick<Parameters<typeof writeVolumeFile>[0], 'store' | 'image' | 'manifest' | 'volume' | 'offsetBytes'>,
   file: FileHandle,
   locations: ChunkLocations,
   i: number,
@@ -65,7 +69,7 @@ async function copyChunk(
     throw damaged(error);
   });
   if (plain.length !== plainBytes || !chunkIdOf(plain).equals(idAt(o.manifest, ordinal))) throw damaged();
-  const { bytesWritten } = await file.write(plain, 0, plain.length, volumeOffset);
+  const { bytesWritten } = await file.write(plain, 0, plain.length, (o.offsetBytes ?? 0) + volumeOffset);
   // What is left of a disk is written, and then no more.
   if (bytesWritten !== plain.length)
     throw knownError('FIT_NO_ROOM', { path: 'the store', needBytes: plain.length, freeBytes: 0 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { describeFit } from '#cli/fit-view.ts';
+import { describeFit, describeShrunk } from '#cli/fit-view.ts';
 import { parseGrow } from '#cli/grow.ts';
 import { KnownError } from '#protocol/errors.ts';
 
@@ -38,4 +38,16 @@ test('of LVM it is told which of its volumes grow', () => {
     '2 (LVM vg0) grows by 20.0 GB: vg0/root (ext4) by 5.0 GB and vg0/home (ext4) by 15.0 GB',
   );
   assert.equal(describeFit([{ ...place, startBytes: 9, fromBytes: 1, sizeBytes: 1 }]), '2 (LVM vg0) moves');
+});
+
+test('of what has become smaller it is told from what size to what size, of LVM also what in it', () => {
+  const place = { partition: 2, fromStartBytes: 0, startBytes: 0, fromBytes: 2e10, sizeBytes: 9e9 };
+  assert.equal(describeShrunk([{ ...place, filesystem: 'ext4' }]), 'partition 2 (ext4) from 20.0 GB to 9.0 GB');
+  const lvm = { ...place, filesystem: 'LVM2_member', container: 'vg0' };
+  assert.equal(describeShrunk([lvm]), 'partition 2 (LVM vg0) from 20.0 GB to 9.0 GB');
+  const volumes = [{ name: 'vg0/root', filesystem: 'ext4', fromBytes: 1e10, sizeBytes: 5e9 }];
+  assert.equal(
+    describeShrunk([{ ...lvm, volumes }]),
+    'partition 2 (LVM vg0) from 20.0 GB to 9.0 GB with vg0/root (ext4) from 10.0 GB to 5.0 GB',
+  );
 });

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, truncateSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { applyLayout } from '#agent/disk/layout-writer.ts';
@@ -14,6 +13,7 @@ import { ChunkSink } from '#test/client-agent/chunk-sink.ts';
 import { digestTree, makeEmptyFile, makeTree } from '#test/client-agent/filesystems.ts';
 import { fillVolume, LVM_HEAD, LVM_START, makeLvmDisk, readVolumes } from '#test/client-agent/lvm-disk.ts';
 import { capture, diskOf } from '#test/client-agent/test-disk.ts';
+import { tempFolder } from '#test/temp-folder.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root (loop devices)';
 const MiB = 1024 * 1024;
@@ -21,8 +21,7 @@ const MiB = 1024 * 1024;
 test('a physical volume grows on a larger disk: its last volume with a filesystem takes the room', {
   skip,
 }, async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'fc-pv-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = tempFolder(t);
   const [source, target, tree] = ['source', 'target', 'tree'].map((name) => join(folder, name)) as [
     string,
     string,

@@ -3,16 +3,15 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { runCapture } from '#agent/orders/capture.ts';
 import type { FitLine } from '#protocol/admin/image-api.ts';
 import { KnownError } from '#protocol/errors.ts';
-import { type FitImageOptions, fitImage } from '#server/images/image-fitter.ts';
+import { fitImage } from '#server/images/image-fitter.ts';
 import { writeVolumeFile } from '#server/images/volume-file.ts';
 import { run } from '#system/run.ts';
 import { digestTree, filesystems, makeEmptyFile, makeTree } from '#test/client-agent/filesystems.ts';
-import { diskOf, writeInto } from '#test/client-agent/test-disk.ts';
+import { writeInto } from '#test/client-agent/test-disk.ts';
 import { tempFolder } from '#test/temp-folder.ts';
-import { openTestStore } from './test-store.ts';
+import { captureImage, linesOf } from './captured-image.ts';
 
 const MiB = 1024 * 1024;
 const needsRoot = process.getuid?.() === 0 ? false : 'needs root (loop devices)';
@@ -124,31 +123,8 @@ async function makeImage(t: TestContext) {
     }
     writeInto(disk, startBytes, bytes);
   }
-  const { store, catalog } = await openTestStore(t);
-  const intake = await store.beginIntake();
-  const link = {
-    lacking: async (_taskId: number, ids: Buffer) => intake.lacking(ids),
-    chunks: (_taskId: number, body: AsyncIterable<Uint8Array>) => intake.write(body),
-    manifest: async (_taskId: number, manifestBytes: Buffer) => {
-      const { addedBytes } = await intake.finish();
-      return catalog.addVersion({ image: 'one', sourceHost: 'pc-1', manifestBytes, warnings: [], addedBytes });
-    },
-  };
-  const source = diskOf(disk);
-  const ids = { kind: 'capture' as const, rev: '', taskId: 1, sessionId: 1 };
-  const order = { ...ids, disk: source, chunkBytes: 64 * 1024, zstdLevel: 1 };
-  const signal = new AbortController().signal;
-  await runCapture(order, { disk: source, link, signal, onProgress: () => undefined });
-  const options: Omit<FitImageOptions, 'toBytes'> = {
-    ...{ store, catalog, ref: 'one', name: 'one-150M', workDir: join(folder, 'work'), zstdLevel: 1, signal },
-  };
-  return { folder, tree, store, catalog, options };
-}
-
-async function linesOf(lines: AsyncIterable<FitLine>): Promise<FitLine[]> {
-  const all: FitLine[] = [];
-  for await (const line of lines) all.push(line);
-  return all;
+  const { store, catalog, options } = await captureImage(t, disk, folder);
+  return { folder, tree, store, catalog, options: { ...options, name: 'one-150M' } };
 }
 
 async function refusedWith(lines: AsyncIterable<FitLine>, code: string): Promise<{ least: number }> {

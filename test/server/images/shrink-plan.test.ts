@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Layout } from '#protocol/layout.ts';
-import type { Volume } from '#protocol/manifest.ts';
-import { planShrink } from '#server/images/shrink-plan.ts';
+import type { Volume, Within } from '#protocol/manifest.ts';
+import { changesOfPlan, planShrink } from '#server/images/shrink-plan.ts';
 
 const MIB = 1024 * 1024;
 
@@ -104,4 +104,91 @@ test('a plan always fits its disk, and the least size that is told always has a 
     }),
     { numRuns: 300 },
   );
+});
+
+/** A partition of 8 GiB with LVM: volumes as [name, MiB, used MiB, more], the rest is free. */
+function lvmOf(parts: readonly [name: string, mib: number, usedMib: number, more?: Partial<Within>][], pv = PV) {
+  const startBytes = MIB;
+  let atMib = 1;
+  const within = { kind: 'lvm', name: 'vg' } as const;
+  const base = { kind: 'partition', partition: 1, indices: new Uint32Array(0), firstOrdinal: 0 } as const;
+  const volumes: Volume[] = parts.map(([name, mib, usedMib, more]) => {
+    const at = startBytes + atMib * MIB;
+    atMib += mib;
+    const extents = Float64Array.from([0, usedMib * MIB]);
+    const filesystem = { filesystem: 'ext4', map: 'partclone.extfs' };
+    return {
+      ...base,
+      ...filesystem,
+      startBytes: at,
+      sizeBytes: mib * MIB,
+      extents,
+      within: { ...within, name: `vg/${name}`, ...more },
+    };
+  });
+  const head: Volume = {
+    ...base,
+    startBytes,
+    sizeBytes: MIB,
+    map: 'raw',
+    extents: new Float64Array(0),
+    within: { ...within, pv },
+  };
+  const partitions = [{ number: 1, startSector: 2048, sectors: 8193 * 2048, type: 'T' }];
+  const layout: Layout = { label: 'gpt', sectorBytes: 512, diskBytes: 8195 * MIB, partitions };
+  return { head: { layout }, volumes: [head, ...volumes] };
+}
+
+const PV: NonNullable<Within['pv']> = { extentBytes: 4 * MIB, extents: 2048, members: 1, areas: 1 };
+
+test('of LVM the free extents go before any filesystem in it', () => {
+  const image = lvmOf([
+    ['root', 4000, 1000],
+    ['home', 2000, 100],
+  ]);
+  const { plan } = planShrink(image, 7000 * MIB);
+  assert.deepEqual(
+    plan!.containers[0]!.packed!.map(({ startExtent, extents }) => [startExtent, extents]),
+    [
+      [0, 1000],
+      [1000, 500],
+    ],
+  );
+  assert.equal(plan!.containers[0]!.sizeBytes, 6998 * MIB);
+  assert.equal(changesOfPlan(image.volumes, plan!)[0]!.volumes, undefined);
+});
+
+test('then the volume with the most free space gives, in whole extents', () => {
+  const image = lvmOf([
+    ['root', 4000, 1000],
+    ['home', 2000, 100],
+  ]);
+  const { plan } = planShrink(image, 5000 * MIB);
+  const [change] = changesOfPlan(image.volumes, plan!);
+  assert.deepEqual(
+    change!.volumes!.map(({ name, sizeBytes }) => [name, sizeBytes / MIB]),
+    [['vg/root', 2996]],
+  );
+  assert.equal(planShrink(image, 1500 * MIB).plan!.containers[0]!.packed!.length, 2);
+  assert.deepEqual(
+    planShrink(image, 1000 * MIB).least!.why,
+    'partition 1 (LVM vg) needs about 1177 MiB (vg/root 1060 MiB, vg/home 116 MiB)',
+  );
+});
+
+test('where a volume is more than bytes in a row, only the free end of LVM is cut off', () => {
+  const image = lvmOf([
+    ['root', 4000, 1000],
+    ['pool_tdata', 2000, 100, { special: true }],
+  ]);
+  const [cut] = planShrink(image, 7000 * MIB).plan!.containers;
+  assert.equal(cut!.packed, undefined);
+  assert.match(planShrink(image, 5000 * MIB).least!.why, /needs about 6001 MiB: it has a thin pool, a snapshot/);
+});
+
+test('a group with several physical volumes keeps its size', () => {
+  const image = lvmOf([['root', 4000, 1000]], { ...PV, members: 2 });
+  const { least } = planShrink(image, 7000 * MIB);
+  assert.equal(least!.bytes, 8194 * MIB + 33 * 512);
+  assert.match(least!.why, /partition 1 \(LVM vg\) stays at 8193 MiB: its LVM group has 2 physical volumes/);
 });
