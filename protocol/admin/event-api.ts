@@ -25,7 +25,7 @@ export const eventViewSchema = Type.Object({
   /** One sentence for people. */
   text: Type.String(),
   error: Type.Optional(errorBodySchema),
-  /** On whose behalf: the user that the caller states, or `schedule NAME`. Absent: it happened by itself. */
+  /** On whose behalf: the user (the one that root states), or `schedule NAME`. Absent: it happened by itself. */
   actor: Type.Optional(Type.String()),
 });
 export type EventView = Static<typeof eventViewSchema>;
