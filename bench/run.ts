@@ -61,6 +61,10 @@ const benches: Readonly<Record<string, Bench>> = {
       'what one slow disk and one dead host cost the others, against Clonezilla’s options (not in the default set)',
     run: async (o) => (await import('./stragglers.ts')).benchStragglers(o),
   },
+  oneway: {
+    title: 'what lost packets cost a one-way cast, against an acknowledged one (not in the default set)',
+    run: async (o) => (await import('./oneway.ts')).benchOneway(o),
+  },
   load: {
     title: 'the daemon’s own load with 1000 agents that report (not in the default set)',
     run: async (o) => (await import('./load.ts')).benchLoad(o),
