@@ -198,10 +198,15 @@ export async function retryWhileAway<T>(
   }
 }
 
-/** Whether trying again later may help: the server cannot be reached, or its answer broke off. */
+/** Until then the server is as good as away: not reached, its answer broke off, or its disk is full. */
+const AWAY_CODES: ReadonlySet<string | undefined> = new Set([
+  ...['DAEMON_UNREACHABLE', 'DATABASE_BLOCKED'],
+  ...['ECONNRESET', 'EPIPE', 'ETIMEDOUT'],
+]);
+
+/** Whether trying again later may help. */
 export function isAway(error: unknown): boolean {
-  const { code } = error as NodeJS.ErrnoException;
-  return code === 'DAEMON_UNREACHABLE' || code === 'ECONNRESET' || code === 'EPIPE' || code === 'ETIMEDOUT';
+  return AWAY_CODES.has((error as NodeJS.ErrnoException).code);
 }
 
 async function readBody(answer: IncomingMessage): Promise<Buffer> {

@@ -108,6 +108,11 @@ export const errorTable = {
     message: 'Migration {name} was changed after it ran on {path}',
     next: 'Restore the released file of that migration',
   },
+  DATABASE_BLOCKED: {
+    status: 503,
+    message: 'The database of the daemon cannot be written: {reason}',
+    next: 'Free space on its disk (df), or end the program that holds it (fuser); sessions then go on by themselves',
+  },
   STORE_LOCKED: {
     status: 500,
     message: 'The store {path} is in use by process {pid}',

@@ -14,6 +14,7 @@ import { makeLogger } from '#system/log.ts';
 import { becomeBuild, checkBoot } from './boot-program.ts';
 import { type Config, type ConfigFlags, DEFAULT_CONFIG_PATH, loadConfig } from './config.ts';
 import { describeConfig, renderConfig, renderConfigPage } from './config-view.ts';
+import { blockedError } from './db/database.ts';
 import { printServerCheck } from './doctor-program.ts';
 
 /** A daemon that has not stopped after this long is ended hard, in ms. */
@@ -128,7 +129,8 @@ function buildArguments(values: ReturnType<typeof readArguments>['values']): str
 /** Exit codes as the CLI's: 11 something is in the way, 2 what was asked for cannot be, 1 a bug. */
 const conflicts: ReadonlySet<string> = new Set(['PORT_TAKEN', 'BOOT_PORT_TAKEN', 'SOCKET_TAKEN', 'STORE_LOCKED']);
 
-function endWith(error: unknown, isJson: boolean): never {
+function endWith(thrown: unknown, isJson: boolean): never {
+  const error = blockedError(thrown) ?? thrown;
   if (!(error instanceof KnownError)) {
     process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
     process.exit(1);

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import BetterSqlite3 from 'better-sqlite3';
-import { knownError } from '#protocol/errors.ts';
+import { type KnownError, knownError } from '#protocol/errors.ts';
 
 export type Database = BetterSqlite3.Database;
 
@@ -25,7 +25,8 @@ export function openDatabase(path: string, migrationsDir = MIGRATIONS_DIR): Data
   database.pragma('journal_mode = WAL');
   database.pragma('synchronous = NORMAL');
   database.pragma('foreign_keys = ON');
-  database.pragma('busy_timeout = 5000');
+  // Whoever waits here waits with all agents; a call that was refused comes again.
+  database.pragma('busy_timeout = 500');
   try {
     migrate(database, path, readMigrations(migrationsDir));
   } catch (error) {
@@ -33,6 +34,15 @@ export function openDatabase(path: string, migrationsDir = MIGRATIONS_DIR): Data
     throw error;
   }
   return database;
+}
+
+/** Results of SQLite that come from around the database: a full or broken disk, a program that holds it (sqlite.org/rescode.html). */
+const BLOCKED = /^SQLITE_(FULL|BUSY|LOCKED|IOERR|READONLY|CANTOPEN)/;
+
+/** What an error of SQLite says when nothing is wrong with the statement; undefined: it is something else. */
+export function blockedError(error: unknown): KnownError | undefined {
+  if (!(error instanceof BetterSqlite3.SqliteError) || !BLOCKED.test(error.code)) return undefined;
+  return knownError('DATABASE_BLOCKED', { reason: `${error.message} (${error.code})` }, { cause: error });
 }
 
 /** Looks at a database file without changing it; `thoroughly` reads all of it. Never throws for a bad one. */

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { KnownError, knownError } from '#protocol/errors.ts';
+import { blockedError } from '../db/database.ts';
 
 export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   // A client that has gone hears nothing, and what was under way for it may have ended in any way.
@@ -30,6 +31,8 @@ export function answerNotFound(request: FastifyRequest, reply: FastifyReply): vo
 
 function toKnownError(error: unknown): KnownError | undefined {
   if (error instanceof KnownError) return error;
+  const blocked = blockedError(error);
+  if (blocked !== undefined) return blocked;
   const { validation, validationContext, statusCode, message } = error as Partial<FastifyError>;
   if (validation !== undefined) {
     const first = validation[0];

@@ -95,7 +95,9 @@ export class PassRunner {
     pass.finished = actingAs(undefined, () =>
       this.#run(live, pass)
         .catch((error: unknown) => this.#failed(live, pass, error))
-        .then(() => this.#options.onTurn(live)),
+        .then(() => this.#options.onTurn(live))
+        // The next tick comes to the same session again.
+        .catch((error: unknown) => this.#options.log.error({ err: error }, 'what became of a pass cannot be kept')),
     );
   }
 
@@ -252,16 +254,17 @@ export class PassRunner {
 
   /** The pass could not be planned or its source broke. */
   #failed(live: LiveSession, pass: LivePass, error: unknown): void {
+    // First of all: whatever cannot be written down, it is over.
+    this.#end(live, pass, true);
     const reason = error instanceof Error ? error.message : String(error);
     if (error instanceof KnownError) this.#options.log.warn({ err: error }, 'pass failed');
     else this.#options.log.error({ err: error }, 'pass failed by a bug');
-    this.#say(live, 'failed', `Pass ${pass.pass} could not run: ${reason}`);
     if (pass.view !== undefined) {
       pass.view = { ...pass.view, endedAtMs: this.#options.clock.nowMs(), outcome: reason };
+      live.casts = [...live.casts.filter(({ castId }) => castId !== pass.view!.castId), pass.view];
       this.#options.casts.update(pass.view);
-      live.casts = [...live.casts, pass.view];
     }
-    this.#end(live, pass, true);
+    this.#say(live, 'failed', `Pass ${pass.pass} could not run: ${reason}`);
   }
 
   #say(live: LiveSession, action: string, text: string): void {

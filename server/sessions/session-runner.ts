@@ -292,11 +292,12 @@ export class SessionRunner {
   #decideSession(live: LiveSession): boolean {
     const decision = decideSession(this.facts.ofSession(live));
     if (decision.move !== undefined) {
-      if (live.row.state === 'casting') {
+      const { state } = live.row;
+      this.moveSession(live, decision.move);
+      if (state === 'casting') {
         this.passes?.conclude(live);
         live.settleUntilMs = this.#options.clock.steadyMs() + SETTLE_MS;
       }
-      this.moveSession(live, decision.move);
       return !isSessionEnded(decision.move);
     }
     for (const effect of decision.effects) {

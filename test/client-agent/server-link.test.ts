@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ServerLink } from '#agent/server-link.ts';
+import { retryWhileAway, ServerLink } from '#agent/server-link.ts';
 import type { Hello } from '#protocol/agent-api.ts';
-import { KnownError } from '#protocol/errors.ts';
+import { KnownError, knownError } from '#protocol/errors.ts';
 import { HoleSet } from '#protocol/holes.ts';
 import { silentLogger } from '#system/log.ts';
 import { makeSampleImage, sampleFrames } from './receive/sample-image.ts';
@@ -39,6 +39,16 @@ test('a call to a server that is away ends with its signal', async () => {
   const order = link.order('', abort.signal);
   abort.abort();
   await assert.rejects(order, { name: 'AbortError' });
+});
+
+test('a server that cannot write its database is waited for; any other refusal is final', async () => {
+  const codes = ['DATABASE_BLOCKED', 'DATABASE_BLOCKED', 'DENIED'] as const;
+  let calls = 0;
+  const call = async () => {
+    throw knownError(codes[calls++]!, { reason: 'database or disk is full' });
+  };
+  await assert.rejects(retryWhileAway(call, never, silentLogger), { code: 'DENIED' });
+  assert.equal(calls, 3);
 });
 
 test('a report to a server that is away fails at once, so that the next one is newer', async () => {

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { Writable } from 'node:stream';
 import { test } from 'node:test';
 import { pino } from 'pino';
 import { Type } from 'typebox';
 import { knownError } from '#protocol/errors.ts';
+import { openDatabase } from '#server/db/database.ts';
 import { makeApp } from '#server/http/app.ts';
 
 function makeTrial() {
@@ -17,6 +21,18 @@ function makeTrial() {
   const app = makeApp(pino(sink));
   app.get('/known', async () => {
     throw knownError('HOST_UNKNOWN', { host: 'pc-01' });
+  });
+  app.get('/blocked', async () => {
+    const path = join(mkdtempSync(join(tmpdir(), 'fc-errors-')), 'fleetcast.db');
+    using stack = new DisposableStack();
+    const [one, other] = [openDatabase(path), openDatabase(path)];
+    stack.defer(() => {
+      other.close();
+      one.close();
+      rmSync(dirname(path), { recursive: true });
+    });
+    other.exec('BEGIN IMMEDIATE');
+    one.exec("INSERT INTO host_group (name) VALUES ('room')");
   });
   app.get('/bug', async () => {
     throw new TypeError('secret detail');
@@ -34,6 +50,14 @@ function makeTrial() {
   app.post('/empty', async () => ({ ok: true }));
   return { app, lines };
 }
+
+test('a database that cannot be written now is no bug', async () => {
+  const { app } = makeTrial();
+  const answer = await app.inject('/blocked');
+  assert.equal(answer.statusCode, 503);
+  assert.equal(answer.json().error.code, 'DATABASE_BLOCKED');
+  assert.match(answer.json().error.message, /database is locked/);
+});
 
 test('a known error is answered with its body and status', async () => {
   const { app } = makeTrial();

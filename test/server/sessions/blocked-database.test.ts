@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { blockedError, openDatabase } from '#server/db/database.ts';
+import { SessionBench } from './session-bench.ts';
+
+/** Another program begins to write into the database and does not end; returns how to end it. */
+function holdDatabase(bench: SessionBench): () => void {
+  const other = openDatabase(join(bench.config.daemon.dataDir, 'fleetcast.db'));
+  other.exec('BEGIN IMMEDIATE');
+  return () => other.close();
+}
+
+test('a database that another program holds costs a session nothing but the time', async (t) => {
+  const bench = new SessionBench(t);
+  bench.addHosts('pc-1', 'pc-2');
+  const { sessionId } = await bench.deploy();
+  for (const name of ['pc-1', 'pc-2']) await bench.done(name, 'all');
+  const told = bench.order('pc-1');
+  const letGo = holdDatabase(bench);
+  // The cast ends, an agent says so, and the clock ticks, while nothing of it can be kept.
+  await bench.casts[0]!.end('sent');
+  const refused = bench.sessions.agents.report(bench.hostId('pc-1'), { rev: told.rev, status: 'failed' });
+  await assert.rejects(refused, (error) => blockedError(error)?.code === 'DATABASE_BLOCKED');
+  await bench.clock.advance(1);
+  assert.deepEqual(bench.tasks(sessionId), { 'pc-1': 'receiving', 'pc-2': 'receiving' });
+  assert.equal(bench.order('pc-1').rev, told.rev);
+
+  letGo();
+  await bench.clock.advance(1);
+  for (const name of ['pc-1', 'pc-2']) {
+    await bench.done(name, []);
+    await bench.verifyAndFinish(name);
+  }
+  assert.equal(bench.state(sessionId), 'completed');
+});
+
+test('an error in a statement is a bug, and no blocked database', () => {
+  const database = openDatabase(':memory:');
+  assert.throws(
+    () => database.exec('SELECT nothing FROM nowhere'),
+    (error) => blockedError(error) === undefined,
+  );
+  assert.equal(blockedError(new Error('SQLITE_FULL')), undefined);
+  database.close();
+});
