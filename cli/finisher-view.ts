@@ -12,8 +12,11 @@ interface Finished {
 export function renderFinishers(hosts: readonly Finished[]): string | undefined {
   const blocks = hosts.flatMap(({ host, finishers = [] }) => {
     if (finishers.length === 0) return [];
-    const warned = finishers.filter(({ outcome }) => outcome === 'warned').map(({ name }) => printable(name));
-    const sum = warned.length === 0 ? 'all done' : `WARNING: ${warned.join(', ')} failed`;
+    const those = (wanted: FinisherResult['outcome']) =>
+      finishers.filter(({ outcome }) => outcome === wanted).map(({ name }) => printable(name));
+    const [failed, warned] = [those('failed'), those('warned')];
+    const warning = warned.length === 0 ? 'all done' : `WARNING: ${warned.join(', ')} failed`;
+    const sum = failed.length === 0 ? warning : `${failed.join(', ')} failed and with it the host`;
     return [[`Finishers on ${printable(host)}, ${sum}:`, ...finishers.flatMap(linesOf)].join('\n')];
   });
   return blocks.length === 0 ? undefined : blocks.join('\n');

@@ -47,7 +47,12 @@ export function renderReceipt(view: SessionView, nowMs: number, paintHead?: (tex
   if (kept !== undefined) blocks.push(kept);
   const fitted = fittedLines(view);
   if (fitted.length > 0) blocks.push(fitted.join('\n'));
-  const finished = renderFinishers(view.tasks.map(({ host, deployResult }) => ({ host, ...deployResult })));
+  const finished = renderFinishers(
+    view.tasks.map(({ host, deployResult, finisherResults: finishers }) => ({
+      host,
+      ...(deployResult ?? (finishers === undefined ? {} : { finishers })),
+    })),
+  );
   if (finished !== undefined) blocks.push(finished);
   const reasons = reasonsOf(view.tasks);
   if (view.error) reasons.push(...errorLines(`session ${view.sessionId}`, view.error));

@@ -24,6 +24,7 @@ import { runAudit } from './orders/audit.ts';
 import { CheckJob } from './orders/check.ts';
 import { DeployJob } from './orders/deploy.ts';
 import type { DeployMachine } from './orders/deploy-target.ts';
+import { FinisherFailure } from './orders/finish.ts';
 import { describeOrder, isSameWork } from './orders/order.ts';
 import { runWipe } from './orders/wipe.ts';
 import { listenToProbe } from './receive/probe-listener.ts';
@@ -227,7 +228,8 @@ class AgentLoop {
     const body = errorBodyOf(error, this.#o.hostName);
     this.#o.machine.log.warn({ err: error }, body.message);
     this.#o.say(`failed: ${body.message}`);
-    this.#end({ ...this.#state, status: 'failed', error: body });
+    const words = error instanceof FinisherFailure ? { finisherResults: [...error.results] } : {};
+    this.#end({ ...this.#state, status: 'failed', error: body, ...words });
   }
 
   #end(state: State): void {

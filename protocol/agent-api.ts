@@ -257,6 +257,8 @@ export const reportSchema = Type.Object({
   progress: Type.Optional(progressSchema),
   /** status failed only. */
   error: Type.Optional(errorBodySchema),
+  /** status failed of step finish: what the finishers said, the one that failed last. */
+  finisherResults: Type.Optional(Type.Array(finisherResultSchema)),
   /** status done of a probe. */
   probe: Type.Optional(probeHeardSchema),
   /** status done of step finish. */

@@ -88,8 +88,8 @@ export type Finishing = Static<typeof finishingSchema>;
 
 export const finisherResultSchema = Type.Object({
   name: Type.String(),
-  /** warned: it failed, and that was allowed. */
-  outcome: Type.Union([Type.Literal('done'), Type.Literal('warned')]),
+  /** warned: it failed, and that was allowed · failed: and with it its task. */
+  outcome: Type.Union([Type.Literal('done'), Type.Literal('warned'), Type.Literal('failed')]),
   ms: Type.Integer(),
   /** What it said, the last MAX_LOG_CHARS of it. */
   log: Type.String(),

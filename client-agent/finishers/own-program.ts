@@ -1,9 +1,11 @@
 /** Runs an own finisher: a program of the admin, as root in the agent, with the target's root mounted. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { elfMachine, interpreterOf, whyNoProgram } from '#protocol/finisher-program.ts';
 import type { FinisherContext } from './finisher.ts';
 
 /** Between TERM and KILL, in ms. */
@@ -39,6 +41,8 @@ export async function runOwnProgram(
   try {
     await writeFile(path, bytes, { mode: 0o700 });
     // A session of its own: what it starts is ended with it.
+    const why = whyNotHere(bytes);
+    if (why !== undefined) throw new Error(why);
     const child = spawn(path, [], {
       cwd: folder,
       env: environmentOf(context),
@@ -56,6 +60,8 @@ export async function runOwnProgram(
     if (context.signal.aborted) stop();
     try {
       end = await exited;
+    } catch (error) {
+      throw startFailure(error as NodeJS.ErrnoException);
     } finally {
       context.signal.removeEventListener('abort', stop);
       // What it left running holds its pipes open too.
@@ -68,6 +74,29 @@ export async function runOwnProgram(
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** What is left: a program whose loader or whose kind the agent does not have. */
+function startFailure(error: NodeJS.ErrnoException): Error {
+  const isForeign = error.code === 'ENOENT' || error.code === 'ENOEXEC';
+  if (!isForeign) return error;
+  return new Error('it cannot be started here: the agent has no shared libraries for it; link it statically', {
+    cause: error,
+  });
+}
+
+/** Why this machine cannot start it; what the kernel says would name our copy of it. */
+function whyNotHere(bytes: Uint8Array): string | undefined {
+  const why = whyNoProgram(bytes);
+  if (why !== undefined) return `it cannot be started: ${why}`;
+  const interpreter = interpreterOf(bytes);
+  if (interpreter !== '') {
+    return existsSync(interpreter) ? undefined : `it cannot be started: the agent has no ${interpreter}; use #!/bin/sh`;
+  }
+  const machine = elfMachine(bytes);
+  return machine === process.arch
+    ? undefined
+    : `it cannot be started: it was built for ${machine} machines, and this one is ${process.arch}`;
 }
 
 function endGroup(pid: number | undefined): void {

@@ -25,7 +25,17 @@ export interface FinishOptions extends Pick<FinisherContext, 'disk' | 'manifest'
   readInventory(): Promise<Inventory>;
 }
 
-/** May be repeated. Throws FINISHER_FAILED (the disk has no table then), PROGRAM_FAILED, AbortError. */
+/** FINISHER_FAILED, with what each that ran has said; the one that failed is the last. */
+export class FinisherFailure extends KnownError {
+  readonly results: readonly FinisherResult[];
+
+  constructor(error: KnownError, results: readonly FinisherResult[]) {
+    super(error.toBody(), { cause: error.cause });
+    this.results = results;
+  }
+}
+
+/** May be repeated. Throws FinisherFailure (the disk has no table then), FINISHER_FAILED, PROGRAM_FAILED, AbortError. */
 export async function runFinishers(finishing: Finishing | undefined, o: FinishOptions): Promise<FinisherResult[]> {
   if (finishing === undefined || finishing.steps.length === 0) return [];
   const { disk, manifest, changes, signal } = o;
@@ -44,7 +54,10 @@ export async function runFinishers(finishing: Finishing | undefined, o: FinishOp
       for (const step of finishing.steps) {
         signal.throwIfAborted();
         const work = workOf(step, own.get(step));
-        results.push(await runOne(step, work, { ...o, system, whyNoSystem, values, firmware, keepNetbootFirst }));
+        const context = { ...o, system, whyNoSystem, values, firmware, keepNetbootFirst };
+        const { result, error } = await runOne(step, work, context);
+        results.push(result);
+        if (error !== undefined) throw new FinisherFailure(error, results);
       }
       return results;
     });
@@ -86,7 +99,7 @@ async function runOne(
   { name, onError, limitS }: FinisherStep,
   work: Work,
   context: Omit<FinisherContext, 'say'>,
-): Promise<FinisherResult> {
+): Promise<{ result: FinisherResult; error?: KnownError }> {
   const log = new FinisherLog();
   const begunMs = performance.now();
   const tooLong = AbortSignal.timeout(limitS * 1000);
@@ -94,14 +107,16 @@ async function runOne(
   try {
     const working = work({ ...context, signal, say: (line) => log.say(line) }, log);
     await untilGivenUp(working, signal);
-    return { name, outcome: 'done', ms: Math.round(performance.now() - begunMs), log: log.text };
+    return { result: { name, outcome: 'done', ms: Math.round(performance.now() - begunMs), log: log.text } };
   } catch (error) {
     context.signal.throwIfAborted();
     const reason = tooLong.aborted ? `it took longer than ${limitS} s` : reasonOf(error);
     const words = log.lastLine === '' ? reason : `${reason}: ${log.lastLine}`;
-    if (onError === 'fail') throw knownError('FINISHER_FAILED', { finisher: name, reason: words }, { cause: error });
     log.say(`failed: ${reason}`);
-    return { name, outcome: 'warned', ms: Math.round(performance.now() - begunMs), log: log.text };
+    const outcome = onError === 'fail' ? 'failed' : 'warned';
+    const result: FinisherResult = { name, outcome, ms: Math.round(performance.now() - begunMs), log: log.text };
+    if (onError === 'warn') return { result };
+    return { result, error: knownError('FINISHER_FAILED', { finisher: name, reason: words }, { cause: error }) };
   }
 }
 

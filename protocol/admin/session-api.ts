@@ -10,6 +10,7 @@ import { type Static, Type } from 'typebox';
 import { captureResultSchema, deployResultSchema, errorBodySchema, progressSchema } from '../agent-api.ts';
 import { diskIdentitySchema } from '../disk.ts';
 import { auditResultSchema } from '../drift.ts';
+import { finisherResultSchema } from '../finisher.ts';
 import { sessionStates, taskStates } from '../states.ts';
 import { wipeResultSchema } from '../wipe.ts';
 import { castModeSchema, deployRequestSchema, startPolicySchema } from './deploy-api.ts';
@@ -37,6 +38,8 @@ export const taskViewSchema = Type.Object({
   auditResult: Type.Optional(auditResultSchema),
   captureResult: Type.Optional(captureResultSchema),
   wipeResult: Type.Optional(wipeResultSchema),
+  /** Of a task that failed because a finisher did: what each that ran has said, that one last. */
+  finisherResults: Type.Optional(Type.Array(finisherResultSchema)),
   startedAtMs: Type.Optional(timeMs),
   endedAtMs: Type.Optional(timeMs),
 });

@@ -4,7 +4,7 @@ import type { CaptureResult, DeployResult } from '#protocol/agent-api.ts';
 import type { DiskIdentity } from '#protocol/disk.ts';
 import type { AuditResult } from '#protocol/drift.ts';
 import type { ErrorBody } from '#protocol/errors.ts';
-import type { FinisherStep } from '#protocol/finisher.ts';
+import type { FinisherResult, FinisherStep } from '#protocol/finisher.ts';
 import type { Fit } from '#protocol/fit.ts';
 import type { TaskState } from '#protocol/states.ts';
 import type { WipeResult } from '#protocol/wipe.ts';
@@ -55,7 +55,15 @@ export interface TaskRow {
   readonly auditResult?: AuditResult;
   readonly captureResult?: CaptureResult;
   readonly wipeResult?: WipeResult;
+  /** Of a task that failed because a finisher did. */
+  readonly finisherResults?: FinisherResult[];
   readonly error?: ErrorBody;
+}
+
+/** What the column `result` holds. */
+export type TaskResult = DeployResult | AuditResult | CaptureResult | WipeResult | FinisherWords;
+export interface FinisherWords {
+  readonly finisherResults: FinisherResult[];
 }
 
 /** What a move of a task changes. `holes: null` forgets them. */
@@ -68,7 +76,7 @@ export interface TaskChange {
   readonly parking?: Parking;
   readonly isDeaf?: boolean;
   readonly holes?: null;
-  readonly result?: DeployResult | AuditResult | CaptureResult | WipeResult;
+  readonly result?: TaskResult;
   readonly error?: ErrorBody;
 }
 
@@ -117,9 +125,10 @@ export function toTask(cells: Cells): TaskRow {
 /** One column holds the result of any kind of task. */
 function resultOf(
   cell: Cells[string] | undefined,
-): Pick<TaskRow, 'deployResult' | 'auditResult' | 'captureResult' | 'wipeResult'> {
+): Pick<TaskRow, 'deployResult' | 'auditResult' | 'captureResult' | 'wipeResult' | 'finisherResults'> {
   if (typeof cell !== 'string') return {};
-  const result = JSON.parse(cell) as DeployResult | AuditResult | CaptureResult | WipeResult;
+  const result = JSON.parse(cell) as TaskResult;
+  if ('finisherResults' in result) return result;
   if ('sampledBlocks' in result) return { wipeResult: result };
   if ('manifestId' in result) return { captureResult: result };
   return 'differingChunks' in result ? { auditResult: result } : { deployResult: result };

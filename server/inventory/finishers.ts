@@ -11,6 +11,7 @@ import {
   MAX_FINISHER_BYTES,
   NO_FINISHERS,
 } from '#protocol/finisher.ts';
+import { whyNoProgram } from '#protocol/finisher-program.ts';
 import { checkTemplate } from '#protocol/template.ts';
 import type { Clock } from '#system/clock.ts';
 import { syncFolder, writeFileAtomic } from '#system/files.ts';
@@ -166,7 +167,7 @@ function viewOf(row: FinisherRow): Omit<FinisherView, 'chosenBy'> {
   };
 }
 
-/** Why this is no finisher. A program needs a first line or a format that the kernel of the agent knows. */
+/** Why this is no finisher. */
 function problemOf(bytes: Buffer, to: string | undefined): string | undefined {
   if (bytes.length === 0) return 'the file is empty';
   if (bytes.length > MAX_FINISHER_BYTES) return `the file has more than ${MAX_FINISHER_BYTES} bytes`;
@@ -174,9 +175,7 @@ function problemOf(bytes: Buffer, to: string | undefined): string | undefined {
     const isSafe = to !== '' && !to.startsWith('/') && !to.split('/').includes('..') && !/[\0\\]/.test(to);
     return isSafe ? undefined : `--to ${to} is not a path below the root of the target, like etc/motd`;
   }
-  const isProgram =
-    bytes.subarray(0, 2).toString('latin1') === '#!' || bytes.subarray(0, 4).toString('latin1') === '\x7fELF';
-  return isProgram ? undefined : 'it is no program: a script begins with #!/bin/sh (or --to PATH lays it as a file)';
+  return whyNoProgram(bytes);
 }
 
 function digestOf(bytes: Uint8Array): string {

@@ -54,7 +54,7 @@ function makeReceipt(session: SessionRow, task: TaskRow, attempt: number, events
       castBytes: deployResult?.castBytes,
       httpBytes: deployResult?.httpBytes,
       keptBytes: deployResult?.keptBytes,
-      finishers: deployResult?.finishers,
+      finishers: deployResult?.finishers ?? task.finisherResults,
       usedBytes: captureResult?.usedBytes,
       uploadedBytes: captureResult?.uploadedBytes,
     }),

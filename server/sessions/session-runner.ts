@@ -342,6 +342,9 @@ export class SessionRunner {
       // An agent that begins anew says anew what it lacks; a task that has ended needs them no more.
       ...(move.to === 'preparing' || move.to === 'booting' || isTaskEnded(move.to) ? { holes: null } : {}),
       ...(move.to === 'succeeded' && result !== undefined ? { result } : {}),
+      ...(move.to === 'failed' && report?.finisherResults !== undefined
+        ? { result: { finisherResults: report.finisherResults } }
+        : {}),
       ...(move.error === undefined ? {} : { error: move.error }),
     };
   }
@@ -353,7 +356,7 @@ export class SessionRunner {
     live.counts[change.state]++;
     if (change.state === 'ready' && live.counts.ready === 1) live.firstReadyMs = steadyMs;
     const isDone = change.state === 'succeeded';
-    const { holes: _wire, ...kept } = row;
+    const { holes: _wire, finisherResults: _earlier, ...kept } = row;
     task.row = {
       ...kept,
       state: change.state,
@@ -371,6 +374,7 @@ export class SessionRunner {
       ...(isDone && report?.auditResult !== undefined ? { auditResult: report.auditResult } : {}),
       ...(isDone && report?.wipeResult !== undefined ? { wipeResult: report.wipeResult } : {}),
       ...(isDone && report?.captureResult !== undefined ? { captureResult: report.captureResult } : {}),
+      ...(change.result !== undefined && 'finisherResults' in change.result ? change.result : {}),
     };
     if (change.holes === null) task.holes = undefined;
     task.report = undefined;

@@ -83,6 +83,7 @@ function viewTask(row: TaskRow): TaskView {
     auditResult,
     captureResult,
     wipeResult,
+    finisherResults,
     startedMs,
     endedMs,
     hasWritten,
@@ -103,6 +104,7 @@ function viewTask(row: TaskRow): TaskView {
     ...(auditResult === undefined ? {} : { auditResult }),
     ...(wipeResult === undefined ? {} : { wipeResult }),
     ...(captureResult === undefined ? {} : { captureResult }),
+    ...(finisherResults === undefined ? {} : { finisherResults }),
     ...(startedMs === undefined ? {} : { startedAtMs: startedMs }),
     ...(endedMs === undefined ? {} : { endedAtMs: endedMs }),
   };

@@ -76,11 +76,16 @@ test('deployed machines get names of their own, by finishers of image, group and
   await t.test('one that must not fail fails its host alone, whose disk does not boot', async () => {
     await road.cli(['finisher', 'remove', 'own']);
     await road.cli(['finisher', 'add', 'own', script, '--on-error', 'fail']);
-    const sessionId = await road.deploy('linux', hosts, [...all, '--finishers', 'own']);
+    const sessionId = await road.deploy('linux', hosts, [...all, '--finishers', 'hostname,own']);
     const session = await road.until(sessionId, 'ended', ({ state }) => state === 'completed');
     const failed = session.tasks.find(({ host }) => host === 'pc-2')!;
     assert.deepEqual([session.succeeded, session.failed, failed.error?.code], [1, 1, 'FINISHER_FAILED']);
     assert.match(failed.error!.message, /pc-2: the finisher own failed: exit code 1: for pc-2/);
+    const report = JSON.parse(await road.cli(['--json', 'session', 'report', String(sessionId)])) as SessionReport;
+    const [hostname, own] = report.receipts.find(({ host }) => host === 'pc-2')!.finishers!;
+    assert.match(hostname!.log, /pc-2/, 'what ran before is kept too');
+    assert.deepEqual([hostname!.outcome, own!.outcome], ['done', 'failed']);
+    assert.match(own!.log, /for pc-2\nfailed: exit code 1/);
     const table = await run(['sfdisk', '--dump', road.lab.diskOf(road.lab.host('pc-2'))], { okCodes: [0, 1] });
     assert.match(table.stderr, /does not contain a recognized partition table/);
   });

@@ -2,9 +2,15 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
-import { runFinishers, valuesOf } from '#agent/orders/finish.ts';
+import { FinisherFailure, runFinishers, valuesOf } from '#agent/orders/finish.ts';
 import { KnownError } from '#protocol/errors.ts';
-import { type BuiltInName, builtInFinishers, type FinisherStep, type OnError } from '#protocol/finisher.ts';
+import {
+  type BuiltInName,
+  builtInFinishers,
+  type FinisherStep,
+  MAX_LOG_CHARS,
+  type OnError,
+} from '#protocol/finisher.ts';
 import { makeTargetDisk } from '../finishers/target-disk.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root (loop devices, mounts)';
@@ -97,6 +103,49 @@ test('an own finisher that fails takes the table off the disk, or only warns, as
     );
   });
   assert.ok(!(await target.hasTable()), 'the disk must not boot');
+});
+
+test('of a host that fails, every word of every finisher that ran is kept, and no more of them than a page', {
+  skip,
+}, async (t) => {
+  const script =
+    '#!/bin/sh\necho begin\nfor _ in 1 2 3 4 5 6 7 8 9; do head -c 1000000 /dev/zero | tr "\\0" x; done\necho; echo last; exit 3\n';
+  const target = await disk(t, script);
+  await assert.rejects(runFinishers(order([...builtIn('hostname'), own(script)]), target.options), (error: unknown) => {
+    assert.ok(error instanceof FinisherFailure);
+    const [hostname, mine] = error.results;
+    assert.deepEqual([hostname!.outcome, mine!.outcome], ['done', 'failed']);
+    assert.match(hostname!.log, /golden is now pc-07/);
+    assert.match(mine!.log, /^…x+\nlast\nfailed: exit code 3$/);
+    assert.ok(mine!.log.length <= MAX_LOG_CHARS + 1);
+    return true;
+  });
+});
+
+test('what cannot be started is told with what to do about it', { skip }, async (t) => {
+  const elf = (machine: number) => {
+    const bytes = readFileSync('/bin/busybox').subarray(0, 64);
+    const copy = Buffer.from(bytes);
+    copy.writeUInt16LE(machine, 18);
+    return copy.toString('latin1');
+  };
+  const foreign = process.arch === 'x64' ? 183 : 62;
+  const cases: [string, RegExp][] = [
+    ['#!/bin/sh\r\necho hello\r\n', /lines end as on Windows.*sed -i/],
+    ['\u00ef\u00bb\u00bf#!/bin/sh\n', /byte order mark/],
+    ['#!/usr/bin/no-such-perl\n', /the agent has no \/usr\/bin\/no-such-perl; use #!\/bin\/sh/],
+    ['#!sh\n', /no absolute path/],
+    ['echo hello\n', /begins with #!\/bin\/sh/],
+    [elf(foreign), /was built for .* machines, and this one is/],
+  ];
+  for (const [content, expected] of cases) {
+    const bytes = Buffer.from(content, 'latin1');
+    const digest = createHash('sha256').update(bytes).digest('hex');
+    const target = await makeTargetDisk(t, linux, new Map([[digest, bytes]]));
+    const [result] = await runFinishers(order([{ name: 'own', digest, onError: 'warn', limitS: 30 }]), target.options);
+    assert.match(result!.log, expected);
+    assert.doesNotMatch(result!.log, /spawn|ENOENT/);
+  }
 });
 
 test('an own finisher is ended at its time limit, with the programs that it started', { skip }, async (t) => {

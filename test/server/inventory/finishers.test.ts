@@ -33,7 +33,8 @@ test('names that are taken, files that are no programs, and paths out of the tar
   await assert.rejects(add('hostname'), isError('FINISHER_EXISTS'));
   await assert.rejects(add('none'), isError('FINISHER_EXISTS'));
   await assert.rejects(add('two words'), isError('NAME_INVALID'));
-  for (const text of ['', 'x', 'echo hello\n']) await assert.rejects(add('other', text), isError('FINISHER_INVALID'));
+  for (const text of ['', 'x', 'echo hello\n', '#!/bin/sh\r\n', '#!sh\n'])
+    await assert.rejects(add('other', text), isError('FINISHER_INVALID'));
   for (const to of ['/etc/motd', 'etc/../../motd', '', 'etc\\motd']) {
     await assert.rejects(add('other', 'text', to), isError('FINISHER_INVALID'));
   }
