@@ -12,6 +12,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,6 +24,7 @@ import { sourceOf } from '#agent/receive/byte-source.ts';
 import { DiskWorkers } from '#agent/receive/disk-workers.ts';
 import { FrameReader } from '#agent/receive/frame-reader.ts';
 import { layStream } from '#agent/receive/lay-stream.ts';
+import { SlabPool } from '#agent/receive/slab-pool.ts';
 import {
   CHUNK_ID_BYTES,
   chunkIdOf,
@@ -78,8 +80,9 @@ export async function benchAgentWrite(o: {
   try {
     const material = await makeMaterial(folder, o.quick ? 256 : 1024);
     const writers: Record<string, Writer> = {
-      'agent, 1 worker': (m, target, measured) => writeByAgent(m, target, measured, 1),
-      'agent, 2 workers': (m, target, measured) => writeByAgent(m, target, measured, 2),
+      'agent, 1 worker': (m, target, measured) => writeByAgent(m, [target], measured, 1),
+      'agent, 2 workers': (m, target, measured) => writeByAgent(m, [target], measured, 2),
+      'agent, 1 worker, 4 disks at once': writeToFour,
       'zstd | dd': writeByDd,
       'zstd | partclone.restore': writeByPartclone,
     };
@@ -161,13 +164,16 @@ async function writeByPartclone(material: Material, target: string, measured: St
 /** The threads of an agent are there long before a cast begins, so their start is not measured. */
 async function writeByAgent(
   { folder, manifest, manifestBytes }: Material,
-  target: string,
+  paths: readonly string[],
   measured: Stopwatch,
   workerCount: number,
 ): Promise<void> {
-  const workers = await DiskWorkers.start({ diskPath: target, manifest, manifestBytes, count: workerCount });
-  const holes = HoleSet.all(manifest.chunkCount);
-  const { maxPayloadBytes } = workers;
+  const slabs = new SlabPool({ chunkBytes: manifest.head.chunkBytes, threads: workerCount * paths.length });
+  const disks = await Promise.all(
+    paths.map((diskPath) => DiskWorkers.start({ diskPath, manifest, manifestBytes, count: workerCount, slabs })),
+  );
+  const holes = paths.map(() => HoleSet.all(manifest.chunkCount));
+  const { maxPayloadBytes } = slabs;
   const { chunkCount, id: manifestId } = manifest;
   const reader = new FrameReader({ sessionId: SESSION, manifestId, nonce: NONCE, chunkCount, maxPayloadBytes });
   try {
@@ -176,19 +182,37 @@ async function writeByAgent(
       await layStream({
         source: sourceOf(child.stdout),
         reader,
-        workers,
-        holes,
+        slabs,
+        targets: disks.map((workers, i) => ({
+          ...{ workers, holes: holes[i]!, beforeFirstWrite: async () => undefined },
+          ...{ onLaid: () => undefined, onFailed: rethrow },
+        })),
+        leavesOutSlow: false,
         signal: new AbortController().signal,
-        beforeFirstWrite: async () => undefined,
-        onLaid: () => undefined,
       });
       await child;
-      await workers.sync();
+      await Promise.all(disks.map((workers) => workers.sync()));
     });
-    if (holes.count > 0) throw new Error(`${holes.count} chunks were not laid`);
+    if (holes.some(({ count }) => count > 0)) throw new Error('some chunks were not laid');
   } finally {
-    await workers.stop();
+    await Promise.all(disks.map((workers) => workers.stop()));
   }
+}
+
+/** A duplicator: what is measured is the stream, which each of the disks takes whole. */
+async function writeToFour(material: Material, target: string, measured: Stopwatch): Promise<void> {
+  const { size } = statSync(material.image);
+  const others = ['b', 'c', 'd'].map((name) => `${target}.${name}`);
+  for (const path of others) {
+    writeFileSync(path, '');
+    truncateSync(path, size);
+  }
+  await writeByAgent(material, [target, ...others], measured, 1);
+  for (const path of others) rmSync(path);
+}
+
+function rethrow(error: unknown): never {
+  throw error;
 }
 
 /** A filesystem with real files, nearly full, in the three forms that the three roads take. */

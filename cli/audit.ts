@@ -1,6 +1,7 @@
 /** `fleetcast audit`: how far disks have drifted from an image. Nothing is written. */
 import { Command } from 'commander';
 import type { DeployRequest } from '#protocol/admin/deploy-api.ts';
+import { refusedIn } from '#protocol/admin/plan-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import { onDoneOption, onFailureOption } from './capture.ts';
 import { chosenHosts, splitNames } from './chosen-hosts.ts';
@@ -8,7 +9,7 @@ import { apiPath } from './daemon-link.ts';
 import { type Cli, invocationOf, withExample } from './invocation.ts';
 import { collectNames } from './name-list.ts';
 import { isAcceptable } from './plan-question.ts';
-import { refusedOf, renderPlan } from './plan-view.ts';
+import { renderPlan } from './plan-view.ts';
 import { tellStarted } from './started.ts';
 import { watchSession } from './watch.ts';
 
@@ -43,7 +44,7 @@ export function auditCommand(cli: Cli): Command {
       const plan = await link.post('plan', apiPath`/plans/deploy`, request);
       if (!isAcceptable(plan, request.skipRefused)) {
         if (!isJson) terminal.outLine(renderPlan(plan));
-        throw knownError('PLAN_REFUSED', { count: refusedOf(plan).length });
+        throw knownError('PLAN_REFUSED', { what: refusedIn(plan.hosts) ?? 'every host' });
       }
       const session = await link.post('session', apiPath`/sessions/deploy`, { ...request, planId: plan.planId });
       if (options.watch) cli.exitCode = await watchSession(invocation, session.sessionId);

@@ -65,7 +65,7 @@ export function deployCommand(cli: Cli): Command {
     .option('-g, --group <group>', 'all hosts of a group (repeatable)', collectNames)
     .option(
       '--disk <rule>',
-      'which disk of each host: serial=…, wwn=…, path=…, size>100G, transport=nvme, model=Samsung*, order=1, …',
+      'which disk of each host: serial=…, wwn=…, path=…, size>100G, transport=nvme, model=Samsung*, order=1, each (all of them), …',
     )
     .addOption(start.argParser(parseStartPolicy).default({ when: 'all' }, 'all'))
     .addOption(new Option('--rate <mbit>', 'cap of the cast in Mbit/s: 300, 1G').argParser(parseRate))

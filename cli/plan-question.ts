@@ -1,9 +1,10 @@
 /** Shows a plan and asks whether it may be carried out. */
 import type { DeployPlan } from '#protocol/admin/plan-api.ts';
+import { refusedIn } from '#protocol/admin/plan-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import { confirm, requireAnswerer } from './confirm.ts';
 import type { Invocation } from './invocation.ts';
-import { refusedOf, renderPlan, takingPart } from './plan-view.ts';
+import { disksTaken, renderPlan, takingPart } from './plan-view.ts';
 import { countOf } from './size.ts';
 
 export interface PlanQuestion {
@@ -19,9 +20,10 @@ export async function acceptPlan(invocation: Invocation, question: PlanQuestion)
   requireAnswerer({ terminal, isYes, isJson, what: 'Overwriting disks', command });
   const plan = await question.readPlan();
   if (!isJson) terminal.outLine(renderPlan(plan, (text) => terminal.paint(text, 'bold')));
-  if (!isAcceptable(plan, skipRefused)) throw knownError('PLAN_REFUSED', { count: refusedOf(plan).length });
+  if (!isAcceptable(plan, skipRefused))
+    throw knownError('PLAN_REFUSED', { what: refusedIn(plan.hosts) ?? 'every host' });
   if (!isYes) {
-    const disks = takingPart(plan).length;
+    const disks = disksTaken(plan);
     terminal.errorLine('');
     const text = disks === 1 ? 'Overwrite this disk?' : `Overwrite these ${countOf(disks, 'disk')}?`;
     await confirm(terminal, text, 'Nothing was started, no disk was touched.');
@@ -29,7 +31,7 @@ export async function acceptPlan(invocation: Invocation, question: PlanQuestion)
   return plan;
 }
 
-/** Somebody is left to deploy to, and nobody is refused whom the admin did not agree to leave out. */
+/** Somebody is left to deploy to, and no host or disk is refused that the admin did not agree to leave out. */
 export function isAcceptable(plan: Pick<DeployPlan, 'hosts'>, skipRefused: boolean): boolean {
-  return takingPart(plan).length > 0 && (skipRefused || refusedOf(plan).length === 0);
+  return takingPart(plan).length > 0 && (skipRefused || refusedIn(plan.hosts) === undefined);
 }

@@ -4,7 +4,7 @@ import { renderDelta } from './delta-view.ts';
 import { formatDuration } from './duration.ts';
 import { describeFit } from './fit-view.ts';
 import { withSubject } from './receipt.ts';
-import { countOf, formatBytes, formatCount } from './size.ts';
+import { countOf, formatBytes } from './size.ts';
 import { renderTable } from './table.ts';
 import { printable } from './terminal.ts';
 
@@ -20,6 +20,11 @@ export function refusedOf(plan: { readonly hosts: readonly PlanHost[] }): PlanHo
   return plan.hosts.filter((host) => host.refused !== undefined);
 }
 
+/** How many disks will be overwritten: several of a host with the rule `each`. */
+export function disksTaken(plan: { readonly hosts: readonly PlanHost[] }): number {
+  return takingPart(plan).reduce((sum, host) => sum + 1 + (host.twins?.length ?? 0), 0);
+}
+
 /** Table per host, refusals with what helps, totals, expected time and what it assumes. */
 export function renderPlan(plan: DeployPlan, paintHead?: (text: string) => string): string {
   const going = takingPart(plan);
@@ -28,7 +33,7 @@ export function renderPlan(plan: DeployPlan, paintHead?: (text: string) => strin
   ];
   if (going.length > 0) {
     const head = ['HOST', 'NOW', 'DISK', 'SERIAL', 'SIZE', 'FIT', 'WILL BE LOST'];
-    blocks.push(renderTable(head, going.map(rowOf), { right: [4], ...(paintHead ? { paintHead } : {}) }));
+    blocks.push(renderTable(head, going.flatMap(rowsOf), { right: [4], ...(paintHead ? { paintHead } : {}) }));
   }
   for (const block of [otherDisksBlock(going), refusalBlock(plan), renderDelta(going)]) {
     if (block !== undefined) blocks.push(block);
@@ -37,19 +42,26 @@ export function renderPlan(plan: DeployPlan, paintHead?: (text: string) => strin
   return blocks.join('\n\n');
 }
 
-function rowOf(host: PlanHost): string[] {
+/** A row a disk; the host is named in its first. */
+function rowsOf(host: PlanHost): string[][] {
+  const twins = (host.twins ?? []).map((twin) => ['', '', ...diskCells(twin)]);
+  return [[host.host, host.presence, ...diskCells(host)], ...twins];
+}
+
+type PlannedDisk = Pick<PlanHost, 'disk' | 'diskPath' | 'fit' | 'fitted' | 'lost'>;
+
+function diskCells(planned: PlannedDisk): string[] {
+  const { disk, diskPath, lost } = planned;
   return [
-    host.host,
-    host.presence,
-    [host.disk?.model, host.diskPath].filter(Boolean).join(' '),
-    host.disk?.serial ?? '',
-    host.disk ? formatBytes(host.disk.sizeBytes) : '',
-    fitOf(host),
-    host.lost || 'nothing known',
+    [disk?.model, diskPath].filter(Boolean).join(' '),
+    disk?.serial ?? '',
+    disk ? formatBytes(disk.sizeBytes) : '',
+    fitOf(planned),
+    lost || 'nothing known',
   ];
 }
 
-function fitOf({ fit, fitted }: PlanHost): string {
+function fitOf({ fit, fitted }: PlannedDisk): string {
   return fitted === undefined ? (fit ?? '') : describeFit(fitted) || 'fitted';
 }
 
@@ -62,8 +74,12 @@ export function otherDisksBlock(going: readonly PlanHost[]): string | undefined 
 /** Who is refused and what helps; undefined: nobody is. */
 export function refusalBlock(plan: { readonly hosts: readonly PlanHost[] }): string | undefined {
   const refused = refusedOf(plan);
-  if (refused.length === 0) return undefined;
-  return [`Refused, ${countOf(refused.length, 'host')}:`, ...refused.flatMap(refusalLines)].join('\n');
+  const unfit = plan.hosts.filter((host) => host.unfitDisks !== undefined);
+  const blocks = [
+    ...(refused.length === 0 ? [] : [`Refused, ${countOf(refused.length, 'host')}:`, ...refused.flatMap(refusalLines)]),
+    ...(unfit.length === 0 ? [] : ['Refused disks of hosts that take part:', ...unfit.flatMap(unfitLines)]),
+  ];
+  return blocks.length === 0 ? undefined : blocks.join('\n');
 }
 
 function otherLines({ host, rule, otherDisks = [] }: PlanHost): string[] {
@@ -77,15 +93,23 @@ function refusalLines(host: PlanHost): string[] {
   return [`  ${printable(withSubject(host.host, message))}${disk}`, `    Next: ${printable(next)}`];
 }
 
+function unfitLines({ host, unfitDisks = [] }: PlanHost): string[] {
+  return unfitDisks.flatMap(({ refused: { message, next } }) => [
+    `  ${printable(withSubject(host, message))}`,
+    `    Next: ${printable(next)}`,
+  ]);
+}
+
 function totalsOf(plan: DeployPlan, going: readonly PlanHost[]): string {
   const away = going.filter((host) => host.presence === 'away').length;
-  const disks = going.reduce((sum, host) => sum + (host.disk?.sizeBytes ?? 0), 0);
-  const waking = away > 0 ? `; ${formatCount(away)} of them will be woken` : '';
-  const larger = going.some((host) => host.fit === 'larger');
+  const all = going.flatMap((host): PlannedDisk[] => [host, ...(host.twins ?? [])]);
+  const disks = all.reduce((sum, { disk }) => sum + (disk?.sizeBytes ?? 0), 0);
+  const waking = away > 0 ? `; ${countOf(away, 'host')} will be woken` : '';
+  const larger = all.some(({ fit }) => fit === 'larger');
   return [
     ...wavesOf(going),
     ...finishersOf(going),
-    `Overwrites ${countOf(going.length, 'disk')}, ${formatBytes(disks)} in all${waking}.`,
+    `Overwrites ${countOf(all.length, 'disk')}, ${formatBytes(disks)} in all${waking}.`,
     `Sends ${formatBytes(plan.storedBytes)} in one pass. Expected time ${formatDuration(plan.expectedSeconds)}: ${plan.expectedBecause}.`,
     ...(larger ? ['On a disk that is larger, the room at the end stays free (--grow last uses it).'] : []),
   ].join('\n');

@@ -11,6 +11,7 @@ import { describeFit, grownOf } from './fit-view.ts';
 import { countOf, formatBytes, formatCount, percentOf } from './size.ts';
 import { renderTable } from './table.ts';
 import { printable } from './terminal.ts';
+import { finishedDisks, nameDisks, renderDisks } from './twin-view.ts';
 import { wipeCells } from './wipe-view.ts';
 
 /** 0 only when the session is completed, every host succeeded, and no audited disk differs; 3 otherwise. */
@@ -30,8 +31,7 @@ export function renderReceipt(view: SessionView, nowMs: number, paintHead?: (tex
   } else if (view.kind === 'wipe') {
     const head = ['HOST', 'RESULT', 'DISK', 'HOW', 'READ BACK', 'TIME'];
     const rows = view.tasks.map((task) => {
-      const disk = `${task.disk.model} ${task.disk.serial}`.trim();
-      return [task.host, resultOf(task), disk, ...wipeCells(task), timeOf(task, nowMs)];
+      return [task.host, resultOf(task), nameDisks(task), ...wipeCells(task), timeOf(task, nowMs)];
     });
     blocks.push(renderTable(head, rows, { right: [5], ...options }));
   } else if (view.kind === 'deploy') {
@@ -47,12 +47,9 @@ export function renderReceipt(view: SessionView, nowMs: number, paintHead?: (tex
   if (kept !== undefined) blocks.push(kept);
   const fitted = fittedLines(view);
   if (fitted.length > 0) blocks.push(fitted.join('\n'));
-  const finished = renderFinishers(
-    view.tasks.map(({ host, deployResult, finisherResults: finishers }) => ({
-      host,
-      ...(deployResult ?? (finishers === undefined ? {} : { finishers })),
-    })),
-  );
+  const disks = renderDisks(view.tasks.map(({ host, deployResult }) => ({ host, ...deployResult })));
+  if (disks !== undefined) blocks.push(disks);
+  const finished = renderFinishers(laidOf(view));
   if (finished !== undefined) blocks.push(finished);
   const reasons = reasonsOf(view.tasks);
   if (view.error) reasons.push(...errorLines(`session ${view.sessionId}`, view.error));
@@ -71,7 +68,7 @@ function deployRow(task: TaskView, view: SessionView, nowMs: number): string[] {
   return [
     task.host,
     resultOf(task),
-    `${task.disk.model} ${task.disk.serial}`.trim(),
+    nameDisks(task),
     result ? formatBytes(result.castBytes + result.httpBytes) : '',
     result ? formatBytes(result.httpBytes) : '',
     result ? verifiedOf(result, view) : '',
@@ -79,15 +76,24 @@ function deployRow(task: TaskView, view: SessionView, nowMs: number): string[] {
   ];
 }
 
+function laidOf({ tasks }: SessionView) {
+  return finishedDisks(
+    tasks.map(({ host, deployResult, finisherResults: finishers }) => ({
+      host,
+      ...(deployResult ?? (finishers === undefined ? {} : { finishers })),
+    })),
+  );
+}
+
 /** One line for all hosts with the same disk size. What was verified was the image; what came after it is said here. */
 function fittedLines(view: SessionView): string[] {
   const hosts = new Map<string, string[]>();
-  for (const { host, deployResult } of view.tasks) {
-    if (deployResult?.fitted === undefined) continue;
-    const when = deployResult.verifiedChunks >= deployResult.chunks ? 'verified, then' : 'not verified;';
-    const grown = grownOf(deployResult.fitted).filter(({ check }) => check !== undefined);
+  for (const { host, fitted, chunks = 0, verifiedChunks = 0 } of laidOf(view)) {
+    if (fitted === undefined) continue;
+    const when = verifiedChunks >= chunks ? 'verified, then' : 'not verified;';
+    const grown = grownOf(fitted).filter(({ check }) => check !== undefined);
     const checked = grown.length > 0 && grown.every(({ check }) => check === 'clean');
-    const text = `${when} fitted: ${describeFit(deployResult.fitted)}${checked ? '; fsck clean' : ''}`;
+    const text = `${when} fitted: ${describeFit(fitted)}${checked ? '; fsck clean' : ''}`;
     hosts.set(text, [...(hosts.get(text) ?? []), host]);
   }
   return [...hosts].map(([text, names]) => `${names.join(', ')}: ${text}`);
@@ -98,7 +104,7 @@ function captureRow(task: TaskView, nowMs: number): string[] {
   return [
     task.host,
     resultOf(task),
-    `${task.disk.model} ${task.disk.serial}`.trim(),
+    nameDisks(task),
     result ? formatBytes(result.usedBytes) : '',
     result ? formatCount(result.chunks) : '',
     result ? formatBytes(result.uploadedBytes) : '',

@@ -11,6 +11,7 @@ import { reasonsOf } from './receipt.ts';
 import { countOf, formatBytes, formatCount } from './size.ts';
 import { renderTable } from './table.ts';
 import { printable } from './terminal.ts';
+import { finishedDisks, nameDisks, renderDisks } from './twin-view.ts';
 import { describeSamples } from './wipe-view.ts';
 
 type PaintHead = (text: string) => string;
@@ -30,7 +31,9 @@ export function renderReport(report: SessionReport, nowMs: number, paintHead?: P
     ].join('\n'),
     receiptTable(report.receipts, false, paintHead),
   ];
-  const finished = renderFinishers(report.receipts);
+  const disks = renderDisks(report.receipts);
+  if (disks !== undefined) blocks.push(disks);
+  const finished = renderFinishers(finishedDisks(report.receipts));
   if (finished !== undefined) blocks.push(finished);
   const reasons = reasonsOf(report.receipts);
   if (reasons.length > 0) blocks.push(reasons.join('\n'));
@@ -104,11 +107,11 @@ function sessionCells(receipt: Receipt): string[] {
 
 /** Times are durations of each stage, from the one before. */
 function cellsOf(receipt: Receipt): string[] {
-  const { disk, startedAtMs, readyAtMs, receivedAtMs, verifiedAtMs, endedAtMs, passes, repairs, parked } = receipt;
+  const { startedAtMs, readyAtMs, receivedAtMs, verifiedAtMs, endedAtMs, passes, repairs, parked } = receipt;
   const extra = [repairs > 0 ? `+${repairs} HTTP` : '', parked > 0 ? `parked ${parked}×` : ''].filter(Boolean);
   return [
     resultOf(receipt),
-    `${disk.model} ${disk.serial}`.trim(),
+    nameDisks(receipt),
     checkedOf(receipt),
     ...[receipt.castBytes, receipt.httpBytes ?? receipt.uploadedBytes, receipt.keptBytes].map((bytes) =>
       bytes === undefined ? '' : formatBytes(bytes),
@@ -157,6 +160,8 @@ const columns: readonly (readonly [name: string, cellOf: (receipt: Receipt) => s
   ['disk_serial', (receipt) => receipt.disk.serial],
   ['disk_bytes', (receipt) => receipt.disk.sizeBytes],
   ['disk_path', (receipt) => receipt.diskPath],
+  ['disks', (receipt) => 1 + (receipt.twins?.length ?? 0)],
+  ['failed_disks', (receipt) => receipt.disks?.filter(({ error }) => error !== undefined).length],
   ['chunks', (receipt) => receipt.chunks],
   ['verified_chunks', (receipt) => receipt.verifiedChunks],
   ['differing_chunks', (receipt) => receipt.drift?.differingChunks],

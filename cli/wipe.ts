@@ -1,5 +1,6 @@
 /** `fleetcast wipe`: shows which disks would be erased, asks, erases them and reads samples back. */
 import { Command, Option } from 'commander';
+import { refusedIn } from '#protocol/admin/plan-api.ts';
 import type { WipePlan, WipeRequest } from '#protocol/admin/wipe-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import { onDoneOption, onFailureOption } from './capture.ts';
@@ -9,7 +10,7 @@ import { exitCodes } from './exit-code.ts';
 import { type Cli, type Invocation, invocationOf, show, withExample } from './invocation.ts';
 import { collectNames } from './name-list.ts';
 import { isAcceptable } from './plan-question.ts';
-import { refusedOf, takingPart } from './plan-view.ts';
+import { takingPart } from './plan-view.ts';
 import { countOf } from './size.ts';
 import { tellStarted } from './started.ts';
 import { watchSession } from './watch.ts';
@@ -67,7 +68,8 @@ async function wipe(cli: Cli, invocation: Invocation, options: WipeOptions): Pro
     return;
   }
   if (!isJson) terminal.outLine(render(plan));
-  if (!isAcceptable(plan, request.skipRefused)) throw knownError('PLAN_REFUSED', { count: refusedOf(plan).length });
+  if (!isAcceptable(plan, request.skipRefused))
+    throw knownError('PLAN_REFUSED', { what: refusedIn(plan.hosts) ?? 'every host' });
   if (!isYes) {
     terminal.errorLine('');
     const text = `Erase ${countOf(takingPart(plan).length, 'disk')} for good?`;

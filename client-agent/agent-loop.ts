@@ -24,6 +24,7 @@ import { runAudit } from './orders/audit.ts';
 import { CheckJob } from './orders/check.ts';
 import { DeployJob } from './orders/deploy.ts';
 import type { DeployMachine } from './orders/deploy-target.ts';
+import { problemOf } from './orders/deploy-targets.ts';
 import { FinisherFailure } from './orders/finish.ts';
 import { describeOrder, isSameWork } from './orders/order.ts';
 import { runWipe } from './orders/wipe.ts';
@@ -196,7 +197,11 @@ class AgentLoop {
     if (order.probe !== undefined) return this.#listen(order.probe, signal, onProgress);
     this.#job ??= new DeployJob(order, this.#o.machine);
     const deployResult = await this.#job.run(order, signal, onProgress);
-    return deployResult === undefined ? {} : { deployResult };
+    if (deployResult === undefined) return {};
+    const problem = problemOf(deployResult);
+    if (problem === undefined) return { deployResult };
+    // What its other disks hold is told all the same.
+    return { deployResult, ...this.#failed(problem) };
   }
 
   async #listen(probe: ProbeOrder, signal: AbortSignal, onProgress: (p: Progress) => void): Promise<Partial<State>> {
@@ -218,18 +223,18 @@ class AgentLoop {
     const ended = action(controller.signal, onProgress).then(
       (result) => this.#end({ ...this.#state, status: 'done', ...result }),
       (error: unknown) => {
-        if (!controller.signal.aborted) this.#fail(error);
+        if (!controller.signal.aborted) this.#end({ ...this.#state, ...this.#failed(error) });
       },
     );
     this.#activity = { controller, ended };
   }
 
-  #fail(error: unknown): void {
+  #failed(error: unknown): State {
     const body = errorBodyOf(error, this.#o.hostName);
     this.#o.machine.log.warn({ err: error }, body.message);
     this.#o.say(`failed: ${body.message}`);
     const words = error instanceof FinisherFailure ? { finisherResults: [...error.results] } : {};
-    this.#end({ ...this.#state, status: 'failed', error: body, ...words });
+    return { status: 'failed', error: body, ...words };
   }
 
   #end(state: State): void {

@@ -126,6 +126,18 @@ export class Lab {
     return join(this.folder.path, 'disks', `${host.name}.img`);
   }
 
+  /** Puts one more disk into a machine that is not powered on: the file at `path`, empty unless it is there. Returns its serial number. */
+  addDisk(host: LabHost, path: string, sizeBytes: number): string {
+    closeSync(openSync(path, 'a'));
+    truncateSync(path, sizeBytes);
+    const file = this.#hardwareOf(host);
+    const hardware = JSON.parse(readFileSync(file, 'utf8')) as { disks: object[] };
+    const serial = `${host.diskSerial}-${hardware.disks.length + 1}`;
+    const disks = [...hardware.disks, { ...hardware.disks[0], path, serial }];
+    writeFileSync(file, JSON.stringify({ ...hardware, disks }, null, 2));
+    return serial;
+  }
+
   consoleOf(host: LabHost): string {
     return join(this.folder.path, 'consoles', `${host.name}.log`);
   }
@@ -293,7 +305,11 @@ export class Lab {
       serial: host.diskSerial.replace('LAB', 'LH'),
       disks: [{ ...disk, removable: false, readOnly: false }],
     };
-    writeFileSync(join(this.folder.path, 'hardware', `${host.name}.json`), JSON.stringify(hardware, null, 2));
+    writeFileSync(this.#hardwareOf(host), JSON.stringify(hardware, null, 2));
+  }
+
+  #hardwareOf(host: LabHost): string {
+    return join(this.folder.path, 'hardware', `${host.name}.json`);
   }
 
   async #daemonAnswers(): Promise<boolean> {

@@ -106,6 +106,9 @@ export type CastOrder = Static<typeof castOrderSchema>;
 export const deploySteps = ['prepare', 'hold', 'receive', 'repair', 'verify', 'finish'] as const;
 export type DeployStep = (typeof deploySteps)[number];
 
+const orderedFitSchema = Type.Object({ ...fitSchema.properties, grow: growRuleSchema });
+const orderedTwinSchema = Type.Object({ disk: diskIdentitySchema, fit: Type.Optional(orderedFitSchema) });
+
 const rev = Type.String();
 /** What the host should be doing now. The same rev means the same order: asking again is harmless. */
 export const orderSchema = Type.Union([
@@ -137,7 +140,9 @@ export const orderSchema = Type.Union([
     /** Step hold only: listen to this meanwhile, and say what was heard. */
     probe: Type.Optional(probeOrderSchema),
     /** Where the volumes lie on this disk, and the rule it follows from; absent: as on the source. */
-    fit: Type.Optional(Type.Object({ ...fitSchema.properties, grow: growRuleSchema })),
+    fit: Type.Optional(orderedFitSchema),
+    /** Further disks that take the same from the same stream, each with its own fit. The holes are what any of them lacks. */
+    twins: Type.Optional(Type.Array(orderedTwinSchema)),
     /** Step finish only: what runs when all is laid; absent: nothing. */
     finishing: Type.Optional(finishingSchema),
     /** Step finish: the table gets ids of its own instead of the source's. */
@@ -198,17 +203,15 @@ export const progressSchema = Type.Object({
   bytesPerSecond: Type.Integer(),
   /** Chunks still lacking (deploy only). */
   holes: Type.Optional(Type.Integer()),
-  /** What the admin should know before the work goes on (capture only): the result has them too. */
+  /** What the admin should know before the work goes on: the result has them too. */
   warnings: Type.Optional(Type.Array(Type.String())),
   /** Step receive only. */
   stream: Type.Optional(streamStateSchema),
 });
 export type Progress = Static<typeof progressSchema>;
 
-/** What a finished deploy task did, for the receipt. Bytes are plain bytes laid on the disk unless said. */
-export const deployResultSchema = Type.Object({
+const diskResultSchema = Type.Object({
   disk: diskSchema,
-  chunks: Type.Integer(),
   castBytes: Type.Integer(),
   httpBytes: Type.Integer(),
   /** What was right on the disk before, found by hashing it, and was left alone. */
@@ -229,6 +232,21 @@ export const deployResultSchema = Type.Object({
   ),
   /** In the order in which they ran. */
   finishers: Type.Optional(Type.Array(finisherResultSchema)),
+  /** Why this disk has no whole image; the task has failed then. */
+  error: Type.Optional(errorBodySchema),
+});
+/** What became of one of several disks. */
+export type DiskResult = Static<typeof diskResultSchema>;
+
+/**
+ * What a finished deploy task did, for the receipt. Bytes are plain bytes laid on disk unless said. Of several disks: the first one's,
+ * but bytes in all, and the fewest verified chunks.
+ */
+export const deployResultSchema = Type.Object({
+  ...Type.Omit(diskResultSchema, ['error']).properties,
+  chunks: Type.Integer(),
+  /** Every disk of a task with twins. */
+  disks: Type.Optional(Type.Array(diskResultSchema)),
 });
 export type DeployResult = Static<typeof deployResultSchema>;
 
@@ -261,7 +279,7 @@ export const reportSchema = Type.Object({
   finisherResults: Type.Optional(Type.Array(finisherResultSchema)),
   /** status done of a probe. */
   probe: Type.Optional(probeHeardSchema),
-  /** status done of step finish. */
+  /** status done of step finish; status failed when other disks of the task are done. */
   deployResult: Type.Optional(deployResultSchema),
   /** status done of an audit. */
   auditResult: Type.Optional(auditResultSchema),

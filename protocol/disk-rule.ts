@@ -1,5 +1,6 @@
 /**
- * A disk rule: conditions joined by commas, all of which the one disk must meet.
+ * A disk rule: conditions joined by commas, all of which the one disk must meet; with `each` among them it takes every disk that
+ * does.
  *
  * `serial=X` · `wwn=X` · `path=/dev/sda` · `transport=nvme` compare whole values, without case except in a path;
  * `model=X` is contained in the model; with `*` or `?` in X each of these compares the whole value with the pattern.
@@ -14,7 +15,7 @@ import { type Disk, describeDisk } from './disk.ts';
 import { knownError } from './errors.ts';
 
 interface Condition {
-  readonly key: 'serial' | 'wwn' | 'path' | 'transport' | 'model' | 'size' | 'order';
+  readonly key: 'serial' | 'wwn' | 'path' | 'transport' | 'model' | 'size' | 'order' | 'each';
   readonly sign: '=' | '>' | '<';
   readonly value: string;
   /** Bytes of a `size`, number of an `order` from 1; else 0. */
@@ -31,6 +32,7 @@ const UNITS: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9,
 export function parseDiskRule(text: string): DiskRule {
   if (text.trim() === '') return [];
   return text.split(',').map((part) => {
+    if (part.trim() === 'each') return { key: 'each', sign: '=', value: '', number: 0 };
     const match = /^\s*(serial|wwn|path|transport|model|size|order)\s*([=<>])\s*(.+?)\s*$/.exec(part);
     if (match === null) throw knownError('DISK_RULE_INVALID', { rule: text });
     const [, key, sign, value] = match as unknown as [string, Condition['key'], Condition['sign'], string];
@@ -65,6 +67,20 @@ export function judgeDisks(disks: readonly Disk[], rule: string | undefined): Ju
     const missed = orders.find(({ number }) => number !== place);
     return missed === undefined ? { disk } : { disk, whyNot: `number ${place}, not ${missed.number}` };
   });
+}
+
+/** Whether the rule means every disk that meets it. Throws DISK_RULE_INVALID. */
+export function isForEach(rule: string | undefined): boolean {
+  return parseDiskRule(rule ?? '').some(({ key }) => key === 'each');
+}
+
+/** The disks that an image is to be laid on, by path: with `each` all that qualify and meet the rule, else the one. Throws as chooseDisk. */
+export function chooseDisks(disks: readonly Disk[], rule: string | undefined, host: string): Disk[] {
+  if (!isForEach(rule)) return [chooseDisk(disks, rule, host)];
+  const judged = judgeDisks(disks, rule);
+  const fitting = judged.filter(({ whyNot }) => whyNot === undefined);
+  if (fitting.length === 0) throw knownError('DISK_NONE', { host, rule: rule!, disks: listDisks(judged) });
+  return fitting.map(({ disk }) => disk);
 }
 
 /** The one disk that qualifies and meets the rule. Throws DISK_RULE_INVALID, DISK_NONE or DISK_AMBIGUOUS, the last two with the disks there are. */
@@ -108,8 +124,9 @@ function whyUnfit(disk: Disk, rule: DiskRule): string | undefined {
 
 function meets(disk: Disk, { key, sign, value, number }: Condition): boolean {
   switch (key) {
-    case 'order':
-      return true; // Among those that meet the rest: judgeDisks counts.
+    case 'order': // Among those that meet the rest: judgeDisks counts.
+    case 'each':
+      return true;
     case 'size':
       if (sign === '>') return disk.sizeBytes > number;
       if (sign === '<') return disk.sizeBytes < number;

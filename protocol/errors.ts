@@ -297,7 +297,7 @@ export const errorTable = {
   DISK_RULE_INVALID: {
     status: 400,
     message: '{rule} is not a disk rule',
-    next: 'Use serial=…, wwn=…, path=…, size=256G, size>100G, transport=nvme, model=Samsung* or order=1, joined with commas',
+    next: 'Use serial=…, wwn=…, path=…, size=256G, size>100G, transport=nvme, model=Samsung*, order=1 or each, joined with commas',
   },
   DISK_NONE: {
     status: 409,
@@ -405,6 +405,11 @@ export const errorTable = {
     message: '{host}: writing {disk} at byte {offset} failed: {reason}',
     next: 'Check the disk: smartctl -a {disk}',
   },
+  DISKS_FAILED: {
+    status: 500,
+    message: '{host}: {count} of {of} disks failed, {rest}: {problems}',
+    next: 'Replace what is broken, then deploy to that disk alone: --disk serial={disk}',
+  },
   LAYOUT_UNSUPPORTED: {
     status: 409,
     message: '{disk}: the partition table {label} is not supported',
@@ -434,7 +439,7 @@ export const errorTable = {
   },
   PLAN_REFUSED: {
     status: 409,
-    message: '{count} of the hosts cannot take part',
+    message: '{what} cannot take part',
     next: 'Mend what the plan says, or leave them out: --skip-refused',
   },
   SESSION_UNKNOWN: { status: 404, message: 'There is no session {session}', next: 'fleetcast session list' },

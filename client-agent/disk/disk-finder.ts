@@ -7,9 +7,20 @@ import { knownError } from '#protocol/errors.ts';
  * `{host}` stays open in the error: agent-loop.ts fills it in when it reports.
  */
 export function findDisk(disks: readonly Disk[], wanted: DiskIdentity): Disk {
-  const same = disks.filter((disk) => isSameDisk(disk, wanted));
+  return findDisks(disks, [wanted])[0]!;
+}
+
+/**
+ * The disks with these identities, in their order. Disks that cannot be told apart (many USB docks give all of theirs one serial
+ * number) are found when just as many are wanted. Throws as findDisk.
+ */
+export function findDisks(disks: readonly Disk[], wanted: readonly DiskIdentity[]): Disk[] {
   const described = disks.map((disk) => `${describeDisk(disk)} at ${disk.path}`).join('; ') || 'none';
-  if (same.length > 1) throw knownError('DISK_AMBIGUOUS', { rule: describeDisk(wanted), disks: described });
-  if (same[0] === undefined) throw knownError('DISK_CHANGED', { expected: describeDisk(wanted), disks: described });
-  return same[0];
+  return wanted.map((identity, i) => {
+    const same = disks.filter((disk) => isSameDisk(disk, identity));
+    const alike = wanted.filter((other) => isSameDisk(other, identity)).length;
+    if (same.length > alike) throw knownError('DISK_AMBIGUOUS', { rule: describeDisk(identity), disks: described });
+    if (same.length < alike) throw knownError('DISK_CHANGED', { expected: describeDisk(identity), disks: described });
+    return same[wanted.slice(0, i).filter((other) => isSameDisk(other, identity)).length]!;
+  });
 }

@@ -1,13 +1,15 @@
 /**
  * One disk that a deployment lays: what is known of it, and what is done to it once bytes for it are there. How they come is
- * the job's concern (deploy.ts). It keeps no promise over a reboot: a new target lacks everything, or hashes its disk.
+ * the job's concern (deploy.ts), and that there may be several is that of deploy-targets.ts. It keeps no promise over a reboot: a new target lacks everything, or hashes its disk.
  */
-import type { CastOrder, DeployOrder, DeployResult, Inventory, Progress } from '#protocol/agent-api.ts';
+import type { DeployOrder, DeployResult, DiskResult, Inventory } from '#protocol/agent-api.ts';
 import type { Disk } from '#protocol/disk.ts';
-import { knownError } from '#protocol/errors.ts';
+import { type ErrorBody, KnownError, knownError } from '#protocol/errors.ts';
+import type { FinisherResult } from '#protocol/finisher.ts';
 import { type FitChange, placeManifest } from '#protocol/fit.ts';
 import { HoleSet } from '#protocol/holes.ts';
-import { decodeManifest, type Manifest, placeOf } from '#protocol/manifest.ts';
+import type { Layout } from '#protocol/layout.ts';
+import { type Manifest, placeOf } from '#protocol/manifest.ts';
 import type { Logger } from '#system/log.ts';
 import { readContent } from '../disk/disk-content.ts';
 import { checkLayout } from '../disk/layout-check.ts';
@@ -15,15 +17,13 @@ import { applyLayout, type ClearedRun, clearLabel, clearTable, findLabel } from 
 import { withNewIds } from '../disk/new-ids.ts';
 import { writeSwapHeader } from '../disk/swap.ts';
 import { makeZero, zeroRunsOf } from '../disk/zero-runs.ts';
-import { chooseBufferBytes } from '../receive/buffer-size.ts';
-import type { ByteSource } from '../receive/byte-source.ts';
 import { DiskWorkers } from '../receive/disk-workers.ts';
-import { FrameReader } from '../receive/frame-reader.ts';
-import { layStream } from '../receive/lay-stream.ts';
-import { ProgressMeter } from '../receive/progress-meter.ts';
+import type { LayTarget } from '../receive/lay-stream.ts';
+import type { Meter } from '../receive/progress-meter.ts';
 import { plainBytesOf, readBack } from '../receive/read-back.ts';
+import type { SlabPool } from '../receive/slab-pool.ts';
 import type { ServerLink } from '../server-link.ts';
-import { runFinishers } from './finish.ts';
+import { FinisherFailure, runFinishers } from './finish.ts';
 import { changesOfOrder, checkFit, finishFit, isRewritten } from './fit.ts';
 
 /** What a deployment needs of the machine that it runs on. */
@@ -36,11 +36,19 @@ export interface DeployMachine {
   readonly log: Logger;
 }
 
-/** A stream of frames to be laid, and the road that it came by. */
-export interface FrameStream {
-  readonly source: ByteSource;
-  readonly reader: FrameReader;
-  readonly road: 'cast' | 'http';
+/** What all targets of a job share. */
+export interface SharedByTargets {
+  readonly machine: DeployMachine;
+  readonly manifestBytes: Buffer;
+  readonly slabs: SlabPool;
+  /** Of each target. */
+  readonly threads: number;
+}
+
+/** A disk and where the volumes lie on it: what an order says of each. */
+export interface OrderedDisk {
+  readonly disk: Disk;
+  readonly fit: DeployOrder['fit'];
 }
 
 interface Known {
@@ -52,11 +60,20 @@ interface Known {
   readonly workers: DiskWorkers;
 }
 
+/** What `complete` and `label` have done, for the finishers and the result. */
+interface Finished {
+  readonly fitted: NonNullable<DeployResult['fitted']>;
+  layout: Layout;
+  finishers: readonly FinisherResult[];
+}
+
 export class DeployTarget {
   /** Chunks that the disk lacks. */
   readonly holes: HoleSet;
   readonly workers: DiskWorkers;
-  readonly #disk: Disk;
+  readonly disk: Disk;
+  /** Why this disk gets no image; undefined: nothing is wrong. */
+  failure: ErrorBody | undefined;
   readonly #manifest: Manifest;
   readonly #changes: readonly FitChange[];
   readonly #machine: DeployMachine;
@@ -67,9 +84,10 @@ export class DeployTarget {
   #isUnread = true;
   #keptBytes = 0;
   #readBytesPerSecond: number | undefined;
+  #finished: Finished | undefined;
 
   private constructor({ disk, manifest, changes, workers }: Known, machine: DeployMachine) {
-    this.#disk = disk;
+    this.disk = disk;
     this.#manifest = manifest;
     this.#changes = changes;
     this.workers = workers;
@@ -79,24 +97,19 @@ export class DeployTarget {
   }
 
   /**
-   * Does the image of the order fit the disk? Nothing is written yet, and everything counts as lacking.
+   * Does the image fit the disk? Nothing is written yet, and everything counts as lacking.
    * Throws DISK_SECTOR_SIZE, DISK_TOO_SMALL, AGENT_FAILED. Its threads run until `close`.
    */
   static async prepare(
-    order: DeployOrder,
-    disk: Disk,
-    machine: DeployMachine,
-    signal: AbortSignal,
+    source: Manifest,
+    { disk, fit }: OrderedDisk,
+    { machine, manifestBytes, slabs, threads }: SharedByTargets,
   ): Promise<DeployTarget> {
-    const manifestBytes = await machine.link.readManifest(order.manifestId, signal);
-    const source = decodeManifest(manifestBytes, order.manifestId);
-    const changes = changesOfOrder(source.head, disk, order.fit);
-    const manifest = placeManifest(source, order.fit);
+    const changes = changesOfOrder(source.head, disk, fit);
+    const manifest = placeManifest(source, fit);
     checkFit(disk, manifest);
-    const count = machine.workerCount;
-    const bufferBytes = machine.bufferBytes ?? chooseBufferBytes();
     const workers = await DiskWorkers.start({
-      ...{ diskPath: disk.path, manifest, manifestBytes, fit: order.fit, count, bufferBytes },
+      ...{ diskPath: disk.path, manifest, manifestBytes, fit, count: threads, slabs },
     });
     return new DeployTarget({ disk, manifest, changes, workers }, machine);
   }
@@ -106,111 +119,127 @@ export class DeployTarget {
     return this.#isUnread;
   }
 
+  /** Plain bytes of what is lacking. */
+  get lackingBytes(): number {
+    return plainBytesOf(this.#manifest, this.holes);
+  }
+
   /** Ends the worker threads. */
   close(): Promise<void> {
     return this.workers.stop();
   }
 
   /** What the disk already holds is no hole. Writes nothing; one that was broken off goes on. */
-  async hash(onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<void> {
-    await this.readBack(new ProgressMeter('hash', this.holes, onProgress), signal, 'wrong');
+  async hash(meter: Meter, signal: AbortSignal): Promise<void> {
+    await this.readBack(meter, signal, 'wrong');
     // The first write clears the label, and with it what of the image lies there: better cast with the rest than repaired alone.
-    if (this.holes.count > 0) this.#addCleared(findLabel(this.#disk));
+    if (this.holes.count > 0) this.#addCleared(findLabel(this.disk));
     const all = HoleSet.all(this.#manifest.chunkCount);
     this.#keptBytes = plainBytesOf(this.#manifest, all) - plainBytesOf(this.#manifest, this.#unverified);
     this.#isUnread = false;
   }
 
-  /** Reads the frames of a stream that is for this image: one of that cast, or one with that nonce over HTTP. */
-  makeReader(sessionId: number, nonce: Buffer, cast?: CastOrder): FrameReader {
-    return new FrameReader({
-      sessionId,
-      ...(cast ? { castId: cast.castId } : {}),
-      manifestId: this.#manifest.id,
-      nonce,
-      chunkCount: this.#manifest.chunkCount,
-      maxPayloadBytes: this.workers.maxPayloadBytes,
-    });
-  }
-
-  /** Lays what is lacking of a stream, to its end. Throws as layStream does; what was laid until then is no hole. */
-  async lay({ source, reader, road }: FrameStream, meter: ProgressMeter, signal: AbortSignal): Promise<void> {
-    const { workers, holes } = this;
-    const totalBytes = plainBytesOf(this.#manifest, holes);
+  /** Its part of a stream. The disk is neither the old nor the new system from the first write on: no firmware must boot it (docs/decisions/0002). */
+  beginLaying(road: 'cast' | 'http', meter: Meter): LayTarget {
+    const { workers, holes, lackingBytes } = this;
     this.#isUnread = false;
     let laidBytes = 0;
-    try {
-      const laid = await layStream({
-        ...{ source, reader, workers, holes, signal },
-        ...(meter.gauge === undefined ? {} : { gauge: meter.gauge }),
-        beforeFirstWrite: () => this.#clearLabel(),
-        onLaid: (sum) => {
-          laidBytes = sum.plainBytes;
-          meter.moved(laidBytes, totalBytes);
-        },
-      });
-      const { announcement, mismatch, trailer, counts } = reader;
-      this.#machine.log.info({ road, ...laid, ...counts, announcement, mismatch, trailer }, 'the stream ended');
-    } finally {
-      this.#laidBytes[road] += laidBytes;
-    }
+    return {
+      ...{ workers, holes },
+      beforeFirstWrite: () => this.#clearLabel(),
+      onLaid: ({ plainBytes }) => {
+        this.#laidBytes[road] += plainBytes - laidBytes;
+        laidBytes = plainBytes;
+        meter.moved(laidBytes, lackingBytes);
+      },
+      onFailed: (error) => this.fail(error),
+    };
   }
 
   /** Reads back around the page cache what was written since it was last read; a wrong chunk is a hole again. */
-  async readBack(meter: ProgressMeter, signal: AbortSignal, unreadable: 'fail' | 'wrong' = 'fail'): Promise<void> {
+  async readBack(meter: Meter, signal: AbortSignal, unreadable: 'fail' | 'wrong' = 'fail'): Promise<void> {
     const { workers, holes } = this;
     const read = { manifest: this.#manifest, unverified: this.#unverified, workers, holes, meter, signal, unreadable };
     this.#readBytesPerSecond = (await readBack(read)) ?? this.#readBytesPerSecond;
   }
 
-  /** All data is in its place: now the rest that makes a disk bootable, the table last (docs/decisions/0002). */
-  async finish(order: DeployOrder, meter: ProgressMeter, signal: AbortSignal): Promise<DeployResult> {
-    const [disk, manifest, changes] = [this.#disk, this.#manifest, this.#changes];
+  /** Notes, once, what is wrong with this disk. `{host}` stays open in it. */
+  fail(error: unknown): void {
+    this.failure ??= (error instanceof KnownError ? error : unforeseen(error)).toBody();
+  }
+
+  /** All chunks are in their places: now what came in no chunk because it is zeros. */
+  async settle(meter: Meter, signal: AbortSignal): Promise<void> {
     if (this.holes.count > 0) {
       throw knownError('AGENT_FAILED', { reason: `told to finish while ${this.holes.count} chunks are lacking` });
     }
     await this.workers.sync();
-    // Nothing was written when nothing was lacking: then the old table still stands, and must not while a volume is changed.
-    const clearOldTable = () => clearTable(disk, manifest.head.layout.label);
-    await this.#makeZero(clearOldTable, meter, signal);
-    if (changes.some(isRewritten)) await clearOldTable();
-    const fitted = await finishFit(disk, changes);
-    for (const volume of manifest.volumes) if (volume.swap !== undefined) await writeSwapHeader(disk, volume);
-    const layout = order.newIds === true ? withNewIds(manifest.head.layout) : manifest.head.layout;
-    await applyLayout(disk, layout);
-    await this.workers.sync();
-    await checkLayout(disk, layout);
-    this.#isLabelCleared = false;
-    const { link, readInventory } = this.#machine;
-    const finishers = await runFinishers(order.finishing, {
-      ...{ disk, manifest: { ...manifest, head: { ...manifest.head, layout } }, changes, link, readInventory, signal },
-    });
-    return {
-      disk: { ...disk, content: await readContent(disk.path, disk.sectorBytes) },
-      chunks: manifest.chunkCount,
-      castBytes: this.#laidBytes.cast,
-      httpBytes: this.#laidBytes.http,
-      keptBytes: this.#keptBytes,
-      verifiedChunks: manifest.chunkCount - this.#unverified.count,
-      ...(this.#readBytesPerSecond === undefined ? {} : { readBytesPerSecond: this.#readBytesPerSecond }),
-      ...(fitted.length === 0 ? {} : { fitted }),
-      ...(finishers.length === 0 ? {} : { finishers }),
-    };
-  }
-
-  /** What raw volumes held as zeros came in no chunk. */
-  async #makeZero(beforeFirstWrite: () => Promise<void>, meter: ProgressMeter, signal: AbortSignal): Promise<void> {
     const runs = zeroRunsOf(this.#manifest);
     const totalBytes = runs.reduce((sum, run) => sum + run.endBytes - run.startBytes, 0);
     const onDone = (bytes: number) => meter.moved(bytes, totalBytes);
-    const writtenBytes = await makeZero(this.#disk, runs, { signal, beforeFirstWrite, onDone });
+    const beforeFirstWrite = () => this.#clearOldTable();
+    const writtenBytes = await makeZero(this.disk, runs, { signal, beforeFirstWrite, onDone });
     this.#machine.log.info({ totalBytes, writtenBytes }, 'what raw volumes held as zeros is zeros');
   }
 
-  /** The disk is neither the old nor the new system from here on: no firmware must boot it (docs/decisions/0002). */
+  /** The rest of what the disk carries, but for its table. */
+  async complete(): Promise<void> {
+    const { disk } = this;
+    const { head, volumes } = this.#manifest;
+    if (this.#changes.some(isRewritten)) await this.#clearOldTable();
+    const fitted = await finishFit(disk, this.#changes);
+    for (const volume of volumes) if (volume.swap !== undefined) await writeSwapHeader(disk, volume);
+    this.#finished = { fitted, layout: head.layout, finishers: [] };
+  }
+
+  /** The table, last of all (docs/decisions/0002): from now on the disk is the new system. */
+  async label(hasNewIds: boolean): Promise<void> {
+    const finished = this.#finished!;
+    if (hasNewIds) finished.layout = withNewIds(finished.layout);
+    await applyLayout(this.disk, finished.layout);
+    await this.workers.sync();
+    await checkLayout(this.disk, finished.layout);
+    this.#isLabelCleared = false;
+  }
+
+  /** Throws FINISHER_FAILED: the disk has no table then. */
+  async runFinishers({ finishing }: DeployOrder, signal: AbortSignal): Promise<void> {
+    const finished = this.#finished!;
+    const { link, readInventory } = this.#machine;
+    const manifest = { ...this.#manifest, head: { ...this.#manifest.head, layout: finished.layout } };
+    const o = { disk: this.disk, manifest, changes: this.#changes, link, readInventory, signal };
+    try {
+      finished.finishers = await runFinishers(finishing, o);
+    } catch (error) {
+      if (error instanceof FinisherFailure) finished.finishers = error.results;
+      throw error;
+    }
+  }
+
+  async result(): Promise<DiskResult> {
+    const { disk, failure } = this;
+    const { fitted = [], finishers = [] } = this.#finished ?? {};
+    return {
+      disk: { ...disk, content: await readContent(disk.path, disk.sectorBytes) },
+      castBytes: this.#laidBytes.cast,
+      httpBytes: this.#laidBytes.http,
+      keptBytes: this.#keptBytes,
+      verifiedChunks: this.#manifest.chunkCount - this.#unverified.count,
+      ...(this.#readBytesPerSecond === undefined ? {} : { readBytesPerSecond: this.#readBytesPerSecond }),
+      ...(fitted.length === 0 ? {} : { fitted }),
+      ...(finishers.length === 0 ? {} : { finishers: [...finishers] }),
+      ...(failure === undefined ? {} : { error: { ...failure, message: withoutHost(failure.message) } }),
+    };
+  }
+
+  /** Nothing was written when nothing was lacking: then the old table still stands, and must not while a volume is changed. */
+  #clearOldTable(): Promise<void> {
+    return clearTable(this.disk, this.#manifest.head.layout.label);
+  }
+
   async #clearLabel(): Promise<void> {
     if (this.#isLabelCleared) return;
-    this.#addCleared(await clearLabel(this.#disk));
+    this.#addCleared(await clearLabel(this.disk));
     this.#isLabelCleared = true;
   }
 
@@ -221,6 +250,15 @@ export class DeployTarget {
       this.#unverified.add(ordinal);
     }
   }
+}
+
+/** What is said of a disk, without the host whose it is. */
+export function withoutHost(message: string): string {
+  return message.replace('{host}: ', '');
+}
+
+function unforeseen(error: unknown): KnownError {
+  return knownError('AGENT_FAILED', { reason: error instanceof Error ? error.message : String(error) });
 }
 
 function chunksWithin(manifest: Manifest, runs: readonly ClearedRun[]): number[] {

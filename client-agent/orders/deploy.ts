@@ -1,21 +1,22 @@
 /**
  * The deploy job of one host, from top to bottom: prepare → hold → receive → repair → verify → finish.
  * The server orders each step, in whatever sequence the session needs; the job only keeps its target: the disk, and what
- * it lacks (deploy-target.ts). Losing it (a reboot) costs time, never truth.
+ * it lacks (deploy-targets.ts). Losing it (a reboot) costs time, never truth.
  */
 import { randomBytes } from 'node:crypto';
 import type { DeployOrder, DeployResult, Progress } from '#protocol/agent-api.ts';
-import type { Disk } from '#protocol/disk.ts';
+import { isSameDisk } from '#protocol/disk.ts';
 import { knownError } from '#protocol/errors.ts';
 import { NONCE_BYTES } from '#protocol/frame.ts';
-import { findDisk } from '../disk/disk-finder.ts';
+import { findDisks } from '../disk/disk-finder.ts';
 import { requireUnused } from '../disk/disk-use.ts';
 import { drain, sourceOf } from '../receive/byte-source.ts';
 import { ProgressMeter } from '../receive/progress-meter.ts';
 import { StreamGauge } from '../receive/stream-gauge.ts';
 import { startUdpReceiver } from '../receive/udp-receiver.ts';
 import { retryWhileAway } from '../server-link.ts';
-import { type DeployMachine, DeployTarget } from './deploy-target.ts';
+import type { DeployMachine, OrderedDisk } from './deploy-target.ts';
+import { DeployTargets } from './deploy-targets.ts';
 
 /** A disk that hangs moves nothing; the reports must still say how full the buffer is. In ms. */
 const TELL_BUFFER_MS = 1000;
@@ -24,7 +25,7 @@ const TELL_BUFFER_MS = 1000;
 interface Prepared {
   /** Of the deployment network. */
   readonly interfaceName: string;
-  readonly target: DeployTarget;
+  readonly targets: DeployTargets;
 }
 
 export class DeployJob {
@@ -59,67 +60,74 @@ export class DeployJob {
     onProgress: (progress: Progress) => void,
   ): Promise<DeployResult | undefined> {
     if (order.step === 'hold') return undefined;
-    if (this.#prepared !== undefined && order.step === 'prepare') await this.#checkDisk(order);
+    if (this.#prepared !== undefined && order.step === 'prepare') await this.#checkDisks(order);
     this.#prepared ??= await this.#prepare(order, signal);
-    const { target } = this.#prepared;
-    const meter = new ProgressMeter(order.step, target.holes, onProgress);
+    const { targets } = this.#prepared;
+    const makeMeter = (phase: string) => new ProgressMeter(phase, targets, onProgress, targets.warnings);
+    const meter = makeMeter(order.step);
     switch (order.step) {
       case 'prepare':
-        if (order.hash === true && target.isUnread) await target.hash(onProgress, signal);
+        if (order.hash === true) await targets.hash(makeMeter('hash'), signal);
         break;
       case 'receive':
         await this.#receive(order, this.#prepared, meter, signal);
         break;
       case 'repair':
-        await this.#repair(order, target, meter, signal);
+        await this.#repair(order, targets, meter, signal);
         break;
       case 'verify':
-        await target.readBack(meter, signal);
+        await targets.readBack(meter, signal);
         break;
       case 'finish':
-        return target.finish(order, meter, signal);
+        return targets.finish(order, meter, signal);
     }
-    await this.#machine.link.putHoles(this.taskId, target.holes, signal);
+    await this.#machine.link.putHoles(this.taskId, targets.holes, signal);
     return undefined;
   }
 
   /** Ends the worker threads. */
   async close(): Promise<void> {
-    await this.#prepared?.target.close();
+    await this.#prepared?.targets.close();
     this.#prepared = undefined;
   }
 
-  /** Step 1. Is it the disk of the plan, does the image fit it? */
+  /** Step 1. Are they the disks of the plan, does the image fit them? */
   async #prepare(order: DeployOrder, signal: AbortSignal): Promise<Prepared> {
-    const { disk, interfaceName } = await this.#checkDisk(order);
-    return { interfaceName, target: await DeployTarget.prepare(order, disk, this.#machine, signal) };
+    const { disks, interfaceName } = await this.#checkDisks(order);
+    return { interfaceName, targets: await DeployTargets.prepare(order, disks, this.#machine, signal) };
   }
 
-  /** Finds the disk of the plan among the disks that are there now. Throws DISK_CHANGED, DISK_AMBIGUOUS, DISK_IN_USE, DISK_READ_ONLY. */
-  async #checkDisk(order: DeployOrder): Promise<{ disk: Disk; interfaceName: string }> {
+  /** Finds the disks of the plan among those that are there now. Throws DISK_CHANGED, DISK_AMBIGUOUS, DISK_IN_USE, DISK_READ_ONLY. */
+  async #checkDisks(order: DeployOrder): Promise<{ disks: OrderedDisk[]; interfaceName: string }> {
     const inventory = await this.#machine.readInventory();
-    const disk = findDisk(inventory.disks, order.disk);
-    await requireUnused(disk, 'write');
-    return { disk, interfaceName: inventory.interface };
+    const failed = this.#prepared?.targets.failed.map(({ disk }) => disk) ?? [];
+    const ordered = [order, ...(order.twins ?? [])].filter(({ disk }) => !failed.some((one) => isSameDisk(one, disk)));
+    const there = inventory.disks.filter((disk) => !failed.some((one) => isSameDisk(one, disk)));
+    const found = findDisks(
+      there,
+      ordered.map(({ disk }) => disk),
+    );
+    for (const disk of found) await requireUnused(disk, 'write');
+    return { disks: found.map((disk, i) => ({ disk, fit: ordered[i]!.fit })), interfaceName: inventory.interface };
   }
 
   /** Step 2. Hears the cast to its end, however it ends: what did not arrive whole stays a hole. */
   async #receive(
     order: DeployOrder,
-    { interfaceName, target }: Prepared,
+    { interfaceName, targets }: Prepared,
     meter: ProgressMeter,
     signal: AbortSignal,
   ): Promise<void> {
     const { cast } = order;
     if (cast === undefined) throw knownError('AGENT_FAILED', { reason: 'the order to receive names no cast' });
-    const reader = target.makeReader(order.sessionId, Buffer.from(cast.nonce, 'hex'), cast);
+    const reader = targets.makeReader(order.sessionId, Buffer.from(cast.nonce, 'hex'), cast);
     const receiver = startUdpReceiver(interfaceName, cast);
     const leave = () => receiver.leave();
     signal.addEventListener('abort', leave, { once: true });
-    meter.gauge = new StreamGauge(target.workers);
+    meter.gauge = new StreamGauge(targets.slabs);
     const telling = setInterval(() => meter.tellAgain(), TELL_BUFFER_MS);
     try {
-      await target.lay({ source: receiver.source, reader, road: 'cast' }, meter, signal);
+      await targets.lay({ source: receiver.source, reader, road: 'cast' }, meter, signal);
       if (reader.mismatch !== undefined) leave();
     } catch (error) {
       leave();
@@ -136,16 +144,16 @@ export class DeployJob {
   }
 
   /** Step 3. Fetches the holes over HTTP: the very same frames on the very same road. */
-  async #repair(order: DeployOrder, target: DeployTarget, meter: ProgressMeter, signal: AbortSignal): Promise<void> {
-    if (target.holes.count === 0) return;
+  async #repair(order: DeployOrder, targets: DeployTargets, meter: ProgressMeter, signal: AbortSignal): Promise<void> {
+    if (targets.holes.count === 0) return;
     const { link, log } = this.#machine;
     await retryWhileAway(
       async () => {
         const nonce = randomBytes(NONCE_BYTES);
-        const stream = await link.frames(this.taskId, target.holes, nonce.toString('hex'), signal);
+        const stream = await link.frames(this.taskId, targets.holes, nonce.toString('hex'), signal);
         try {
-          const reader = target.makeReader(order.sessionId, nonce);
-          await target.lay({ source: sourceOf(stream), reader, road: 'http' }, meter, signal);
+          const reader = targets.makeReader(order.sessionId, nonce);
+          await targets.lay({ source: sourceOf(stream), reader, road: 'http' }, meter, signal);
         } finally {
           stream.destroy();
         }

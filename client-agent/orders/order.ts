@@ -1,5 +1,7 @@
 /** What an order asks for: whether another one asks for the same, and how it is told on the machine's screen. Pure. */
 import type { DeployOrder, Order } from '#protocol/agent-api.ts';
+import type { DiskIdentity } from '#protocol/disk.ts';
+import { disksOf } from '#protocol/twin.ts';
 
 /** Whether the new order asks for just what the old one did, so that the work goes on. */
 export function isSameWork(a: Order, b: Order): boolean {
@@ -31,12 +33,16 @@ export function describeOrder(order: Order): string {
     case 'wipe':
       return `session ${order.sessionId}: ${order.step === 'check' ? 'checking' : 'wiping'} ${order.disk.model} ${order.disk.serial}`;
     case 'deploy':
-      return `session ${order.sessionId}: ${stepText[order.step]} (${order.disk.model} ${order.disk.serial})`;
+      return `session ${order.sessionId}: ${stepText[order.step]} (${disksOf(order).map(nameOf).join(', ')})`;
     case 'release':
       return { reboot: 'done here: rebooting', poweroff: 'done here: switching off', stay: 'done here: staying on' }[
         order.action
       ];
   }
+}
+
+function nameOf({ model, serial }: DiskIdentity): string {
+  return `${model} ${serial}`;
 }
 
 const stepText: Readonly<Record<DeployOrder['step'], string>> = {

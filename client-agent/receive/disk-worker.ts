@@ -16,7 +16,7 @@ const port = parentPort!;
 const manifest = placeManifest(decodeManifest(Buffer.from(start.manifest)), start.fit);
 const disk = DirectFile.open(start.diskPath, 'write');
 const decoder = new ZstdDecoder();
-const runBuffer = Buffer.from(start.memory, start.runOffset, start.runBytes);
+const runBuffer = Buffer.from(start.runs, start.runOffset, start.runBytes);
 
 port.on('message', (job: Job) => {
   port.postMessage(answer(job));
@@ -38,7 +38,7 @@ function answer(job: Job): JobAnswer {
 
 /** Writes the good ones of these frames; neighbours on the disk become one write. */
 function layChunks(job: LayJob): { good: number; plainBytes: number; bad: number[] } {
-  const slab = Buffer.from(start.memory, job.slabOffset, job.slabBytes);
+  const slab = Buffer.from(start.slabs!, job.slabOffset, job.slabBytes);
   const bad: number[] = [];
   let plainSum = 0;
   let runAt = 0;

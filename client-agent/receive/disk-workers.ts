@@ -1,31 +1,25 @@
-/**
- * The threads that lay chunks on the disk of a task and read them back, and the memory they share with the receiver.
- * All memory is allocated once and handed round, so a disk that is slower than the wire holds the wire up, once the buffer
- * is full. The slab given back last is taken first: memory that was never needed is never touched.
- */
+/** The threads that lay chunks on one disk and read them back. What they lay lies in memory that they share with the receiver. */
 import { Worker } from 'node:worker_threads';
 import { type ErrorBody, KnownError } from '#protocol/errors.ts';
 import type { Fit } from '#protocol/fit.ts';
 import type { Manifest } from '#protocol/manifest.ts';
 import { allocateAligned } from '../disk/direct-file.ts';
 import type { ChunkFrame } from './frame-reader.ts';
+import type { Slab, SlabPool } from './slab-pool.ts';
 
 /** Longest single read or write of a disk, in bytes. */
 const RUN_BYTES = 4 * 1024 * 1024;
 /** With room for the byte that the decoder wants behind a chunk (zstd-decoder.ts). */
 const RUN_MEMORY_BYTES = RUN_BYTES + 4096;
-const LEAST_SLAB_BYTES = 1024 * 1024;
-/** One is filled from the wire, one waits, besides the one that each thread works on. */
-const SPARE_SLABS = 2;
-/** What a header and incompressible data may add to a chunk (frame.ts, stored-chunk.ts). */
-const FRAME_SLACK_BYTES = 8192;
 
 export interface WorkerStart {
   readonly diskPath: string;
   readonly manifest: SharedArrayBuffer;
   /** Where its volumes lie on this disk; undefined: as on the source. */
   readonly fit: Fit | undefined;
-  readonly memory: SharedArrayBuffer;
+  /** What comes to be laid lies in it; absent: nothing comes. */
+  readonly slabs: SharedArrayBuffer | undefined;
+  readonly runs: SharedArrayBuffer;
   readonly runOffset: number;
   readonly runBytes: number;
 }
@@ -55,11 +49,6 @@ export interface JobAnswer {
   readonly failed?: ErrorBody | string;
 }
 
-/** Memory for bytes of the stream, owned by whoever took it until it is handed to `lay` or given back. */
-export interface Slab {
-  readonly bytes: Buffer;
-}
-
 interface Thread {
   readonly worker: Worker;
   /** Why it does no more jobs. */
@@ -68,40 +57,23 @@ interface Thread {
 }
 
 export class DiskWorkers {
-  /** Longest payload of a chunk frame that is sure to fit a slab. */
-  readonly maxPayloadBytes: number;
   readonly #threads: Thread[];
-  readonly #free: Slab[];
-  readonly #waiting: ((slab: Slab) => void)[] = [];
-  /** Most bytes that can wait to be written. */
-  readonly bufferBytes: number;
-  #queuedBytes = 0;
   #nextId = 1;
 
-  private constructor(threads: Thread[], slabs: Slab[], maxPayloadBytes: number) {
+  private constructor(threads: Thread[]) {
     this.#threads = threads;
-    this.#free = slabs;
-    this.bufferBytes = slabs.reduce((sum, slab) => sum + slab.bytes.length, 0);
-    this.maxPayloadBytes = maxPayloadBytes;
   }
 
-  /** Opens the disk in `count` threads. Throws DISK_WRITE_FAILED when it cannot be opened. */
+  /** Opens the disk in `count` threads. Only with `slabs` can anything be laid. Throws DISK_WRITE_FAILED when it cannot be opened. */
   static async start(o: {
     diskPath: string;
     manifest: Manifest;
     manifestBytes: Buffer;
     fit?: Fit | undefined;
     count: number;
-    /** Memory for what waits to be written, beyond the least that the threads need. */
-    bufferBytes?: number;
+    slabs?: SlabPool;
   }): Promise<DiskWorkers> {
-    const maxPayloadBytes = o.manifest.head.chunkBytes + FRAME_SLACK_BYTES;
-    const slabBytes = Math.max(LEAST_SLAB_BYTES, alignUp(2 * maxPayloadBytes));
-    const slabCount = Math.max(o.count + SPARE_SLABS, Math.floor((o.bufferBytes ?? 0) / slabBytes));
-    const memory = allocateAligned(slabCount * slabBytes + o.count * RUN_MEMORY_BYTES);
-    const slabs = Array.from({ length: slabCount }, (_, i) => ({
-      bytes: memory.subarray(i * slabBytes, (i + 1) * slabBytes),
-    }));
+    const runs = allocateAligned(o.count * RUN_MEMORY_BYTES).buffer as unknown as SharedArrayBuffer;
     const manifest = new SharedArrayBuffer(o.manifestBytes.length);
     o.manifestBytes.copy(Buffer.from(manifest));
     const threads = Array.from({ length: o.count }, (_, i) =>
@@ -109,12 +81,13 @@ export class DiskWorkers {
         diskPath: o.diskPath,
         manifest,
         fit: o.fit,
-        memory: memory.buffer as unknown as SharedArrayBuffer,
-        runOffset: slabCount * slabBytes + i * RUN_MEMORY_BYTES,
+        slabs: o.slabs?.memory,
+        runs,
+        runOffset: i * RUN_MEMORY_BYTES,
         runBytes: RUN_MEMORY_BYTES,
       }),
     );
-    const workers = new DiskWorkers(threads, slabs, maxPayloadBytes);
+    const workers = new DiskWorkers(threads);
     try {
       // The first answer shows that the thread could open its disk.
       await Promise.all(threads.map((thread) => workers.#do(thread, (id) => ({ kind: 'verify', id, from: 0, to: 0 }))));
@@ -129,42 +102,19 @@ export class DiskWorkers {
     return this.#threads.length;
   }
 
-  /** Bytes that were handed to `lay` and are not written yet. */
-  get queuedBytes(): number {
-    return this.#queuedBytes;
-  }
-
-  /** Waits until a slab is free. */
-  takeSlab(): Promise<Slab> {
-    const slab = this.#free.pop();
-    return slab ? Promise.resolve(slab) : new Promise((resolve) => this.#waiting.push(resolve));
-  }
-
-  giveBack(slab: Slab): void {
-    const next = this.#waiting.shift();
-    if (next) next(slab);
-    else this.#free.push(slab);
-  }
-
-  /** Lays these frames of the slab on the disk, then frees the slab. Throws DISK_WRITE_FAILED. */
-  async lay(slab: Slab, frames: readonly ChunkFrame[]): Promise<JobAnswer> {
+  /** Lays these frames of the slab on the disk; until it returns the slab must stay as it is. Throws DISK_WRITE_FAILED. */
+  lay(slab: Slab, frames: readonly ChunkFrame[]): Promise<JobAnswer> {
     const numbers = new Uint32Array(frames.length * 4);
     frames.forEach((frame, i) => {
       numbers.set([frame.ordinal, frame.offset, frame.payloadBytes, frame.plainBytes], i * 4);
     });
-    this.#queuedBytes += slab.bytes.length;
-    try {
-      return await this.#do(this.#idlest(), (id) => ({
-        kind: 'lay',
-        id,
-        slabOffset: slab.bytes.byteOffset,
-        slabBytes: slab.bytes.length,
-        frames: numbers,
-      }));
-    } finally {
-      this.#queuedBytes -= slab.bytes.length;
-      this.giveBack(slab);
-    }
+    return this.#do(this.#idlest(), (id) => ({
+      kind: 'lay',
+      id,
+      slabOffset: slab.bytes.byteOffset,
+      slabBytes: slab.bytes.length,
+      frames: numbers,
+    }));
   }
 
   /** Reads the chunks [from, to) back around the page cache; gives the ordinals that are wrong. Throws DISK_READ_FAILED. */
@@ -226,8 +176,4 @@ function restoreKnown(error: unknown): Error {
   if (!(error instanceof Error)) return new Error(String(error));
   const { code, next } = error as Partial<KnownError>;
   return code !== undefined && next !== undefined ? new KnownError({ code, message: error.message, next }) : error;
-}
-
-function alignUp(bytes: number): number {
-  return Math.ceil(bytes / 4096) * 4096;
 }

@@ -6,10 +6,14 @@ import type { StreamGauge } from './stream-gauge.ts';
 /** Time that the rate looks back, in ms. */
 const RATE_WINDOW_MS = 3000;
 
+/** What moves bytes tells how far it is. */
+export type Meter = Pick<ProgressMeter, 'moved'>;
+
 export class ProgressMeter {
   readonly #phase: string;
-  readonly #holes: HoleSet;
+  readonly #holes: Pick<HoleSet, 'count'>;
   readonly #onProgress: (progress: Progress) => void;
+  readonly #warnings: readonly string[];
   readonly #nowMs: () => number;
   readonly #past: { atMs: number; bytes: number }[];
   #totalBytes = 0;
@@ -18,13 +22,16 @@ export class ProgressMeter {
 
   constructor(
     phase: string,
-    holes: HoleSet,
+    holes: Pick<HoleSet, 'count'>,
     onProgress: (progress: Progress) => void,
+    /** What the admin should know before the work is over; may become more. */
+    warnings: readonly string[] = [],
     nowMs: () => number = () => performance.now(),
   ) {
     this.#phase = phase;
     this.#holes = holes;
     this.#onProgress = onProgress;
+    this.#warnings = warnings;
     this.#nowMs = nowMs;
     this.#past = [{ atMs: nowMs(), bytes: 0 }];
   }
@@ -32,6 +39,18 @@ export class ProgressMeter {
   /** Tells the same again, with what time has changed: its rate, and the buffer. */
   tellAgain(): void {
     this.moved(this.#past.at(-1)!.bytes, this.#totalBytes);
+  }
+
+  /** Meters for so many that work at the same time: this one tells the sums. */
+  shares(count: number): Meter[] {
+    const sums = Array.from({ length: count }, () => ({ doneBytes: 0, totalBytes: 0 }));
+    const sumOf = (key: 'doneBytes' | 'totalBytes') => sums.reduce((sum, one) => sum + one[key], 0);
+    return sums.map((share) => ({
+      moved: (doneBytes, totalBytes) => {
+        Object.assign(share, { doneBytes, totalBytes });
+        this.moved(sumOf('doneBytes'), sumOf('totalBytes'));
+      },
+    }));
   }
 
   moved(doneBytes: number, totalBytes: number): void {
@@ -48,6 +67,7 @@ export class ProgressMeter {
       bytesPerSecond: Math.round(bytesPerSecond),
       holes: this.#holes.count,
       ...(this.gauge === undefined ? {} : { stream: this.gauge.read() }),
+      ...(this.#warnings.length === 0 ? {} : { warnings: [...this.#warnings] }),
     });
   }
 }

@@ -3,7 +3,7 @@ import { KnownError } from '#protocol/errors.ts';
 import type { HoleSet } from '#protocol/holes.ts';
 import { type Manifest, placeOf } from '#protocol/manifest.ts';
 import type { DiskWorkers } from './disk-workers.ts';
-import type { ProgressMeter } from './progress-meter.ts';
+import type { Meter } from './progress-meter.ts';
 
 /** Chunks that a worker reads between two looks at the order. */
 const BATCH_CHUNKS = 64;
@@ -19,7 +19,7 @@ export interface ReadBackOptions {
   readonly holes: HoleSet;
   /** What to make of chunks that the disk does not give: writing often heals a sector that cannot be read. */
   readonly unreadable: 'fail' | 'wrong';
-  readonly meter: ProgressMeter;
+  readonly meter: Meter;
   readonly signal: AbortSignal;
 }
 

@@ -6,6 +6,16 @@ import { finisherStepSchema } from '../finisher.ts';
 import { fitChangeSchema } from '../fit.ts';
 import { chosenRuleSchema, hostViewSchema } from './host-api.ts';
 
+const fitWordSchema = Type.Union([Type.Literal('exact'), Type.Literal('larger'), Type.Literal('fitted')]);
+
+const plannedTwinSchema = Type.Object({
+  disk: diskIdentitySchema,
+  diskPath: Type.String(),
+  lost: Type.String(),
+  fit: fitWordSchema,
+  fitted: Type.Optional(Type.Array(fitChangeSchema)),
+});
+
 export const planHostSchema = Type.Object({
   hostId: Type.Integer(),
   host: Type.String(),
@@ -19,9 +29,15 @@ export const planHostSchema = Type.Object({
   /** What is on the disk now and will be lost. */
   lost: Type.Optional(Type.String()),
   /** exact · larger (space at the end stays free) · fitted (volumes are moved or grow). */
-  fit: Type.Optional(Type.Union([Type.Literal('exact'), Type.Literal('larger'), Type.Literal('fitted')])),
+  fit: Type.Optional(fitWordSchema),
   /** fit `fitted` only: what lies elsewhere or becomes larger than on the source. */
   fitted: Type.Optional(Type.Array(fitChangeSchema)),
+  /** Disk rule `each`: its further disks that take the image. */
+  twins: Type.Optional(Type.Array(plannedTwinSchema)),
+  /** Disk rule `each`: disks that meet the rule and cannot take the image. */
+  unfitDisks: Type.Optional(
+    Type.Array(Type.Object({ disk: diskIdentitySchema, diskPath: Type.String(), refused: errorBodySchema })),
+  ),
   /** What runs when all is laid, in order. */
   finishers: Type.Optional(Type.Array(finisherStepSchema)),
   /** Its canary wave, from 1. */
@@ -59,3 +75,14 @@ export const deployPlanSchema = Type.Object({
   expectedBecause: Type.String(),
 });
 export type DeployPlan = Static<typeof deployPlanSchema>;
+
+/** Who is refused: `2 of the hosts`, `1 disk`; undefined: nobody. Pure. */
+export function refusedIn(hosts: readonly PlanHost[]): string | undefined {
+  const refused = hosts.filter((host) => host.refused !== undefined).length;
+  const disks = hosts.reduce((sum, host) => sum + (host.unfitDisks?.length ?? 0), 0);
+  const parts = [
+    ...(refused > 0 ? [`${refused} of the hosts`] : []),
+    ...(disks > 0 ? [`${disks} disk${disks === 1 ? '' : 's'}`] : []),
+  ];
+  return parts.length === 0 ? undefined : parts.join(' and ');
+}

@@ -7,6 +7,7 @@
  * | GET /hosts/HOST/history?limit= | Receipt[], newest first |
  */
 import { type Static, Type } from 'typebox';
+import { deployResultSchema } from '../agent-api.ts';
 import { finisherResultSchema } from '../finisher.ts';
 import { castViewSchema, sessionViewSchema, taskViewSchema } from './session-api.ts';
 import { timeMs } from './time.ts';
@@ -15,11 +16,13 @@ const atMs = Type.Optional(timeMs);
 const bytes = Type.Optional(Type.Integer({ minimum: 0 }));
 const count = Type.Integer({ minimum: 0 });
 const { sessionId, kind, image, version, manifestId, verify } = sessionViewSchema.properties;
-const { taskId, hostId, host, state, wave, disk, error } = taskViewSchema.properties;
+const { taskId, hostId, host, state, wave, disk, twins, error } = taskViewSchema.properties;
 
 export const receiptSchema = Type.Object({
   ...{ sessionId, kind, image, version, manifestId, verify },
-  ...{ taskId, hostId, host, state, wave, disk, error },
+  ...{ taskId, hostId, host, state, wave, disk, twins, error },
+  /** What became of each disk, when there are several. */
+  disks: deployResultSchema.properties.disks,
   /** It only compared, and what it found. */
   audit: sessionViewSchema.properties.audit,
   drift: taskViewSchema.properties.auditResult,

@@ -24,6 +24,8 @@ export const taskViewSchema = Type.Object({
   /** Its canary wave, from 1. */
   wave: Type.Optional(Type.Integer()),
   disk: diskIdentitySchema,
+  /** Further disks that take the same image. */
+  twins: Type.Optional(Type.Array(diskIdentitySchema)),
   /** No report for a while. */
   isLost: Type.Boolean(),
   progress: Type.Optional(progressSchema),

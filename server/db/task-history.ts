@@ -1,8 +1,9 @@
 /** SQL of what ended tasks say of hosts: what lies on their disks, and how each ended last. Only reads. */
 import type { DeployRequest } from '#protocol/admin/deploy-api.ts';
-import type { DeployResult } from '#protocol/agent-api.ts';
+import type { DeployResult, DiskResult } from '#protocol/agent-api.ts';
 import type { DiskIdentity } from '#protocol/disk.ts';
 import type { TaskState } from '#protocol/states.ts';
+import { disksOf, type Twin } from '#protocol/twin.ts';
 import { type Cells, present, presentJson } from './cells.ts';
 import type { Database } from './database.ts';
 
@@ -18,7 +19,7 @@ export interface GivenDisk {
   readonly isWhole: boolean;
   /** Chunks of the image that were on it. */
   readonly have: number;
-  readonly result?: DeployResult;
+  readonly result?: DiskResult;
 }
 
 /** The last ended task of a host, and when its agent last said hello. */
@@ -45,7 +46,7 @@ export class TaskHistory {
     this.#database = database;
     // Asked for every host of a plan.
     this.#givenDisks = database.prepare<[number, number], Cells>(
-      `SELECT task.session_id, task.disk, task.state, task.ended_ms, task.have, task.result,
+      `SELECT task.session_id, task.disk, task.twins, task.state, task.ended_ms, task.have, task.result,
          session.kind, session.image, session.version, session.manifest_id
        FROM task JOIN session USING (session_id)
        WHERE task.host_id = ? AND task.ended_ms IS NOT NULL AND session.manifest_id IS NOT NULL
@@ -58,9 +59,9 @@ export class TaskHistory {
     );
   }
 
-  /** The newest ended tasks of a host that may have left something on a disk that is known, newest first. */
+  /** What the newest ended tasks of a host may have left on disks that are known, newest first; one for each disk of a task. */
   givenDisks(hostId: number, limit: number): GivenDisk[] {
-    return this.#givenDisks.all(hostId, limit).map(toGivenDisk);
+    return this.#givenDisks.all(hostId, limit).flatMap(toGivenDisks);
   }
 
   /** One row for each host that ever had a task. */
@@ -82,17 +83,23 @@ export class TaskHistory {
   }
 }
 
-function toGivenDisk(cells: Cells): GivenDisk {
-  const isDeploy = cells.kind === 'deploy';
-  return {
-    sessionId: cells.session_id,
-    disk: JSON.parse(cells.disk as string),
-    image: cells.image,
-    ...present('version', cells.version),
-    manifestId: cells.manifest_id,
-    endedMs: cells.ended_ms,
-    isWhole: cells.state === 'succeeded',
-    have: cells.have,
-    ...(isDeploy ? presentJson('result', cells.result) : {}),
-  } as GivenDisk;
+function toGivenDisks(cells: Cells): GivenDisk[] {
+  const disk: DiskIdentity = JSON.parse(cells.disk as string);
+  const { twins } = presentJson('twins', cells.twins) as { twins?: Twin[] };
+  const { result } = presentJson('result', cells.kind === 'deploy' ? cells.result : null) as { result?: DeployResult };
+  return disksOf(twins === undefined ? { disk } : { disk, twins }).map((one, i) => {
+    const own: DiskResult | undefined = result?.disks?.[i] ?? (cells.state === 'succeeded' ? result : undefined);
+    return {
+      sessionId: cells.session_id,
+      disk: one,
+      image: cells.image,
+      ...present('version', cells.version),
+      manifestId: cells.manifest_id,
+      endedMs: cells.ended_ms,
+      // A task fails with one of its disks; the others are whole all the same.
+      isWhole: cells.state === 'succeeded' || (result?.disks !== undefined && own?.error === undefined),
+      have: cells.have,
+      ...(own === undefined ? {} : { result: own }),
+    } as GivenDisk;
+  });
 }

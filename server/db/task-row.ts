@@ -7,6 +7,7 @@ import type { ErrorBody } from '#protocol/errors.ts';
 import type { FinisherResult, FinisherStep } from '#protocol/finisher.ts';
 import type { Fit } from '#protocol/fit.ts';
 import type { TaskState } from '#protocol/states.ts';
+import type { Twin } from '#protocol/twin.ts';
 import type { WipeResult } from '#protocol/wipe.ts';
 import { type Cells, present, presentJson } from './cells.ts';
 
@@ -27,6 +28,8 @@ export interface TaskRow {
   readonly wave: number;
   /** Where the volumes lie on it; absent: as on the source. */
   readonly fit?: Fit;
+  /** Further disks that take the same; absent: none. */
+  readonly twins?: readonly Twin[];
   /** What runs when all is laid, in order; absent: nothing. */
   readonly finishers?: readonly FinisherStep[];
   /** Of the host in its session, from 1; the same when it is tried again. */
@@ -87,6 +90,7 @@ export interface NewTask {
   /** Absent: 1. */
   readonly wave?: number;
   readonly fit?: Fit;
+  readonly twins?: readonly Twin[];
   readonly finishers?: readonly FinisherStep[];
   /** Absent: no. */
   readonly isHashing?: boolean;
@@ -102,6 +106,7 @@ export function toTask(cells: Cells): TaskRow {
     disk: JSON.parse(cells.disk as string),
     wave: cells.wave,
     ...presentJson('fit', cells.fit),
+    ...presentJson('twins', cells.twins),
     ...presentJson('finishers', cells.finishers),
     number: cells.number,
     round: cells.round,

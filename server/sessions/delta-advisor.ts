@@ -7,6 +7,7 @@ import type { DeployPlan, PlanHost } from '#protocol/admin/plan-api.ts';
 import { type Disk, type DiskIdentity, identityOf, isSameDisk } from '#protocol/disk.ts';
 import { KnownError } from '#protocol/errors.ts';
 import type { Manifest } from '#protocol/manifest.ts';
+import { disksOf } from '#protocol/twin.ts';
 import type { Config } from '../config.ts';
 import type { CastTable } from '../db/cast-table.ts';
 import type { GivenDisk, TaskHistory } from '../db/task-history.ts';
@@ -15,7 +16,7 @@ import type { Hosts } from '../inventory/hosts.ts';
 import { chooseDelta, type DeltaChoice, type DeltaHost, isRehashWorth } from './delta-choice.ts';
 import { paceOf } from './deploy-plan.ts';
 import { type DiskKnowledge, knowledgeOf, lastGiven, likenessOf } from './disk-knowledge.ts';
-import { speedOf } from './disk-speed.ts';
+import { type DiskSpeed, speedOf } from './disk-speed.ts';
 import type { LiveSession, LiveTask } from './live-session.ts';
 import { bytesPerSecondOf, measurePasses, USUAL_LINK_MBIT } from './pass-cost.ts';
 
@@ -50,8 +51,9 @@ export class DeltaAdvisor {
     const manifests = new Map<string, Promise<Manifest | undefined>>();
     const known: DeltaHost[] = [];
     for (const host of taking) {
-      const { disk } = plan.hosts.find((one) => one.hostId === host.hostId)!;
-      known.push(await this.#knownHost(host, disk!, wanted, manifests));
+      const { disk, twins = [] } = plan.hosts.find((one) => one.hostId === host.hostId)!;
+      const disks = disksOf({ disk: disk!, twins });
+      known.push(leastKnown(await Promise.all(disks.map((one) => this.#knownDisk(host, one, wanted, manifests)))));
     }
     const { mbit } = paceOf(request, taking, this.#options.config.cast.maxMbit);
     const { policy, mode, verify } = { policy: request.delta ?? 'auto', ...request };
@@ -70,7 +72,6 @@ export class DeltaAdvisor {
     const version = this.#versionOf(live.row.manifestId!);
     if (version === undefined || version.chunks === 0) return undefined;
     const inventory = this.#options.hosts.byId(row.hostId)?.inventory;
-    const disk = inventory?.disks.find((one) => isSameDisk(identityOf(one), row.disk));
     const rows = this.#options.history.givenDisks(row.hostId, MOST_TASKS);
     const seen = measurePasses([...this.#options.casts.latest(EARLIER_CASTS), ...live.casts]).castBytesPerSecond;
     return isRehashWorth({
@@ -80,11 +81,16 @@ export class DeltaAdvisor {
       plainBytes: version.usedBytes,
       storedBytes: version.storedBytes,
       wireBytesPerSecond: seen ?? bytesPerSecondOf(inventory?.linkMbit ?? USUAL_LINK_MBIT),
-      speed: speedOf(disk ?? { transport: '' }, knowledgeOf(row.disk, rows, undefined).readBytesPerSecond),
+      speed: slowestOf(
+        disksOf(row).map((identity) => {
+          const disk = inventory?.disks.find((one) => isSameDisk(identityOf(one), identity));
+          return speedOf(disk ?? { transport: '' }, knowledgeOf(identity, rows, undefined).readBytesPerSecond);
+        }),
+      ),
     });
   }
 
-  async #knownHost(
+  async #knownDisk(
     host: HostView,
     identity: DiskIdentity,
     wanted: Manifest,
@@ -120,6 +126,16 @@ export class DeltaAdvisor {
     const versions = this.#options.catalog.list().flatMap((image) => image.versions);
     return versions.find((version) => version.manifestId === manifestId);
   }
+}
+
+/** A host with several disks lacks what any of them lacks, and waits for the slowest. */
+function leastKnown(disks: readonly DeltaHost[]): DeltaHost {
+  const least = disks.reduce((least, disk) => (disk.knownShare < least.knownShare ? disk : least));
+  return { ...least, speed: slowestOf(disks.map(({ speed }) => speed)) };
+}
+
+function slowestOf(speeds: readonly DiskSpeed[]): DiskSpeed {
+  return speeds.reduce((slowest, speed) => (speed.readBytesPerSecond < slowest.readBytesPerSecond ? speed : slowest));
 }
 
 function withChoice(plan: DeployPlan, taking: readonly HostView[], choice: DeltaChoice): DeployPlan {

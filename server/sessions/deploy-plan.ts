@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import type { DeployRequest } from '#protocol/admin/deploy-api.ts';
 import type { ChosenRule, HostView } from '#protocol/admin/host-api.ts';
 import type { VersionView } from '#protocol/admin/image-api.ts';
-import type { DeployPlan, PlanHost } from '#protocol/admin/plan-api.ts';
+import { type DeployPlan, type PlanHost, refusedIn } from '#protocol/admin/plan-api.ts';
 import { type Disk, type DiskIdentity, describeDisk, identityOf } from '#protocol/disk.ts';
-import { chooseDisk, describeJudged, judgeDisks } from '#protocol/disk-rule.ts';
+import { chooseDisk, chooseDisks, describeJudged, judgeDisks } from '#protocol/disk-rule.ts';
 import { KnownError, knownError } from '#protocol/errors.ts';
 import type { FinisherStep } from '#protocol/finisher.ts';
 import { changesOf, type Fit, fitTo, isAsOnSource } from '#protocol/fit.ts';
@@ -65,10 +65,19 @@ export function makeDeployPlan(
 
 /** The disk that a host's task works on. Throws HOST_PENDING, HOST_BUSY, HOST_NEVER_SEEN, DISK_NONE, DISK_AMBIGUOUS, DISK_RULES_DIFFER. */
 export function chooseTaskDisk(host: HostView, rule: string | undefined): Disk {
+  return chooseDisk(disksOfFree(host), ruleFor(host, rule)?.rule, host.name);
+}
+
+/** The disks that a host's task lays the image on: several only with the rule `each`. Throws as chooseTaskDisk. */
+function chooseTaskDisks(host: HostView, rule: string | undefined): Disk[] {
+  return chooseDisks(disksOfFree(host), ruleFor(host, rule)?.rule, host.name);
+}
+
+function disksOfFree(host: HostView): readonly Disk[] {
   if (host.approval === 'pending') throw knownError('HOST_PENDING', { host: host.name });
   if (host.session !== undefined) throw knownError('HOST_BUSY', { host: host.name, session: host.session });
   if (host.inventory === undefined) throw knownError('HOST_NEVER_SEEN', { host: host.name });
-  return chooseDisk(host.inventory.disks, ruleFor(host, rule)?.rule, host.name);
+  return host.inventory.disks;
 }
 
 /** The rule that counts: that of the session, the host, its groups; undefined: none is set. Throws DISK_RULES_DIFFER. */
@@ -91,15 +100,16 @@ export function tasksOfPlan(
   request: { readonly planId?: string; readonly skipRefused: boolean },
 ): Omit<NewTask, 'fit'>[] {
   const taking = plan.hosts.filter((host) => host.refused === undefined);
-  const refused = plan.hosts.length - taking.length;
+  const refused = refusedIn(plan.hosts);
   if (request.planId !== plan.planId) throw knownError('PLAN_CHANGED', { what: describePlan(plan) });
-  if (taking.length === 0 || (refused > 0 && !request.skipRefused)) {
-    throw knownError('PLAN_REFUSED', { count: refused });
+  if (taking.length === 0 || (refused !== undefined && !request.skipRefused)) {
+    throw knownError('PLAN_REFUSED', { what: refused ?? 'every host' });
   }
-  return taking.map(({ hostId, host, disk, wave = 1, delta, finishers }) => {
-    const task = { hostId, host, disk: disk!, wave, isHashing: delta?.hash === true };
-    return finishers === undefined ? task : { ...task, finishers };
-  });
+  return taking.map(({ hostId, host, disk, twins, wave = 1, delta, finishers }) => ({
+    ...{ hostId, host, disk: disk!, wave, isHashing: delta?.hash === true },
+    ...(twins === undefined ? {} : { twins: twins.map((twin) => ({ disk: twin.disk })) }),
+    ...(finishers === undefined ? {} : { finishers }),
+  }));
 }
 
 /** What differs between the plan that was shown and the present one, for PLAN_CHANGED. */
@@ -132,27 +142,46 @@ function planHost(host: HostView, image: PlanImage, request: DeployRequest): Pla
   const { hostId, name, presence } = host;
   const base = { hostId, host: name, presence };
   try {
-    const disk = chooseTaskDisk(host, request.disk);
+    // An audit says of one disk how it differs.
+    const disks = request.audit ? [chooseTaskDisk(host, request.disk)] : chooseTaskDisks(host, request.disk);
     const rule = ruleFor(host, request.disk);
-    const others = judgeDisks(host.inventory!.disks, rule?.rule).filter((judged) => judged.disk !== disk);
+    const others = judgeDisks(host.inventory!.disks, rule?.rule).filter(({ disk }) => !disks.includes(disk));
     const shown = {
       ...base,
-      disk: identityOf(disk),
-      diskPath: disk.path,
       ...(rule === undefined ? {} : { rule }),
       ...(others.length === 0 ? {} : { otherDisks: others.map(describeJudged) }),
-      lost: disk.content || 'nothing known',
     };
-    const refused = whyUnfit(name, disk, image);
-    if (refused !== undefined) return { ...shown, refused };
-    const { head } = image.manifest;
-    const fit = fitOf(request.grow, image.manifest, disk);
-    if (fit !== undefined) return { ...shown, fit: 'fitted', fitted: changesOf(head.volumes, fit) };
-    return { ...shown, fit: disk.sizeBytes > head.layout.diskBytes ? 'larger' : 'exact' };
+    const unfit = disks.flatMap((disk) => {
+      const refused = whyUnfit(name, disk, image);
+      return refused === undefined ? [] : { disk, refused };
+    });
+    const [first, ...twins] = disks.filter((disk) => unfit.every((one) => one.disk !== disk));
+    if (first === undefined) return { ...shown, ...nameDisk(unfit[0]!.disk), refused: unfit[0]!.refused };
+    const unfitDisks = unfit.map(({ disk, refused }) => ({ disk: identityOf(disk), diskPath: disk.path, refused }));
+    return {
+      ...shown,
+      ...planDisk(first, image, request),
+      ...(twins.length === 0 ? {} : { twins: twins.map((disk) => planDisk(disk, image, request)) }),
+      ...(unfitDisks.length === 0 ? {} : { unfitDisks }),
+    };
   } catch (error) {
     if (!(error instanceof KnownError) || error.code === 'DISK_RULE_INVALID') throw error;
     return { ...base, refused: error.toBody() };
   }
+}
+
+function nameDisk(disk: Disk) {
+  return { disk: identityOf(disk), diskPath: disk.path, lost: disk.content || 'nothing known' };
+}
+
+/** What is done to a disk that can take the image. */
+function planDisk(disk: Disk, { manifest }: PlanImage, { grow }: DeployRequest) {
+  const fit = fitOf(grow, manifest, disk);
+  if (fit !== undefined) {
+    return { ...nameDisk(disk), fit: 'fitted' as const, fitted: changesOf(manifest.head.volumes, fit) };
+  }
+  const isLarger = disk.sizeBytes > manifest.head.layout.diskBytes;
+  return { ...nameDisk(disk), fit: isLarger ? ('larger' as const) : ('exact' as const) };
 }
 
 function whyUnfit(host: string, disk: Disk, { image, version, manifest }: PlanImage) {
@@ -181,8 +210,12 @@ function requireGrowable({ grow = 'none' }: DeployRequest, { image, manifest }: 
 
 /** Hash of everything that would be written, and where. */
 function planIdOf(manifestId: string, hosts: readonly PlanHost[], isNewIds: boolean): string {
-  const targets = hosts.map(({ hostId, disk, refused, fitted, finishers }) => {
-    return [hostId, disk ?? null, refused?.code ?? null, fitted ?? null, finishers ?? null];
+  const targets = hosts.map(({ hostId, disk, refused, fitted, finishers, twins = [], unfitDisks = [] }) => {
+    const more = [
+      ...twins.map((twin) => [twin.disk, twin.fitted ?? null]),
+      ...unfitDisks.map((unfit) => [unfit.disk, unfit.refused.code]),
+    ];
+    return [hostId, disk ?? null, refused?.code ?? null, fitted ?? null, finishers ?? null, ...more];
   });
   return createHash('sha256')
     .update(canonicalJson([manifestId, targets, ...(isNewIds ? ['new-ids'] : [])]))

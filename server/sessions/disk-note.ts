@@ -1,21 +1,43 @@
 /** What the server knows of a host's disk beyond the host's last hello: a task changes it, and the next plan must say what would be lost. Pure. */
+import type { DiskResult } from '#protocol/agent-api.ts';
+import type { DiskIdentity } from '#protocol/disk.ts';
+import { disksOf } from '#protocol/twin.ts';
 import type { SessionRow } from '../db/session-row.ts';
 import type { TaskRow } from '../db/task-row.ts';
+
+export interface DiskNote {
+  readonly disk: DiskIdentity;
+  readonly content: string;
+}
 
 /** States in which an agent writes. */
 const WRITING: ReadonlySet<TaskRow['state']> = new Set(['receiving', 'repairing']);
 
-/** The new content of the task's disk; undefined when this state changes nothing. */
-export function diskNoteOf(
+/** The new content of the task's disks; those that this state changes nothing of are left out. */
+export function diskNotesOf(
   session: Pick<SessionRow, 'kind' | 'sessionId' | 'image' | 'version'>,
-  task: Pick<TaskRow, 'state' | 'deployResult'>,
+  task: Pick<TaskRow, 'state' | 'disk' | 'twins' | 'deployResult'>,
+): DiskNote[] {
+  return disksOf(task).flatMap((disk, i) => {
+    const content = contentOf(session, task, i);
+    return content === undefined ? [] : [{ disk, content }];
+  });
+}
+
+/** Of the task's disk number `i`, from 0. */
+function contentOf(
+  session: Pick<SessionRow, 'kind' | 'sessionId' | 'image' | 'version'>,
+  { state, deployResult }: Pick<TaskRow, 'state' | 'deployResult'>,
+  i: number,
 ): string | undefined {
   if (session.kind === 'wipe') {
-    if (task.state === 'succeeded') return '';
-    return task.state === 'finishing' ? `half-wiped by session ${session.sessionId}` : undefined;
+    if (state === 'succeeded') return '';
+    return state === 'finishing' ? `half-wiped by session ${session.sessionId}` : undefined;
   }
   if (session.kind !== 'deploy') return undefined;
-  if (task.state === 'succeeded') return task.deployResult?.disk.content;
-  if (!WRITING.has(task.state)) return undefined;
+  // A task that has failed with one of its disks may have completed others.
+  const own: DiskResult | undefined = deployResult?.disks?.[i] ?? (state === 'succeeded' ? deployResult : undefined);
+  if (own !== undefined) return own.error === undefined ? own.disk.content : undefined;
+  if (!WRITING.has(state)) return undefined;
   return `half-written by session ${session.sessionId} (${session.image}@${session.version})`;
 }

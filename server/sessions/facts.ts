@@ -2,6 +2,7 @@
 import { DEFAULT_STOP_AT_FAILURES } from '#protocol/admin/deploy-api.ts';
 import { describeDisk } from '#protocol/disk.ts';
 import { isTaskEnded, type TaskState } from '#protocol/states.ts';
+import { disksOf } from '#protocol/twin.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Config } from '../config.ts';
 import type { CastTable } from '../db/cast-table.ts';
@@ -94,7 +95,7 @@ export class Facts {
       ...(holes === undefined ? {} : { holes: holes.count }),
       damaged: row.state === 'repairing' ? live.damagedAmong(holes) : 0,
       image: live.row.image,
-      disk: describeDisk(row.disk),
+      disk: disksOf(row).map(describeDisk).join(', '),
       repairs: row.repairs,
       verify: live.row.kind === 'deploy' ? live.row.request.verify : 'full',
       isStarted: !['planned', 'gathering'].includes(live.row.state),

@@ -5,6 +5,7 @@ import type { PowerAction } from '#protocol/admin/host-api.ts';
 import type { CastOrder, DeployStep, Order } from '#protocol/agent-api.ts';
 import type { CheckContent } from '#protocol/check.ts';
 import type { Finishing } from '#protocol/finisher.ts';
+import type { Fit } from '#protocol/fit.ts';
 import { canonicalJson } from '#protocol/manifest.ts';
 import type { ProbeOrder } from '#protocol/probe.ts';
 import type { TaskState } from '#protocol/states.ts';
@@ -29,7 +30,7 @@ export function orderOfTask(
   defaults: CaptureDefaults,
   probe?: ProbeOrder,
 ): Order {
-  const { taskId, sessionId, disk, fit, finishers, round } = task;
+  const { taskId, sessionId, disk, fit, twins, finishers, round } = task;
   if (session.kind === 'capture') {
     if (task.state !== 'capturing') return waitOrder();
     const chunkBytes = session.request.chunkBytes ?? defaults.chunkBytes;
@@ -62,12 +63,19 @@ export function orderOfTask(
       ...(step === 'prepare' && task.isHashing ? { hash: true } : {}),
       ...(step === 'receive' ? { cast: cast! } : {}),
       ...(step === 'hold' && probe !== undefined ? { probe } : {}),
-      ...(fit === undefined ? {} : { fit: { ...fit, grow: session.request.grow ?? 'none' } }),
+      ...orderedFit(fit, session.request),
+      ...(twins === undefined
+        ? {}
+        : { twins: twins.map((twin) => ({ disk: twin.disk, ...orderedFit(twin.fit, session.request) })) }),
       ...(step === 'finish' && session.request.newIds === true ? { newIds: true as const } : {}),
       ...(step !== 'finish' || finishers === undefined ? {} : { finishing: finishingOf(session.request, task) }),
     },
     round,
   );
+}
+
+function orderedFit(fit: Fit | undefined, { grow = 'none' }: DeployRequest) {
+  return fit === undefined ? {} : { fit: { ...fit, grow } };
 }
 
 function finishingOf(

@@ -7,6 +7,7 @@ import type { DeployPlan } from '#protocol/admin/plan-api.ts';
 import type { WipePlan, WipeRequest } from '#protocol/admin/wipe-api.ts';
 import { type DiskIdentity, identityOf } from '#protocol/disk.ts';
 import { knownError } from '#protocol/errors.ts';
+import type { Fit } from '#protocol/fit.ts';
 import type { GrowRule } from '#protocol/grow-rule.ts';
 import { checkTemplate } from '#protocol/template.ts';
 import type { Config } from '../config.ts';
@@ -73,10 +74,14 @@ export class Planner {
   ): Promise<NewTask[]> {
     const tasks = tasksOfPlan(plan, accepted);
     const manifest = await this.#options.catalog.loadManifest(plan.manifestId);
-    return tasks.map((task) => {
-      const fit = fitOf(grow, manifest, task.disk);
-      return fit === undefined ? task : { ...task, fit };
-    });
+    const withFit = <Target extends { readonly disk: DiskIdentity }>(target: Target): Target & { fit?: Fit } => {
+      const fit = fitOf(grow, manifest, target.disk);
+      return fit === undefined ? target : { ...target, fit };
+    };
+    return tasks.map(({ twins, ...task }) => ({
+      ...withFit(task),
+      ...(twins === undefined ? {} : { twins: twins.map(withFit) }),
+    }));
   }
 
   /** Throws HOST_UNKNOWN, GROUP_UNKNOWN, GROUP_EMPTY, PLAN_EMPTY, DISK_RULE_INVALID. */

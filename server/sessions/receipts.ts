@@ -23,7 +23,8 @@ export function lastReceipts(receipts: readonly Receipt[]): Receipt[] {
 
 function makeReceipt(session: SessionRow, task: TaskRow, attempt: number, events: readonly EventView[]): Receipt {
   const { sessionId, kind, image, version, manifestId } = session;
-  const { taskId, hostId, host, state, wave, disk, error, startedMs, endedMs, deployResult, captureResult } = task;
+  const { taskId, hostId, host, state, wave, disk, twins, error, startedMs, endedMs, deployResult, captureResult } =
+    task;
   const verify = session.kind === 'deploy' ? session.request.verify : undefined;
   const audit = session.kind === 'deploy' ? session.request.audit : undefined;
   const moves = events.filter((event) => event.subject === 'task');
@@ -39,6 +40,8 @@ function makeReceipt(session: SessionRow, task: TaskRow, attempt: number, events
       audit,
       drift: task.auditResult,
       wiped: task.wipeResult,
+      twins: twins?.map((twin) => twin.disk),
+      disks: deployResult?.disks,
     }),
     ...present({
       diskPath: (deployResult ?? task.wipeResult)?.disk.path,

@@ -8,6 +8,7 @@ import type { AddedHosts, SessionSettings } from '#protocol/admin/session-change
 import { type DiskIdentity, identityOf, isSameDisk } from '#protocol/disk.ts';
 import { knownError } from '#protocol/errors.ts';
 import { isTaskEnded } from '#protocol/states.ts';
+import { disksOf } from '#protocol/twin.ts';
 import type { Clock } from '#system/clock.ts';
 import type { SessionTable } from '../db/session-table.ts';
 import type { EventLog } from '../inventory/events.ts';
@@ -123,7 +124,13 @@ export class SessionChanges {
     runner.moveTasks(
       live,
       [...chosen].map(([task, host]) => {
-        const values = { host: host.name, session: sessionId, content: contentOf(host, task.row.disk) };
+        const values = {
+          host: host.name,
+          session: sessionId,
+          content: disksOf(task.row)
+            .map((disk) => contentOf(host, disk))
+            .join('; '),
+        };
         return { task, move: { to: 'cancelled', error: knownError('HOST_REMOVED', values).toBody() } };
       }),
     );

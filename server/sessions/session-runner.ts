@@ -345,6 +345,8 @@ export class SessionRunner {
       ...(move.to === 'failed' && report?.finisherResults !== undefined
         ? { result: { finisherResults: report.finisherResults } }
         : {}),
+      // One of its disks has failed, others are done.
+      ...(move.to === 'failed' && report?.deployResult !== undefined ? { result: report.deployResult } : {}),
       ...(move.error === undefined ? {} : { error: move.error }),
     };
   }
@@ -370,7 +372,9 @@ export class SessionRunner {
       ...(change.isDeaf === true ? { isDeaf: true } : {}),
       ...(change.endedMs === undefined ? {} : { endedMs: change.endedMs }),
       ...(change.error === undefined ? {} : { error: change.error }),
-      ...(isDone && report?.deployResult !== undefined ? { deployResult: report.deployResult } : {}),
+      ...((isDone || change.state === 'failed') && report?.deployResult !== undefined
+        ? { deployResult: report.deployResult }
+        : {}),
       ...(isDone && report?.auditResult !== undefined ? { auditResult: report.auditResult } : {}),
       ...(isDone && report?.wipeResult !== undefined ? { wipeResult: report.wipeResult } : {}),
       ...(isDone && report?.captureResult !== undefined ? { captureResult: report.captureResult } : {}),

@@ -23,7 +23,7 @@ import type { Hosts } from '../inventory/hosts.ts';
 import { runCast } from '../transfer/cast.ts';
 import { AgentCalls } from './agent-calls.ts';
 import { DeltaAdvisor } from './delta-advisor.ts';
-import { diskNoteOf } from './disk-note.ts';
+import { diskNotesOf } from './disk-note.ts';
 import { HostPower } from './host-power.ts';
 import type { LiveSession } from './live-session.ts';
 import { PassRunner } from './pass-runner.ts';
@@ -95,8 +95,9 @@ export class Sessions {
       hasLeft: (hostId) => this.agents.hasLeft(hostId),
       mayHash: (live, task) => delta.mayHash(live, task),
       onTaskMoved: (live, task) => {
-        const content = diskNoteOf(live.row, task.row);
-        if (content !== undefined) options.hosts.noteDiskContent(task.row.hostId, task.row.disk, content);
+        for (const { disk, content } of diskNotesOf(live.row, task.row)) {
+          options.hosts.noteDiskContent(task.row.hostId, disk, content);
+        }
         this.agents.taskMoved(live, task);
       },
       onChange,

@@ -1,7 +1,7 @@
 /** The plan of a wipe: which disk of each host would be lost for good, and which hosts are refused and why. Pure. */
 import { createHash } from 'node:crypto';
 import type { HostView } from '#protocol/admin/host-api.ts';
-import type { PlanHost } from '#protocol/admin/plan-api.ts';
+import { type PlanHost, refusedIn } from '#protocol/admin/plan-api.ts';
 import type { WipePlan, WipeRequest } from '#protocol/admin/wipe-api.ts';
 import { identityOf } from '#protocol/disk.ts';
 import { describeJudged, judgeDisks, parseDiskRule } from '#protocol/disk-rule.ts';
@@ -27,7 +27,7 @@ export function tasksOfWipe(plan: WipePlan, request: Pick<WipeRequest, 'planId' 
     throw knownError('PLAN_CHANGED', { what: `it is now ${taking.length} disks to wipe, ${refused} hosts refused` });
   }
   if (taking.length === 0 || (refused > 0 && !request.skipRefused)) {
-    throw knownError('PLAN_REFUSED', { count: refused });
+    throw knownError('PLAN_REFUSED', { what: refusedIn(plan.hosts) ?? 'every host' });
   }
   return taking.map(({ hostId, host, disk }) => ({ hostId, host, disk: disk! }));
 }

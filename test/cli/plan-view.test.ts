@@ -23,7 +23,7 @@ test('a plan names each disk, what is lost on it, who is refused and why, and ho
     '  pc-03: the disk /dev/sda has 128000000000 bytes, the image needs 256060514304 (Samsung 980 S64DNX0R, 256.1 GB)',
     '    Next: Choose a larger disk: --disk …',
     '',
-    'Overwrites 2 disks, 512.1 GB in all; 1 of them will be woken.',
+    'Overwrites 2 disks, 512.1 GB in all; 1 host will be woken.',
     'Sends 13.0 GB in one pass. Expected time 5m30s: one pass at 940 Mbit/s, then reading back at 500 MB/s.',
     'On a disk that is larger, the room at the end stays free (--grow last uses it).',
   ]);
@@ -52,4 +52,19 @@ test('the plan of a deployment in waves says who goes first', () => {
   const text = renderPlan(plan(hosts));
   assert.match(text, /^Wave 1, at once: 1 host \(pc-01\)\.$/m);
   assert.match(text, /^Wave 2, when wave 1 is done and verified: 2 hosts \(pc-02, pc-03\)\.$/m);
+});
+
+test('a host with several disks has a line for each, and a disk that is refused is named', () => {
+  const identity = { model: 'WDC', serial: 'W2', sizeBytes: 1e12, sectorBytes: 512 };
+  const { error } = failure('DISK_TOO_SMALL', { host: 'pc-01', disk: '/dev/sdc', haveBytes: 9, needBytes: 10 });
+  const hosts = [
+    planHost('pc-01', {
+      twins: [{ disk: identity, diskPath: '/dev/sdb', lost: 'ext4 "data"', fit: 'larger' }],
+      unfitDisks: [{ disk: { ...identity, serial: 'W3' }, diskPath: '/dev/sdc', refused: error! }],
+    }),
+  ];
+  const text = renderPlan(plan(hosts));
+  assert.match(text, /WDC \/dev\/sdb\s+W2\s+1\.0 TB\s+larger\s+ext4 "data"/);
+  assert.match(text, /^Refused disks of hosts that take part:\n {2}pc-01: the disk \/dev\/sdc has 9 bytes/m);
+  assert.match(text, /Overwrites 2 disks, 1\.3 TB in all; 1 host will be woken/);
 });

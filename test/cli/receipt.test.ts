@@ -71,3 +71,17 @@ test('a reason that many hosts share is told once', () => {
   assert.equal(text.match(/was not touched/g)?.length, 1);
   assert.match(text, /^pc-02 was not touched: 1 host has failed .* \(and 2 more hosts\)$/m);
 });
+
+test('of a host with several disks the receipt says what became of each', () => {
+  const whole = succeeded('pc-01').deployResult!;
+  const { error } = failure('DISKS_FAILED', { host: 'pc-01', count: 1, of: 2, rest: 'x', problems: 'y', disk: 'W2' });
+  const twin = { ...whole.disk, path: '/dev/sdb', serial: 'W2' };
+  const disks = [whole, { ...whole, disk: twin, verifiedChunks: 3, error: error! }];
+  const one = task('pc-01', 'failed', { error: error!, twins: [twin], deployResult: { ...whole, disks } });
+  const text = renderReceipt(session('completed', [one], ended), 0);
+  assert.match(text, /failed\s+Samsung 980 S64DNX0R and 1 more disk/);
+  assert.match(
+    text,
+    /^Disks of pc-01:\n {2}done {4}\/dev\/\S+ Samsung.*all 160,000 chunks verified\n {2}FAILED {2}\/dev\/sdb .*: DISKS_FAILED$/m,
+  );
+});

@@ -137,12 +137,19 @@ export class Road {
   }
 
   /** Foreign programs find the image on the disks of these hosts. */
-  async assertDeployed(image: string, hosts: readonly string[]): Promise<void> {
-    const disks = hosts.map((host) => this.lab.diskOf(this.lab.host(host)));
+  assertDeployed(image: string, hosts: readonly string[]): Promise<void> {
+    return this.assertDisks(
+      image,
+      hosts.map((host) => this.lab.diskOf(this.lab.host(host))),
+    );
+  }
+
+  /** As above, the files of the disks. */
+  async assertDisks(image: string, disks: readonly string[]): Promise<void> {
     const checks = await checkDisks(this.#golden.get(image)!, disks, { workDir: scratchOf(this.lab.folder) });
     assert.deepEqual(
-      checks.map(({ problems }, i) => ({ host: hosts[i], problems })),
-      hosts.map((host) => ({ host, problems: [] })),
+      checks.map(({ problems }, i) => ({ disk: disks[i], problems })),
+      disks.map((disk) => ({ disk, problems: [] })),
     );
   }
 

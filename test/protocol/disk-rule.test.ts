@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Disk } from '#protocol/disk.ts';
-import { chooseDisk, judgeDisks, parseDiskRule } from '#protocol/disk-rule.ts';
+import { chooseDisk, chooseDisks, judgeDisks, parseDiskRule } from '#protocol/disk-rule.ts';
 import { KnownError } from '#protocol/errors.ts';
 
 function disk(path: string, fields: Partial<Disk> = {}): Disk {
@@ -147,4 +147,25 @@ test('each disk that a rule does not take has its own reason, in order of path',
 test('a disk in use says by what', () => {
   const used = disk('/dev/sda', { inUse: true, usedBy: 'mounted at /' });
   assert.match(refused('DISK_NONE', () => chooseDisk([used], undefined, 'pc-1')).message, /in use \(mounted at \/\)/);
+});
+
+test('"each" takes every disk that qualifies and meets the rest, never one that never qualifies', () => {
+  const usb = disk('/dev/sdb', { transport: 'usb' });
+  const never = (['removable', 'readOnly', 'inUse'] as const).map((flag, i) =>
+    disk(`/dev/sd${'cde'[i]}`, { [flag]: true }),
+  );
+  const raid = disk('/dev/sdf', { raidMember: 'linux_raid_member' });
+  const all = [sata, usb, nvme, raid, ...never];
+  assert.deepEqual(chooseDisks(all, 'each', 'pc-1'), [nvme, sata]);
+  assert.deepEqual(chooseDisks(all, ' each , transport=usb', 'pc-1'), [usb]);
+  assert.deepEqual(chooseDisks(all, 'size>500G,each', 'pc-1'), [sata]);
+  assert.deepEqual(chooseDisks(all, 'transport=sata', 'pc-1'), [sata], 'without it there must be one');
+  const error = refused('DISK_NONE', () => chooseDisks(never, 'each', 'pc-1'));
+  assert.match(error.message, /removable.*read-only.*in use/);
+});
+
+test('where one disk is meant, as for a capture, "each" does not choose among several', () => {
+  refused('DISK_AMBIGUOUS', () => chooseDisk([nvme, sata], 'each', 'pc-1'));
+  refused('DISK_AMBIGUOUS', () => chooseDisks([nvme, sata], undefined, 'pc-1'));
+  refused('DISK_RULE_INVALID', () => chooseDisks([nvme], 'each=2', 'pc-1'));
 });

@@ -6,7 +6,7 @@ import type { VersionView } from '#protocol/admin/image-api.ts';
 import type { Disk } from '#protocol/disk.ts';
 import { KnownError } from '#protocol/errors.ts';
 import type { Layout } from '#protocol/layout.ts';
-import { makeDeployPlan } from '#server/sessions/deploy-plan.ts';
+import { makeDeployPlan, tasksOfPlan } from '#server/sessions/deploy-plan.ts';
 
 const GB = 1e9;
 const layout: Layout = { label: 'none', sectorBytes: 512, diskBytes: 100 * GB, partitions: [] };
@@ -261,4 +261,37 @@ test('a rule that does not parse is refused for the whole plan', () => {
     () => plan([host(1, [disk()])], { disk: 'biggest' }),
     (error) => error instanceof KnownError && error.code === 'DISK_RULE_INVALID',
   );
+});
+
+test('"each" plans every disk of the host; one that cannot take the image is named, and stops the session unless it is left out', () => {
+  const disks = [
+    disk({ path: '/dev/sdb', serial: 'W2', sizeBytes: 200 * GB, content: '' }),
+    disk(),
+    disk({ path: '/dev/sdc', serial: 'W3', sizeBytes: 50 * GB }),
+    disk({ path: '/dev/sdd', serial: 'W4', removable: true }),
+  ];
+  const made = plan([host(1, disks)], { disk: 'each' });
+  const [planned] = made.hosts;
+  assert.deepEqual([planned!.disk?.serial, planned!.fit, planned!.refused], ['W1', 'exact', undefined]);
+  assert.deepEqual(
+    planned!.twins?.map(({ diskPath, fit, lost }) => [diskPath, fit, lost]),
+    [['/dev/sdb', 'larger', 'nothing known']],
+  );
+  assert.deepEqual(
+    planned!.unfitDisks?.map(({ diskPath, refused }) => [diskPath, refused.code]),
+    [['/dev/sdc', 'DISK_TOO_SMALL']],
+  );
+  assert.deepEqual(planned!.otherDisks, ['/dev/sdd WDC W4 (100.0 GB): removable']);
+  const { planId } = made;
+  assert.throws(() => tasksOfPlan(made, { planId, skipRefused: false }), { code: 'PLAN_REFUSED' });
+  const [task] = tasksOfPlan(made, { planId, skipRefused: true });
+  assert.deepEqual([task!.disk.serial, task!.twins?.map((twin) => twin.disk.serial)], ['W1', ['W2']]);
+  assert.notEqual(plan([host(1, disks.slice(0, 2))], { disk: 'each' }).planId, planId);
+});
+
+test('a host none of whose disks can take the image is refused; an audit looks at one disk', () => {
+  const small = [disk({ sizeBytes: 9 * GB }), disk({ sizeBytes: 9 * GB, path: '/dev/sdb', serial: 'W2' })];
+  assert.equal(plan([host(1, small)], { disk: 'each' }).hosts[0]!.refused?.code, 'DISK_TOO_SMALL');
+  const two = [disk(), disk({ path: '/dev/sdb', serial: 'W2' })];
+  assert.equal(plan([host(1, two)], { disk: 'each', audit: true }).hosts[0]!.refused?.code, 'DISK_AMBIGUOUS');
 });

@@ -1,0 +1,55 @@
+/** Several disks of one host that took the same image, for people. Pure. */
+import type { DiskResult } from '#protocol/agent-api.ts';
+import { type DiskIdentity, describeDisk } from '#protocol/disk.ts';
+import { countOf, formatBytes, formatCount } from './size.ts';
+import { printable } from './terminal.ts';
+
+/** `Samsung 980 S64`, with how many there are besides. */
+export function nameDisks({ disk, twins = [] }: { disk: DiskIdentity; twins?: readonly DiskIdentity[] }): string {
+  const name = `${disk.model} ${disk.serial}`.trim();
+  return twins.length === 0 ? name : `${name} and ${countOf(twins.length, 'more disk')}`;
+}
+
+interface Laid {
+  readonly host: string;
+  readonly chunks?: number;
+  readonly disks?: readonly DiskResult[];
+}
+
+interface Finished extends Laid, Pick<DiskResult, 'finishers' | 'fitted'> {
+  readonly verifiedChunks?: number;
+}
+
+/** A block a host that has several: each disk, what was written and verified, or why not; undefined when no host has. */
+export function renderDisks(hosts: readonly Laid[]): string | undefined {
+  const blocks = hosts.flatMap(({ host, chunks = 0, disks = [] }) => {
+    if (disks.length === 0) return [];
+    return [[`Disks of ${printable(host)}:`, ...disks.map((disk) => `  ${lineOf(disk, chunks)}`)].join('\n')];
+  });
+  return blocks.length === 0 ? undefined : blocks.join('\n');
+}
+
+/** What was done to each disk of a host that has several, under its name; else to the host. */
+export function finishedDisks(hosts: readonly Finished[]): Finished[] {
+  return hosts.flatMap(({ host, disks, ...finished }): Finished[] =>
+    disks === undefined
+      ? [{ host, ...finished }]
+      : disks.map((disk) => ({
+          ...disk,
+          ...(finished.chunks === undefined ? {} : { chunks: finished.chunks }),
+          host: `${host} ${disk.disk.path}`,
+        })),
+  );
+}
+
+function lineOf(result: DiskResult, chunks: number): string {
+  const { disk, error, castBytes, httpBytes, keptBytes = 0, verifiedChunks } = result;
+  const name = printable(`${disk.path} ${describeDisk(disk)}`);
+  if (error !== undefined) return `FAILED  ${name}: ${error.code}`;
+  const kept = keptBytes === 0 ? '' : `, ${formatBytes(keptBytes)} left as it was`;
+  const verified =
+    verifiedChunks >= chunks
+      ? `all ${countOf(chunks, 'chunk')}`
+      : `${formatCount(verifiedChunks)} of ${countOf(chunks, 'chunk')}`;
+  return `done    ${name}: ${formatBytes(castBytes + httpBytes)} written${kept}, ${verified} verified`;
+}
