@@ -9,6 +9,9 @@ export type Database = BetterSqlite3.Database;
 
 const MIGRATIONS_DIR = join(import.meta.dirname, '../../migrations');
 
+/** Whoever waits here waits with all agents; a call that was refused comes again. */
+const BUSY_LIMIT_MS = 500;
+
 interface Migration {
   readonly number: number;
   readonly name: string;
@@ -25,8 +28,7 @@ export function openDatabase(path: string, migrationsDir = MIGRATIONS_DIR): Data
   database.pragma('journal_mode = WAL');
   database.pragma('synchronous = NORMAL');
   database.pragma('foreign_keys = ON');
-  // Whoever waits here waits with all agents; a call that was refused comes again.
-  database.pragma('busy_timeout = 500');
+  database.pragma(`busy_timeout = ${BUSY_LIMIT_MS}`);
   try {
     migrate(database, path, readMigrations(migrationsDir));
   } catch (error) {
