@@ -38,6 +38,8 @@ export function renderPlan(plan: DeployPlan, paintHead?: (text: string) => strin
   for (const block of [otherDisksBlock(going), refusalBlock(plan), renderDelta(going)]) {
     if (block !== undefined) blocks.push(block);
   }
+  const warnings = (plan.warnings ?? []).map((warning) => `Warning: ${plan.image}: ${printable(warning)}`);
+  if (warnings.length > 0) blocks.push(warnings.join('\n'));
   blocks.push(totalsOf(plan, going));
   return blocks.join('\n\n');
 }

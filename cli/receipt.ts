@@ -57,7 +57,10 @@ export function renderReceipt(view: SessionView, nowMs: number, paintHead?: (tex
   for (const { captureResult } of view.tasks) {
     if (captureResult) blocks.push(versionLine(view.image, captureResult));
   }
-  const warnings = view.tasks.flatMap((task) => task.captureResult?.warnings ?? []);
+  const warnings = view.tasks.flatMap(({ host, captureResult, wipeResult }) => [
+    ...(captureResult?.warnings ?? []),
+    ...(wipeResult?.warning === undefined ? [] : [`${host}: ${wipeResult.warning}`]),
+  ]);
   if (warnings.length > 0) blocks.push(warnings.map((warning) => `Warning: ${printable(warning)}`).join('\n'));
   blocks.push(summaryOf(view, nowMs));
   return blocks.join('\n\n');

@@ -19,6 +19,8 @@ export const wipeResultSchema = Type.Object({
   method: Type.Union([Type.Literal('discard'), Type.Literal('zeros'), Type.Literal('secure-erase')]),
   /** What was done, for people: `nvme format --ses=1`. */
   how: Type.String(),
+  /** What the admin should know: the disk could have erased itself, and why it did not. */
+  warning: Type.Optional(Type.String()),
   /** Blocks that were read back around the cache, each of so many bytes: the first, the last, the others at random. */
   sampledBlocks: Type.Integer(),
   sampleBytes: Type.Integer(),

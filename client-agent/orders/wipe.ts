@@ -23,10 +23,12 @@ export async function runWipe(order: WipeOrder, o: WipeOptions): Promise<WipeRes
   const disk = findDisk(disks, order.disk);
   await requireUnused(disk, 'write');
   const eraser = await findEraser(disk, order.method);
+  const { warning } = eraser;
+  const tell = tellerOf(o.onProgress, warning);
+  if (warning !== undefined) tell('check', 0, disk.sizeBytes);
   if (order.step === 'check') return undefined;
   const offsets = sampleOffsets(disk.sizeBytes, Math.random);
   const before = await readSamples(disk, offsets);
-  const tell = tellerOf(o.onProgress);
   await eraser.erase({ signal: o.signal, onErased: (bytes) => tell('wipe', bytes, disk.sizeBytes) });
   const after = await readSamples(disk, offsets);
   tell('sample', offsets.length * SAMPLE_BYTES, offsets.length * SAMPLE_BYTES);
@@ -37,14 +39,21 @@ export async function runWipe(order: WipeOrder, o: WipeOptions): Promise<WipeRes
   }
   return {
     ...{ disk: { ...disk, content: '' }, method: eraser.method, how: eraser.how },
+    ...(warning === undefined ? {} : { warning }),
     ...{ sampledBlocks: offsets.length, sampleBytes: SAMPLE_BYTES, emptyBlocks: empty },
   };
 }
 
-function tellerOf(onProgress: WipeOptions['onProgress']) {
+function tellerOf(onProgress: WipeOptions['onProgress'], warning: string | undefined) {
   const startedMs = performance.now();
   return (phase: string, doneBytes: number, totalBytes: number) => {
     const seconds = (performance.now() - startedMs) / 1000;
-    onProgress({ phase, doneBytes, totalBytes, bytesPerSecond: seconds > 0 ? Math.round(doneBytes / seconds) : 0 });
+    onProgress({
+      phase,
+      doneBytes,
+      totalBytes,
+      bytesPerSecond: seconds > 0 ? Math.round(doneBytes / seconds) : 0,
+      ...(warning === undefined ? {} : { warnings: [warning] }),
+    });
   };
 }

@@ -25,8 +25,16 @@ export async function findEraser(disk: Disk, method: WipeMethod): Promise<Eraser
     return await selfEraser(disk, isFile);
   } catch (error) {
     if (method === 'secure-erase' || !(error instanceof KnownError)) throw error;
-    return isFile ? writeEraser(disk) : zeroEraser(disk);
+    const warning = warningOf(error);
+    const eraser = isFile ? writeEraser(disk) : zeroEraser(disk);
+    return warning === undefined ? eraser : { ...eraser, warning };
   }
+}
+
+/** What to tell of a disk that did not erase itself; undefined: it cannot, which is no news. Pure. */
+export function warningOf(error: KnownError): string | undefined {
+  if (error.code === 'WIPE_IMPOSSIBLE') return undefined;
+  return `it was asked to erase itself and gets zeros instead, which leave its reserve blocks: ${error.message.replace('{host}: ', '')}. ${error.next}`;
 }
 
 async function selfEraser(disk: Disk, isFile: boolean): Promise<Eraser> {

@@ -13,6 +13,8 @@ export interface Eraser {
   readonly method: WipeResult['method'];
   /** For people. */
   readonly how: string;
+  /** Why the disk does not erase itself though it may be one that can. */
+  readonly warning?: string;
   erase(run: EraseRun): Promise<void>;
 }
 

@@ -73,6 +73,8 @@ export const deployPlanSchema = Type.Object({
   /** Estimate from start of the cast to the last verified host, in seconds; says what it assumes. */
   expectedSeconds: Type.Integer(),
   expectedBecause: Type.String(),
+  /** What the capture of the image had to say: bytes that were lost, a filesystem taken raw. Absent: nothing. */
+  warnings: Type.Optional(Type.Array(Type.String())),
 });
 export type DeployPlan = Static<typeof deployPlanSchema>;
 

@@ -48,7 +48,7 @@ export function makeDeployPlan(
   const taking = hosts.filter((_, i) => planned[i]!.refused === undefined);
   const waves = Math.max(1, ...planned.map((host) => host.wave ?? 1));
   const { seconds, because } = estimate(request, version, taking, configMaxMbit);
-  const { manifestId, diskBytes, usedBytes, storedBytes } = version;
+  const { manifestId, diskBytes, usedBytes, storedBytes, warnings } = version;
   return {
     planId: planIdOf(manifestId, planned, request.newIds === true),
     image,
@@ -60,6 +60,7 @@ export function makeDeployPlan(
     hosts: planned,
     expectedSeconds: seconds * waves,
     expectedBecause: waves === 1 ? because : `${waves} waves one after the other, each ${because}`,
+    ...(warnings.length === 0 ? {} : { warnings }),
   };
 }
 

@@ -165,7 +165,7 @@ export class SessionRunner {
       for (const { task, move, change } of changes) {
         table.moveTask(task.row, change, nowMs);
         const { sessionId, hostId, host } = task.row;
-        const text = sayTaskMove(task.row, move, task.holes?.count);
+        const text = sayTaskMove(task.row, move, task.holes?.count, task.report?.progress?.warnings);
         events.add({
           subject: 'task',
           action: move.action ?? move.to,

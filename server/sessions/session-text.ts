@@ -7,9 +7,14 @@ import type { TaskMove } from './decide-task.ts';
 import type { Straggler } from './straggler.ts';
 import type { CableVerdict } from './straggler-watch.ts';
 
-export function sayTaskMove(task: TaskRow, move: TaskMove, holes: number | undefined): string {
+/** `warnings`: of the last report, told when a wipe begins. */
+export function sayTaskMove(
+  task: TaskRow,
+  move: TaskMove,
+  holes: number | undefined,
+  warnings: readonly string[] = [],
+): string {
   const { host } = task;
-
   if (move.why !== undefined) return move.why;
   const lacking = holes === undefined ? 'its holes' : `${holes} chunk${holes === 1 ? '' : 's'}`;
   switch (move.to) {
@@ -33,7 +38,9 @@ export function sayTaskMove(task: TaskRow, move: TaskMove, holes: number | undef
       return `${host} reads back what it wrote`;
     case 'finishing':
       // Only a wipe goes there from the check of the disk.
-      return task.state === 'preparing' ? `${host} wipes its disk` : `${host} lays down the partition table`;
+      return task.state === 'preparing'
+        ? [`${host} wipes its disk`, ...warnings].join('; ')
+        : `${host} lays down the partition table`;
     case 'succeeded':
       return `${host} is done`;
     case 'failed':

@@ -41,6 +41,14 @@ test('a plan says what grows and what moves on a disk of another size', () => {
   assert.doesNotMatch(text, /stays free/);
 });
 
+test('what the image lacks is said again before it goes anywhere', () => {
+  const warnings = [
+    'partition 2: 4096 used bytes could not be read and are zeros in the image: bytes 9–4104 of the disk',
+  ];
+  const text = renderPlan({ ...plan([planHost('pc-01')]), warnings });
+  assert.match(text, /^Warning: win11-lab: partition 2: 4096 used bytes could not be read/m);
+});
+
 test('a disk whose model steers terminals is printed harmlessly', () => {
   const evil = { model: '\x1b]0;owned\x07X\x1b[31m', serial: 'S\n1', sizeBytes: 1e9, sectorBytes: 512 };
   const text = renderPlan(plan([planHost('pc-01', { disk: evil })]));

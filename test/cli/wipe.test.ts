@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { renderReceipt } from '#cli/receipt.ts';
 import { describeSamples, renderWipePlan } from '#cli/wipe-view.ts';
 import type { WipeResult } from '#protocol/wipe.ts';
-import { failure, planHost } from './sample-views.ts';
+import { failure, planHost, session, T0, task } from './sample-views.ts';
 
 test('the plan of a wipe names each disk, what is lost for good, which disks stay, and who is refused', () => {
   const refused = failure('DISK_NONE', { host: 'pc-02', rule: 'order=2', disks: 'none' }).error;
@@ -28,4 +29,14 @@ test('a receipt says just what was read back', () => {
   assert.equal(describeSamples(result), '258 blocks of 1 MiB (first, last, 256 random): all empty');
   assert.match(describeSamples({ ...result, emptyBlocks: 200 }), /200 empty, 58 changed$/);
   assert.match(describeSamples({ ...result, disk: { ...disk, sizeBytes: 64 * 1024 ** 2 } }), /the whole disk/);
+});
+
+test('a receipt warns of a disk that was to erase itself and did not', () => {
+  const disk = { sizeBytes: 256e9 } as WipeResult['disk'];
+  const wipeResult: WipeResult = {
+    ...{ disk, method: 'zeros', how: 'blkdiscard --zeroout', warning: 'the firmware has frozen it' },
+    ...{ sampledBlocks: 258, sampleBytes: 1024 ** 2, emptyBlocks: 258 },
+  };
+  const view = session('completed', [task('pc-01', 'succeeded', { wipeResult })], { kind: 'wipe' });
+  assert.match(renderReceipt(view, T0), /^Warning: pc-01: the firmware has frozen it$/m);
 });

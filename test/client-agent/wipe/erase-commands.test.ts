@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readAtaSecurity } from '#agent/wipe/ata-erase.ts';
+import { warningOf } from '#agent/wipe/eraser-choice.ts';
 import { formatArgv, whyNoFormat } from '#agent/wipe/nvme-format.ts';
+import { knownError } from '#protocol/errors.ts';
 
 /** Seen on an Intel SSD (hdparm -I). */
 const FROZEN = `Security: 
@@ -51,4 +53,14 @@ test('an NVMe disk is formatted only when it takes the command and no other name
   assert.match(whyNoFormat({ oacs: 0x15, fna: 0, nn: 1 })!, /does not take/);
   assert.match(whyNoFormat({ oacs: 0x17, fna: 0b10, nn: 2 })!, /other namespaces/);
   assert.deepEqual(formatArgv('/dev/nvme0n1').slice(0, 5), ['nvme', 'format', '/dev/nvme0n1', '--ses=1', '--force']);
+});
+
+test('a disk that could erase itself and is frozen is told when it gets zeros instead, one that cannot is no news', () => {
+  const frozen = warningOf(knownError('DISK_FROZEN', { disk: '/dev/sda WDC W1' }));
+  assert.match(
+    frozen!,
+    /gets zeros instead, .*: the firmware has frozen the security of the disk \/dev\/sda WDC W1.* Put the host to sleep/,
+  );
+  assert.match(warningOf(knownError('PROGRAM_MISSING', { program: 'hdparm', package: 'hdparm' }))!, /hdparm/);
+  assert.equal(warningOf(knownError('WIPE_IMPOSSIBLE', { disk: '/dev/sda', why: 'it does not have it' })), undefined);
 });

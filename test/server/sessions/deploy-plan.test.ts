@@ -295,3 +295,16 @@ test('a host none of whose disks can take the image is refused; an audit looks a
   const two = [disk(), disk({ path: '/dev/sdb', serial: 'W2' })];
   assert.equal(plan([host(1, two)], { disk: 'each', audit: true }).hosts[0]!.refused?.code, 'DISK_AMBIGUOUS');
 });
+
+test('the plan repeats what the capture of the image had to say', () => {
+  const warnings = ['partition 2: 4096 used bytes could not be read'];
+  const planImage = {
+    image: 'win11',
+    version: { ...version, warnings },
+    manifest: { head: headOf(layout), volumes: [] },
+  };
+  const planned = (image: typeof planImage) =>
+    makeDeployPlan(request, image as unknown as Parameters<typeof makeDeployPlan>[1], [host(1, [disk()])], undefined);
+  assert.deepEqual(planned(planImage).warnings, warnings);
+  assert.equal(planned({ ...planImage, version: { ...version, warnings: [] } }).warnings, undefined);
+});
