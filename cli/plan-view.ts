@@ -111,10 +111,22 @@ function totalsOf(plan: DeployPlan, going: readonly PlanHost[]): string {
   return [
     ...wavesOf(going),
     ...finishersOf(going),
+    ...asideOf(going),
     `Overwrites ${countOf(all.length, 'disk')}, ${formatBytes(disks)} in all${waking}.`,
     `Sends ${formatBytes(plan.storedBytes)} in one pass. Expected time ${formatDuration(plan.expectedSeconds)}: ${plan.expectedBecause}.`,
     ...(larger ? ['On a disk that is larger, the room at the end stays free (--grow last uses it).'] : []),
   ].join('\n');
+}
+
+/** One line for all hosts that the cast begins without. */
+function asideOf(going: readonly PlanHost[]): string[] {
+  const aside = going.filter((host) => host.setAside !== undefined);
+  const [first] = aside;
+  if (first?.setAside === undefined) return [];
+  const names = aside.map(({ host, setAside }) => `${printable(host)} (link of ${setAside!.linkMbit} Mbit/s)`);
+  const { withSeconds, withoutSeconds } = first.setAside;
+  const gain = `have all in ${formatDuration(withoutSeconds)} instead of ${formatDuration(withSeconds)}`;
+  return [`Set aside, served after the others, who so ${gain}: ${names.join(', ')}.`];
 }
 
 /** One line for all hosts with the same finishers. */

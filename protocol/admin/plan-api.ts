@@ -43,6 +43,10 @@ export const planHostSchema = Type.Object({
   /** Its canary wave, from 1. */
   wave: Type.Optional(Type.Integer()),
   refused: Type.Optional(errorBodySchema),
+  /** Its link is so slow that the cast begins without it: seconds of the cast with it and without. It is served afterwards. */
+  setAside: Type.Optional(
+    Type.Object({ linkMbit: Type.Integer(), withSeconds: Type.Number(), withoutSeconds: Type.Number() }),
+  ),
   /** Whether it will hash its disk first, and both estimates of its own work; absent: it is refused. */
   delta: Type.Optional(
     Type.Object({

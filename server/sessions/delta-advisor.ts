@@ -18,7 +18,7 @@ import { paceOf } from './deploy-plan.ts';
 import { type DiskKnowledge, knowledgeOf, lastGiven, likenessOf } from './disk-knowledge.ts';
 import { type DiskSpeed, speedOf } from './disk-speed.ts';
 import type { LiveSession, LiveTask } from './live-session.ts';
-import { bytesPerSecondOf, measurePasses, USUAL_LINK_MBIT } from './pass-cost.ts';
+import { bytesPerSecondOf, EARLIER_CASTS, measurePasses, USUAL_LINK_MBIT } from './pass-cost.ts';
 
 export interface DeltaAdvisorOptions {
   readonly config: Config;
@@ -28,8 +28,6 @@ export interface DeltaAdvisorOptions {
   readonly catalog: Pick<Catalog, 'list' | 'loadManifest'>;
 }
 
-/** So many passes of earlier sessions are looked at for what the network gives. */
-const EARLIER_CASTS = 10;
 /** So many of a host's tasks are looked at. */
 const MOST_TASKS = 10;
 

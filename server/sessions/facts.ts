@@ -11,10 +11,12 @@ import type { SessionFacts } from './decide-session.ts';
 import type { TaskFacts } from './decide-task.ts';
 import { upperMedian } from './host-track.ts';
 import type { LiveSession, LiveTask } from './live-session.ts';
+import { requestOf } from './pass-cast.ts';
 import {
   bestPaceOf,
   bytesPerSecondOf,
   countLacking,
+  EARLIER_CASTS,
   isPassWorth,
   measurePasses,
   type PassRates,
@@ -23,6 +25,7 @@ import {
 } from './pass-cost.ts';
 import { choosePassHosts } from './pass-hosts.ts';
 import { isImageCast } from './pass-plan.ts';
+import type { Wire } from './slow-cable.ts';
 import type { Waking } from './waking.ts';
 
 export interface FactsOptions {
@@ -37,8 +40,6 @@ export interface FactsOptions {
 }
 
 const MAX_FRUITLESS_PASSES = 2;
-/** So many passes of earlier sessions are looked at for what the network gives. */
-const EARLIER_CASTS = 10;
 /** Three heartbeats: nobody waits longer for a host that is to come back. */
 const AWAITED_SILENCE_MS = 6000;
 /** What a host of a running cast comes to when the cast has brought it all, which says that the sender is about to end. */
@@ -146,15 +147,16 @@ export class Facts {
     return this.#silentMs(task) > this.#options.config.session.lostAfterS * 1000;
   }
 
-  /** What a cast to these hosts would bring if it waited for nobody, in stored bytes: as passes have shown it, else as links and caps promise. */
-  freeBytesPerSecond(live: LiveSession, tasks: readonly LiveTask[]): number {
+  /** What a cast to these hosts may bring when it waits for nobody. */
+  wireOf(live: LiveSession, tasks: readonly LiveTask[]): Wire {
     const { hosts, config } = this.#options;
-    const asked = live.row.kind === 'deploy' ? live.row.request.maxMbit : undefined;
     const { maxMbit, interfaceMbit } = config.cast;
-    const caps = [asked, maxMbit, interfaceMbit].filter((cap) => cap !== undefined).map(bytesPerSecondOf);
+    const caps = [requestOf(live.row)?.maxMbit, maxMbit, interfaceMbit].filter((cap) => cap !== undefined);
     const links = tasks.map((task) => hosts.byId(task.row.hostId)?.inventory?.linkMbit ?? USUAL_LINK_MBIT);
-    const seen = bestPaceOf([...this.#options.casts.latest(EARLIER_CASTS), ...live.casts]);
-    return Math.min(...caps, seen ?? bytesPerSecondOf(upperMedian(links)));
+    return {
+      seenBytesPerSecond: bestPaceOf([...this.#options.casts.latest(EARLIER_CASTS), ...live.casts]),
+      promisedBytesPerSecond: bytesPerSecondOf(Math.min(upperMedian(links), ...caps)),
+    };
   }
 
   #isAwaited(task: LiveTask): boolean {

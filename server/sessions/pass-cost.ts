@@ -11,6 +11,8 @@ export const USUAL_LINK_MBIT = 1000;
  * orders, the start of udp-receiver, the joining, and the 2 s of silence after which udp-sender begins.
  */
 export const USUAL_GATHER_S = 4;
+/** So many passes of earlier sessions are looked at for what the network gives. */
+export const EARLIER_CASTS = 10;
 /** A cast of less says more about its start than about its rate. */
 const LEAST_MEASURED_BYTES = 4 * 1024 * 1024;
 

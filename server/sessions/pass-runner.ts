@@ -17,6 +17,7 @@ import { PortAllocator } from '../transfer/port-allocator.ts';
 import { judgeHearing, sendProbe } from '../transfer/probe.ts';
 import { RateShare } from '../transfer/rate-share.ts';
 import type { LivePass, LiveSession, LiveTask } from './live-session.ts';
+import type { Parkings } from './parkings.ts';
 import { castOrderOf, castViewOf, modeOf, type PassCast, requestOf, senderPlanOf, withProgress } from './pass-cast.ts';
 import { choosePassHosts } from './pass-hosts.ts';
 import { chunksToCast } from './pass-plan.ts';
@@ -46,10 +47,7 @@ export interface PassRunnerOptions {
   onSkipped(live: LiveSession, ordinal: number, error: Error): void;
   /** Only progress changed. */
   onProgress(live: LiveSession): void;
-  /** udp-sender has said whom it waited for. */
-  onWait(live: LiveSession, wait: SenderWait): void;
-  /** udp-sender no longer waits for the host with this address. */
-  onDropped(live: LiveSession, address: string): void;
+  readonly parkings: Pick<Parkings, 'setAside' | 'noteWait' | 'noteDropped'>;
 }
 
 /** Rate of a probe when the cast has no cap. */
@@ -137,9 +135,11 @@ export class PassRunner {
     const holes = chosen.map((task) => task.holes!);
     const wanted = chunksToCast(pass.pass - live.passesBefore, holes, manifest.chunkCount);
     const plan = await planFrames({ store: this.#options.store, manifest, holes: wanted });
-    await this.#probe(live, pass, chosen);
+    // A one-way cast has a rate of its own and waits for nobody.
+    const quick = modeOf(live.row) === 'oneway' ? chosen : this.#options.parkings.setAside(live, chosen, plan.bytes);
+    await this.#probe(live, pass, quick);
     const isStillReady = (task: LiveTask) => task.row.state === 'ready' && live.tasks.get(task.row.taskId) === task;
-    const tasks = chosen.filter((task) => isStillReady(task) && task.hearing !== 'deaf');
+    const tasks = quick.filter((task) => isStillReady(task) && task.hearing !== 'deaf');
     const isWanted = tasks.length > 0 && wanted.count > 0 && live.row.state === 'casting';
     if (!isWanted || pass.abort.signal.aborted) return this.#end(live, pass, true);
 
@@ -194,7 +194,7 @@ export class PassRunner {
   }
 
   #cast(live: LiveSession, pass: LivePass, planned: PassCast): Promise<CastEnd> {
-    const { clock, config } = this.#options;
+    const { clock, config, parkings } = this.#options;
     const { castId, nonce } = planned;
     const frames = readFrames(planned.plan, {
       sessionId: live.row.sessionId,
@@ -208,11 +208,11 @@ export class PassRunner {
     const onProgress = (progress: CastProgress) => {
       part.took(progress.takenBytes, clock.steadyMs());
       pass.view = withProgress(pass.view!, progress);
-      for (const address of progress.dropped.slice(dropped)) this.#options.onDropped(live, address);
+      for (const address of progress.dropped.slice(dropped)) parkings.noteDropped(live, address);
       dropped = progress.dropped.length;
       this.#options.onProgress(live);
     };
-    const onWait = (wait: SenderWait) => this.#options.onWait(live, wait);
+    const onWait = (wait: SenderWait) => parkings.noteWait(live, wait);
     const limits = { stallLimitMs: STALL_LIMIT_MS, startLimitMs: (sender.startTimeoutS + sender.maxWaitS) * 1000 };
     const { mbit } = part;
     const cast = this.#options.runCast({

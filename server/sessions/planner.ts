@@ -11,6 +11,7 @@ import type { Fit } from '#protocol/fit.ts';
 import type { GrowRule } from '#protocol/grow-rule.ts';
 import { checkTemplate } from '#protocol/template.ts';
 import type { Config } from '../config.ts';
+import type { CastTable } from '../db/cast-table.ts';
 import type { NewTask } from '../db/task-row.ts';
 import type { Catalog } from '../images/catalog.ts';
 import type { ChunkStore } from '../images/chunk-store.ts';
@@ -18,6 +19,8 @@ import type { Finishers } from '../inventory/finishers.ts';
 import type { Hosts } from '../inventory/hosts.ts';
 import type { DeltaAdvisor } from './delta-advisor.ts';
 import { chooseTaskDisk, fitOf, makeDeployPlan, tasksOfPlan } from './deploy-plan.ts';
+import { bestPaceOf, EARLIER_CASTS } from './pass-cost.ts';
+import { withSetAside } from './plan-links.ts';
 import { waveProblem } from './waves.ts';
 import { makeWipePlan } from './wipe-plan.ts';
 
@@ -28,6 +31,7 @@ export interface PlannerOptions {
   readonly store: Pick<ChunkStore, 'locate'>;
   readonly finishers: Pick<Finishers, 'chosenFor'>;
   readonly delta: Pick<DeltaAdvisor, 'advise'>;
+  readonly casts: Pick<CastTable, 'latest'>;
   runningSessionOf(hostId: number): number | undefined;
 }
 
@@ -63,7 +67,9 @@ export class Planner {
     };
     const planImage = { image, version, manifest };
     const plan = makeDeployPlan(request, planImage, withSessions, config.cast.maxMbit, finishersOf);
-    return this.#options.delta.advise(request, plan, withSessions, manifest);
+    const seenBytesPerSecond = bestPaceOf(this.#options.casts.latest(EARLIER_CASTS));
+    const linked = withSetAside(plan, request, withSessions, { ...config.cast, seenBytesPerSecond });
+    return this.#options.delta.advise(request, linked, withSessions, manifest);
   }
 
   /** The tasks of what the admin saw, each with where the volumes lie on its disk. Throws PLAN_CHANGED, PLAN_REFUSED. */

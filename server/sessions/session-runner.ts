@@ -19,19 +19,18 @@ import type { Logger } from '#system/log.ts';
 import type { Config } from '../config.ts';
 import type { CastTable } from '../db/cast-table.ts';
 import type { SessionTable } from '../db/session-table.ts';
-import type { Parking, TaskChange, TaskRow } from '../db/task-row.ts';
+import type { TaskChange, TaskRow } from '../db/task-row.ts';
 import type { EventLog } from '../inventory/events.ts';
 import type { Hosts } from '../inventory/hosts.ts';
-import type { SenderWait } from '../transfer/cast.ts';
 import { decideSession } from './decide-session.ts';
 import { decideTask, type TaskLimits, type TaskMove } from './decide-task.ts';
 import { Facts } from './facts.ts';
 import { HaveNotes } from './have-notes.ts';
 import { LiveSession, type LiveTask } from './live-session.ts';
+import { Parkings } from './parkings.ts';
 import { chooseRepairHosts } from './pass-hosts.ts';
 import type { PassRunner } from './pass-runner.ts';
-import { sayDropped, sayParked, saySessionMove, sayTaskMove, sayVerdict, sayWavesStopped } from './session-text.ts';
-import { type CableVerdict, StragglerWatch } from './straggler-watch.ts';
+import { saySessionMove, sayTaskMove, sayWavesStopped } from './session-text.ts';
 import { Waking } from './waking.ts';
 
 export interface SessionRunnerOptions {
@@ -60,6 +59,8 @@ const SETTLE_MS = 15_000;
 export class SessionRunner {
   /** What the decisions look at. */
   readonly facts: Facts;
+  /** Who leaves a cast, or stays out of it, because of what it costs the others. */
+  readonly parkings: Parkings;
   readonly sessions = new Map<number, LiveSession>();
   /** The running task of each host. */
   readonly tasksByHost = new Map<number, { readonly live: LiveSession; readonly task: LiveTask }>();
@@ -68,7 +69,6 @@ export class SessionRunner {
   #options: SessionRunnerOptions;
   #limits: TaskLimits;
   #waking: Waking;
-  #stragglers: StragglerWatch;
   #haveNotes: HaveNotes;
 
   constructor(options: SessionRunnerOptions) {
@@ -77,12 +77,12 @@ export class SessionRunner {
     this.#waking = new Waking(options);
     this.#haveNotes = new HaveNotes(options.table);
     this.facts = new Facts(options, this.#waking);
-    this.#stragglers = new StragglerWatch({
-      rule: options.config.cast,
-      clock: options.clock,
-      log: options.log,
-      addressOf: (hostId) => this.#addressOf(hostId),
-      freeBytesPerSecond: (live, tasks) => this.facts.freeBytesPerSecond(live, tasks),
+    this.parkings = new Parkings({
+      ...options,
+      facts: this.facts,
+      moveTasks: (live, moves) => {
+        if (!this.isStopped) this.moveTasks(live, moves);
+      },
     });
   }
 
@@ -150,10 +150,10 @@ export class SessionRunner {
     task.report = report.progress === undefined && before !== undefined ? { ...report, progress: before } : report;
     if (now !== undefined) this.#haveNotes.note(task, now, this.#options.clock.steadyMs());
     this.#options.onChange(live.row.sessionId);
-    this.#stragglers.note(live, task, report.progress);
+    this.parkings.noteProgress(live, task, report.progress);
     live.probe?.note(task.row.taskId, report);
     this.settleTask(live, task);
-    this.#parkStragglers(live);
+    if (!this.isStopped) this.parkings.look(live);
   }
 
   /** Moves several tasks, and what else must be true with them, in one transaction. */
@@ -211,63 +211,6 @@ export class SessionRunner {
     if (isNextWave) live.fruitlessPasses = 0;
     if (isSessionEnded(to)) this.sessions.delete(row.sessionId);
     this.#options.onChange(row.sessionId);
-  }
-
-  /** udp-sender has said whom it waited for. */
-  noteWait(live: LiveSession, wait: SenderWait): void {
-    this.#stragglers.noteWait(live, wait);
-    this.#parkStragglers(live);
-  }
-
-  /** udp-sender waits no more for the host with this address: it need not wait for its own time-out to say what it lacks. */
-  noteDropped(live: LiveSession, address: string): void {
-    if (this.isStopped) return;
-    const task = live.tasksIn('receiving').find(({ row }) => this.#addressOf(row.hostId) === address);
-    if (task === undefined || live.pass?.lackedBefore.has(task.row.taskId) !== true) return;
-    this.moveTasks(live, [{ task, move: { to: 'preparing', action: 'dropped', why: sayDropped(task.row.host) } }]);
-  }
-
-  /** Whoever holds the running cast back leaves it: it writes what it has, says what it lacks, and is repaired afterwards. */
-  #parkStragglers(live: LiveSession): void {
-    if (this.isStopped) return;
-    const { park, verdict } = this.#stragglers.look(live);
-    if (verdict !== undefined) this.#noteVerdict(live, verdict);
-    for (const straggler of park) {
-      const task = live.tasks.get(straggler.taskId)!;
-      const times = (task.row.parking?.times ?? 0) + 1;
-      const { cause } = straggler;
-      const bytesPerSecond = cause === 'disk' ? straggler.writtenBytesPerSecond : straggler.paceBytesPerSecond;
-      const parking = { cause, bytesPerSecond: Math.round(bytesPerSecond), times };
-      const why = sayParked(task.row.host, straggler);
-      this.moveTasks(live, [{ task, move: { to: 'preparing', action: 'parked', parking, why } }]);
-    }
-  }
-
-  /** A host that was parked for nothing is like any other again. */
-  #noteVerdict(live: LiveSession, verdict: CableVerdict): void {
-    const tasks = verdict.taskIds.map((taskId) => live.tasks.get(taskId)!);
-    if (!verdict.hasHelped) for (const task of tasks) this.#setParking(task, undefined);
-    const text = sayVerdict(
-      tasks.map((task) => task.row.host),
-      verdict,
-    );
-    const { sessionId } = live.row;
-    this.#options.events.add({
-      subject: 'cast',
-      action: verdict.hasHelped ? 'quicker' : 'no-quicker',
-      text,
-      sessionId,
-    });
-  }
-
-  #setParking(task: LiveTask, parking: Parking | undefined): void {
-    this.#options.table.setParking(task.row.taskId, parking);
-    const { parking: _before, ...row } = task.row;
-    task.row = parking === undefined ? row : { ...row, parking };
-  }
-
-  #addressOf(hostId: number): string | undefined {
-    return this.#options.hosts.byId(hostId)?.inventory?.address;
   }
 
   /** True when one of them moved. A thousand that move together are one transaction. */

@@ -4,6 +4,7 @@ import type { SessionState } from '#protocol/states.ts';
 import type { NewSession, SessionRow } from '../db/session-row.ts';
 import type { TaskRow } from '../db/task-row.ts';
 import type { TaskMove } from './decide-task.ts';
+import type { SetAside } from './set-aside.ts';
 import type { Straggler } from './straggler.ts';
 import type { CableVerdict } from './straggler-watch.ts';
 
@@ -72,6 +73,12 @@ export function sayVerdict(hosts: readonly string[], verdict: CableVerdict): str
   const rates = `${sayMbit(nowBytesPerSecond)} instead of ${sayMbit(beforeBytesPerSecond)}`;
   if (hasHelped) return `Without ${hosts.join(', ')} the cast goes at ${rates}`;
   return `Without ${hosts.join(', ')} the cast is no quicker (${rates}): nobody else is parked for a cable in it`;
+}
+
+/** Why a cast begins without a host that is there. */
+export function saySetAside(host: string, linkMbit: number, { withSeconds, withoutSeconds }: SetAside): string {
+  const times = `${Math.ceil(withoutSeconds)} s instead of ${Math.ceil(withSeconds)} s`;
+  return `${host} has a link of ${linkMbit} Mbit/s: the cast takes ${times} without it; set aside, is served afterwards`;
 }
 
 export function sayDropped(host: string): string {

@@ -87,7 +87,7 @@ export class Sessions {
     };
     const delta = new DeltaAdvisor({ ...options, ...tables });
     const runningSessionOf = (hostId: number) => this.runningSessionOf(hostId);
-    this.#planner = new Planner({ ...options, delta, runningSessionOf });
+    this.#planner = new Planner({ ...options, casts: this.#casts, delta, runningSessionOf });
     this.#runner = new SessionRunner({
       ...options,
       ...tables,
@@ -122,8 +122,7 @@ export class Sessions {
       onSkipped: (live, ordinal, error) => this.agents.noteDamaged(live, ordinal, error.message),
       onTurn: (live) => this.#runner.settle(live),
       onProgress: (live) => onChange(live.row.sessionId),
-      onWait: (live, wait) => this.#runner.noteWait(live, wait),
-      onDropped: (live, address) => this.#runner.noteDropped(live, address),
+      parkings: this.#runner.parkings,
     });
     this.#runner.passes = this.#passes;
     this.agents = new AgentCalls({ ...options, runner: this.#runner, ...tables });

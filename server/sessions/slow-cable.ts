@@ -20,8 +20,15 @@ export interface CableFacts {
   readonly waits: readonly SenderWait[];
   /** Stored bytes of the whole cast. */
   readonly castBytes: number;
-  /** What the network is expected to carry when it waits for nobody. */
-  readonly freeBytesPerSecond: number;
+  readonly wire: Wire;
+}
+
+/** What a cast may bring when it waits for nobody, in stored bytes a second. */
+export interface Wire {
+  /** The best that passes have shown; undefined: there was none. */
+  readonly seenBytesPerSecond: number | undefined;
+  /** What links and caps promise. */
+  readonly promisedBytesPerSecond: number;
 }
 
 export interface CableRule {
@@ -54,6 +61,8 @@ const LEAST_LONG_WAITS = 2;
 const LEAST_RESENT_PERCENT = 5;
 /** Each of several slow hosts is waited for in this share of what all of them must come to. */
 const PART_OF_WANTED = 1 / 3;
+/** A pass that was quicker by this factor was not held back by the same host. */
+const SHOWN_FACTOR = 1.2;
 /** Payload of udpcast in one packet at an MTU of 1500. */
 const PACKET_BYTES = 1456;
 
@@ -73,7 +82,7 @@ export function findSlowCables(facts: CableFacts, rule: CableRule): SlowCable[] 
   const longWaits = waits.filter((wait) => wait.isLong && namesOneOf(wait, suspects)).length;
   if (longWaits < LEAST_LONG_WAITS && resentShare * 100 < LEAST_RESENT_PERCENT) return [];
   // What is sent again would carry something new.
-  const free = Math.max(facts.freeBytesPerSecond, bytesPerSecond / (1 - resentShare));
+  const free = Math.max(freePaceOf(facts.wire, bytesPerSecond), bytesPerSecond / (1 - resentShare));
   const delayMs = (leftBytes / bytesPerSecond - leftBytes / free) * 1000;
   const worthMs = Math.max(LEAST_DELAY_MS, ((castBytes / free) * 1000 * rule.parkDelayPercent) / 100);
   // Whoever is parked waits until the others are served.
@@ -88,6 +97,15 @@ export function findSlowCables(facts: CableFacts, rule: CableRule): SlowCable[] 
     resentPercent: Math.round(resentShare * 100),
     delayMs,
   }));
+}
+
+/**
+ * What the wire gives without those that hold a cast to `heldBytesPerSecond`. Passes that were all no quicker may have been held
+ * back by the same hosts: then the promise counts.
+ */
+export function freePaceOf({ seenBytesPerSecond, promisedBytesPerSecond }: Wire, heldBytesPerSecond: number): number {
+  const hasShownMore = seenBytesPerSecond !== undefined && seenBytesPerSecond > heldBytesPerSecond * SHOWN_FACTOR;
+  return hasShownMore ? Math.min(seenBytesPerSecond, promisedBytesPerSecond) : promisedBytesPerSecond;
 }
 
 /** The pace of the cast by what udp-sender has said last; undefined: it has said too little. */

@@ -8,7 +8,7 @@ import type { Logger } from '#system/log.ts';
 import type { SenderWait } from '../transfer/cast.ts';
 import { addSample, beginTrack, type HostTrack } from './host-track.ts';
 import type { LivePass, LiveSession, LiveTask } from './live-session.ts';
-import { paceOf, WAIT_WINDOW_MS } from './slow-cable.ts';
+import { paceOf, WAIT_WINDOW_MS, type Wire } from './slow-cable.ts';
 import { findStragglers, type Straggler, type StragglerRule } from './straggler.ts';
 
 export interface StragglerWatchOptions {
@@ -17,8 +17,7 @@ export interface StragglerWatchOptions {
   readonly log: Pick<Logger, 'trace'>;
   /** Of the deployment network. */
   addressOf(hostId: number): string | undefined;
-  /** What the cast would bring to these hosts if it waited for nobody, in stored bytes. */
-  freeBytesPerSecond(live: LiveSession, tasks: readonly LiveTask[]): number;
+  wireOf(live: LiveSession, tasks: readonly LiveTask[]): Wire;
 }
 
 /** Whether a cast is quicker since hosts were parked for their cables. */
@@ -107,7 +106,7 @@ export class StragglerWatch {
       hosts,
       waits: watched.waits,
       castBytes: view.bytes,
-      freeBytesPerSecond: this.#options.freeBytesPerSecond(live, tasks),
+      wire: this.#options.wireOf(live, tasks),
     };
     const park = findStragglers(facts, this.#options.rule, watched.areCablesTrusted && watched.trial === undefined);
     const cables = park.filter((straggler) => straggler.cause === 'cable');

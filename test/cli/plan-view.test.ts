@@ -76,3 +76,12 @@ test('a host with several disks has a line for each, and a disk that is refused 
   assert.match(text, /^Refused disks of hosts that take part:\n {2}pc-01: the disk \/dev\/sdc has 9 bytes/m);
   assert.match(text, /Overwrites 2 disks, 1\.3 TB in all; 1 host will be woken/);
 });
+
+test('the plan says which hosts the cast begins without, and what the others gain', () => {
+  const setAside = { linkMbit: 100, withSeconds: 900, withoutSeconds: 95 };
+  const text = renderPlan(plan([planHost('pc-01'), planHost('pc-02', { setAside }), planHost('pc-03')]));
+  assert.match(
+    text,
+    /^Set aside, served after the others, who so have all in 1m35s instead of 15m00s: pc-02 \(link of 100 Mbit\/s\)\.$/m,
+  );
+});

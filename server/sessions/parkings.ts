@@ -1,0 +1,119 @@
+/**
+ * Sees to it that nobody holds a cast back: hosts that are known to be slow stay out of it, stragglers leave it, and hosts that
+ * udp-sender has dropped say what they lack. All of them are repaired afterwards.
+ */
+import type { Progress } from '#protocol/agent-api.ts';
+import type { Clock } from '#system/clock.ts';
+import type { Logger } from '#system/log.ts';
+import type { Config } from '../config.ts';
+import type { SessionTable } from '../db/session-table.ts';
+import type { Parking } from '../db/task-row.ts';
+import type { EventLog } from '../inventory/events.ts';
+import type { Hosts } from '../inventory/hosts.ts';
+import type { SenderWait } from '../transfer/cast.ts';
+import type { TaskMove } from './decide-task.ts';
+import type { Facts } from './facts.ts';
+import type { LiveSession, LiveTask } from './live-session.ts';
+import { bytesPerSecondOf } from './pass-cost.ts';
+import { sayDropped, sayParked, saySetAside, sayVerdict } from './session-text.ts';
+import { chooseSetAside } from './set-aside.ts';
+import { type CableVerdict, StragglerWatch } from './straggler-watch.ts';
+
+export interface ParkingsOptions {
+  readonly config: Config;
+  readonly table: Pick<SessionTable, 'setParking'>;
+  readonly hosts: Pick<Hosts, 'byId'>;
+  readonly events: EventLog;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly facts: Pick<Facts, 'wireOf'>;
+  moveTasks(live: LiveSession, moves: readonly { task: LiveTask; move: TaskMove }[]): void;
+}
+
+export class Parkings {
+  readonly #options: ParkingsOptions;
+  readonly #stragglers: StragglerWatch;
+
+  constructor(options: ParkingsOptions) {
+    this.#options = options;
+    const { clock, log, config, facts } = options;
+    this.#stragglers = new StragglerWatch({
+      ...{ rule: config.cast, clock, log },
+      addressOf: (hostId) => this.#addressOf(hostId),
+      wireOf: (live, tasks) => facts.wireOf(live, tasks),
+    });
+  }
+
+  /** Ready hosts that a cast of so many stored bytes begins with; the others are served after it. */
+  setAside(live: LiveSession, tasks: readonly LiveTask[], castBytes: number): LiveTask[] {
+    // Those that were parked before are among themselves.
+    if (tasks.some(({ row }) => row.parking !== undefined)) return [...tasks];
+    const links = tasks.map(({ row }) => this.#options.hosts.byId(row.hostId)?.inventory?.linkMbit);
+    const hostBytesPerSecond = links.map((mbit) => mbit && bytesPerSecondOf(mbit));
+    const wire = this.#options.facts.wireOf(live, tasks);
+    const found = chooseSetAside({ hostBytesPerSecond, castBytes, wire }, this.#options.config.cast);
+    if (found === undefined) return [...tasks];
+    for (const i of found.hosts) {
+      const { row } = tasks[i]!;
+      this.#setParking(tasks[i]!, { cause: 'cable', bytesPerSecond: Math.round(hostBytesPerSecond[i]!), times: 1 });
+      const text = saySetAside(row.host, links[i]!, found);
+      const { hostId, host, sessionId } = row;
+      this.#options.events.add({ subject: 'task', action: 'parked', text, sessionId, hostId, host });
+    }
+    return tasks.filter((_, i) => !found.hosts.includes(i));
+  }
+
+  /** Notes a report of a host that hears the running cast. */
+  noteProgress(live: LiveSession, task: LiveTask, progress: Progress | undefined): void {
+    this.#stragglers.note(live, task, progress);
+  }
+
+  /** udp-sender has said whom it waited for. */
+  noteWait(live: LiveSession, wait: SenderWait): void {
+    this.#stragglers.noteWait(live, wait);
+    this.look(live);
+  }
+
+  /** udp-sender waits no more for the host with this address: it need not wait for its own time-out to say what it lacks. */
+  noteDropped(live: LiveSession, address: string): void {
+    const task = live.tasksIn('receiving').find(({ row }) => this.#addressOf(row.hostId) === address);
+    if (task === undefined || live.pass?.lackedBefore.has(task.row.taskId) !== true) return;
+    const move = { to: 'preparing', action: 'dropped', why: sayDropped(task.row.host) } as const;
+    this.#options.moveTasks(live, [{ task, move }]);
+  }
+
+  /** Whoever holds the running cast back leaves it: it writes what it has, says what it lacks, and is repaired afterwards. */
+  look(live: LiveSession): void {
+    const { park, verdict } = this.#stragglers.look(live);
+    if (verdict !== undefined) this.#noteVerdict(live, verdict);
+    for (const straggler of park) {
+      const task = live.tasks.get(straggler.taskId)!;
+      const times = (task.row.parking?.times ?? 0) + 1;
+      const { cause } = straggler;
+      const bytesPerSecond = cause === 'disk' ? straggler.writtenBytesPerSecond : straggler.paceBytesPerSecond;
+      const parking = { cause, bytesPerSecond: Math.round(bytesPerSecond), times };
+      const why = sayParked(task.row.host, straggler);
+      this.#options.moveTasks(live, [{ task, move: { to: 'preparing', action: 'parked', parking, why } }]);
+    }
+  }
+
+  /** A host that was parked for nothing is like any other again. */
+  #noteVerdict(live: LiveSession, verdict: CableVerdict): void {
+    const tasks = verdict.taskIds.map((taskId) => live.tasks.get(taskId)!);
+    if (!verdict.hasHelped) for (const task of tasks) this.#setParking(task, undefined);
+    const hosts = tasks.map(({ row }) => row.host);
+    const action = verdict.hasHelped ? 'quicker' : 'no-quicker';
+    const { sessionId } = live.row;
+    this.#options.events.add({ subject: 'cast', action, text: sayVerdict(hosts, verdict), sessionId });
+  }
+
+  #setParking(task: LiveTask, parking: Parking | undefined): void {
+    this.#options.table.setParking(task.row.taskId, parking);
+    const { parking: _before, ...row } = task.row;
+    task.row = parking === undefined ? row : { ...row, parking };
+  }
+
+  #addressOf(hostId: number): string | undefined {
+    return this.#options.hosts.byId(hostId)?.inventory?.address;
+  }
+}
