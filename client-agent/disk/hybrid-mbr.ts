@@ -10,6 +10,7 @@
  */
 import type { Disk } from '#protocol/disk.ts';
 import type { Layout } from '#protocol/layout.ts';
+import { canonicalJson } from '#protocol/manifest.ts';
 import { DirectFile } from './direct-file.ts';
 
 export const MBR_BYTES = 512;
@@ -55,6 +56,15 @@ export function withHybridMbr(mbr: Buffer, hybrid: HybridMbr, layout: Layout, di
     entry.copy(made, ENTRIES + i * ENTRY_BYTES);
   });
   return made;
+}
+
+/** Whether the MBR beside the GPT of `found` is what laying `wanted` on that disk makes. Pure. */
+export function holdsHybridMbr(found: Layout, wanted: Layout): boolean {
+  if (wanted.hybridMbr === undefined) return found.hybridMbr === undefined;
+  const diskSectors = found.diskBytes / found.sectorBytes;
+  const made = withHybridMbr(Buffer.alloc(MBR_BYTES), wanted.hybridMbr, wanted, diskSectors);
+  const expected = readHybridMbr(made, wanted.partitions);
+  return canonicalJson(expected ?? null) === canonicalJson(found.hybridMbr ?? null);
 }
 
 /** Throws DISK_WRITE_FAILED. */

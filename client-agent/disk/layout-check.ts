@@ -2,6 +2,7 @@
 import type { Disk } from '#protocol/disk.ts';
 import { knownError } from '#protocol/errors.ts';
 import type { Layout, Partition } from '#protocol/layout.ts';
+import { holdsHybridMbr } from './hybrid-mbr.ts';
 import { readLayout } from './layout-reader.ts';
 
 /** Reads the table back: a disk that lost it would not boot. Throws DISK_WRITE_FAILED. */
@@ -19,6 +20,7 @@ export function holdsLayout(found: Layout, wanted: Layout): boolean {
   return (
     found.label === wanted.label &&
     (wanted.labelId === undefined || found.labelId === wanted.labelId) &&
+    holdsHybridMbr(found, wanted) &&
     found.partitions.length === wanted.partitions.length &&
     wanted.partitions.every((partition, i) =>
       (Object.keys(partition) as (keyof Partition)[]).every((key) => isSaid(key, partition, found.partitions[i]!)),

@@ -98,7 +98,8 @@ function toGivenDisks(cells: Cells): GivenDisk[] {
       endedMs: cells.ended_ms,
       // A task fails with one of its disks; the others are whole all the same.
       isWhole: cells.state === 'succeeded' || (result?.disks !== undefined && own?.error === undefined),
-      have: cells.have,
+      // What it lacked the others may have.
+      have: own?.error === undefined ? cells.have : own.verifiedChunks,
       ...(own === undefined ? {} : { result: own }),
     } as GivenDisk;
   });
