@@ -64,7 +64,8 @@ export class EventStream {
   /** The session changed; many calls make few snapshots. */
   noteSession(): void {
     this.#isSnapshotDue = true;
-    this.#pump();
+    // Until the next snapshot may go out nothing is to be read: this is called with every report of every agent.
+    if (this.#snapshotTimer === undefined) this.#pump();
   }
 
   /** Ends the stream from the server's side. */
