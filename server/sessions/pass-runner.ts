@@ -109,6 +109,8 @@ export class PassRunner {
     const { pass } = live;
     if (pass === undefined) return;
     live.pass = undefined;
+    // Once more: its end may have come while the database could not be written.
+    if (pass.view?.endedAtMs !== undefined) this.#options.casts.update(pass.view);
     let before = 0;
     let after = 0;
     for (const [taskId, lacked] of pass.lackedBefore) {
@@ -233,8 +235,10 @@ export class PassRunner {
     const outcome = end.outcome === 'aborted' && pass.abort.signal.reason === UNHEARD ? UNHEARD : end.text;
     const view = { ...withProgress(pass.view!, end), endedAtMs: this.#options.clock.nowMs(), outcome };
     pass.view = view;
-    this.#options.casts.update(view);
     live.casts = [...live.casts, view];
+    // First of all: whatever cannot be written down, it is over.
+    this.#end(live, pass, end.outcome !== 'sent');
+    this.#options.casts.update(view);
     const dropped = end.dropped.length === 0 ? '' : `; dropped: ${end.dropped.join(', ')}`;
     const joined = `${end.joined.length} of ${view.receivers} hosts joined`;
     this.#say(
@@ -242,7 +246,6 @@ export class PassRunner {
       'ended',
       `Pass ${pass.pass} ended: ${outcome}, ${joined}, ${end.retransmits} retransmits${dropped}`,
     );
-    this.#end(live, pass, end.outcome !== 'sent');
   }
 
   #end(live: LiveSession, pass: LivePass, isFailed: boolean): void {
@@ -254,7 +257,7 @@ export class PassRunner {
 
   /** The pass could not be planned or its source broke. */
   #failed(live: LiveSession, pass: LivePass, error: unknown): void {
-    // First of all: whatever cannot be written down, it is over.
+    if (pass.phase === 'ended') throw error;
     this.#end(live, pass, true);
     const reason = error instanceof Error ? error.message : String(error);
     if (error instanceof KnownError) this.#options.log.warn({ err: error }, 'pass failed');

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { blockedError, openDatabase } from '#server/db/database.ts';
-import { SessionBench } from './session-bench.ts';
+import { holesOf, SessionBench } from './session-bench.ts';
 
 /** Another program begins to write into the database and does not end; returns how to end it. */
 function holdDatabase(bench: SessionBench): () => void {
@@ -18,9 +18,10 @@ test('a database that another program holds costs a session nothing but the time
   for (const name of ['pc-1', 'pc-2']) await bench.done(name, 'all');
   const told = bench.order('pc-1');
   const letGo = holdDatabase(bench);
-  // The cast ends, an agent says so, and the clock ticks, while nothing of it can be kept.
+  // The cast ends, an agent says what it lacks, and the clock ticks, while nothing of it can be kept.
   await bench.casts[0]!.end('sent');
-  const refused = bench.sessions.agents.report(bench.hostId('pc-1'), { rev: told.rev, status: 'failed' });
+  assert.ok(told.kind === 'deploy');
+  const refused = bench.sessions.agents.putHoles(bench.hostId('pc-1'), told.taskId, holesOf([]).encode());
   await assert.rejects(refused, (error) => blockedError(error)?.code === 'DATABASE_BLOCKED');
   await bench.clock.advance(1);
   assert.deepEqual(bench.tasks(sessionId), { 'pc-1': 'receiving', 'pc-2': 'receiving' });
@@ -33,6 +34,9 @@ test('a database that another program holds costs a session nothing but the time
     await bench.verifyAndFinish(name);
   }
   assert.equal(bench.state(sessionId), 'completed');
+  const [cast] = bench.sessions.view(sessionId).casts;
+  assert.equal(cast!.outcome, 'sent');
+  assert.ok(cast!.endedAtMs !== undefined);
 });
 
 test('an error in a statement is a bug, and no blocked database', () => {
