@@ -105,7 +105,7 @@ dhcp-option-force=tag:fc-http,option:vendor-class,HTTPClient
 `;
 }
 
-/** PowerShell module DhcpServer: Add-DhcpServerv4Class, Add-DhcpServerv4Policy. Not tried here: there is no Windows. */
+/** PowerShell module DhcpServer: Add-DhcpServerv4Class, Add-DhcpServerv4Policy. Not run: there is no Windows here, as the snippet says. */
 function renderWindows(facts: ExternalFacts): string {
   const policies = [
     ['BIOS', 'PXEClient:Arch:00000', facts.biosFile],
@@ -128,6 +128,7 @@ function renderWindows(facts: ExternalFacts): string {
     ];
   });
   return `# Windows Server DHCP, in PowerShell as administrator. Set the scope of the machines first.
+# Written after Microsoft's documentation of the module DhcpServer and never run: try it with one machine of each kind first.
 # An iPXE that runs already asks as BIOS or UEFI again: Windows cannot tell it by its user class written as iPXE does.
 # Give it a script of its own (autoexec), or let fleetcast answer in proxy mode.
 $scope = '192.168.1.0'

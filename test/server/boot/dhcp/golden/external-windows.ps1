@@ -1,4 +1,5 @@
 # Windows Server DHCP, in PowerShell as administrator. Set the scope of the machines first.
+# Written after Microsoft's documentation of the module DhcpServer and never run: try it with one machine of each kind first.
 # An iPXE that runs already asks as BIOS or UEFI again: Windows cannot tell it by its user class written as iPXE does.
 # Give it a script of its own (autoexec), or let fleetcast answer in proxy mode.
 $scope = '192.168.1.0'
