@@ -31,6 +31,8 @@ export interface VirtualMachine {
   /** Port of the switch: a tap link. */
   readonly port: string;
   readonly mac: string;
+  /** Its first network card is another one, with a cable to a network where nobody answers. */
+  readonly idleCard?: { readonly port: string; readonly mac: string };
   readonly systemUuid: string;
   readonly diskSerial: string;
   readonly memoryMiB: number;
@@ -57,16 +59,19 @@ export function planVirtualMachine(o: {
   readonly firmware: VmFirmware;
   readonly folder: string;
   readonly memoryMiB?: number;
+  readonly hasIdleCard?: boolean;
 }): VirtualMachine {
   if (o.index >= MAX_VIRTUAL_MACHINES) {
     throw new RangeError(`a lab has at most ${MAX_VIRTUAL_MACHINES} virtual machines`);
   }
+  const number = (o.index + 1).toString(16).padStart(2, '0');
   const digest = createHash('sha256').update(`${o.run} vm ${o.name}`).digest('hex');
   return {
     name: o.name,
     firmware: o.firmware,
     port: `fc-v${o.index + 1}`,
-    mac: `52:54:00:77:80:${(o.index + 1).toString(16).padStart(2, '0')}`,
+    mac: `52:54:00:77:80:${number}`,
+    ...(o.hasIdleCard === true ? { idleCard: { port: `fc-i${o.index + 1}`, mac: `52:54:00:77:7f:${number}` } } : {}),
     systemUuid: uuidFrom(digest),
     diskSerial: `VM${digest.slice(0, 9).toUpperCase()}`,
     memoryMiB: o.memoryMiB ?? (o.firmware === 'secure-boot' ? 512 : 384),
@@ -103,8 +108,17 @@ export function qemuArguments(vm: VirtualMachine): string[] {
     ...['-uuid', vm.systemUuid, '-smbios', `type=1,manufacturer=LabCo,product=VirtPC,serial=S-${vm.diskSerial}`],
     ...['-drive', `if=none,id=disk,file=${vmFiles.disk},format=raw,cache=unsafe`],
     ...['-device', `virtio-blk-pci,drive=disk,serial=${vm.diskSerial},bootindex=2`],
+    ...(vm.idleCard === undefined ? [] : idleCardArguments(vm.idleCard)),
     ...['-netdev', `tap,id=net,ifname=${vm.port},script=no,downscript=no`],
     ...['-device', `virtio-net-pci,netdev=net,mac=${vm.mac},bootindex=1${isUefi ? ',romfile=' : ''}`],
+  ];
+}
+
+/** Before the other on the PCI bus, so that the kernel calls it eth0; the firmware does not try to boot from it. */
+function idleCardArguments({ port, mac }: NonNullable<VirtualMachine['idleCard']>): string[] {
+  return [
+    ...['-netdev', `tap,id=idle,ifname=${port},script=no,downscript=no`],
+    ...['-device', `virtio-net-pci,netdev=idle,mac=${mac},romfile=`],
   ];
 }
 

@@ -23,6 +23,8 @@ export interface VmOptions {
   readonly firmware: VmFirmware;
   readonly diskBytes: number;
   readonly memoryMiB?: number;
+  /** It has a first network card besides, where nobody answers. */
+  readonly hasIdleCard?: boolean;
 }
 
 export class VmRack {
@@ -79,6 +81,9 @@ export class VmRack {
       ...(this.#machines.length === 0 ? [`address add ${SWITCH_ADDRESS} brd + dev fc-br`] : []),
       `tuntap add dev ${vm.port} mode tap`,
       `link set ${vm.port} addrgenmode none master fc-br up`,
+      ...(vm.idleCard === undefined
+        ? []
+        : [`tuntap add dev ${vm.idleCard.port} mode tap`, `link set ${vm.idleCard.port} addrgenmode none up`]),
     ];
     await run(['ip', '-n', topology.switchNamespace, '-batch', '-'], { input: `${lines.join('\n')}\n` });
     this.#machines.push(vm);

@@ -13,6 +13,20 @@ test('machines of one lab have addresses, ports and serial numbers of their own'
   assert.throws(() => plan(MAX_VIRTUAL_MACHINES, 'bios'), RangeError);
 });
 
+test('a second card of a machine comes first on its bus and is nothing to boot from', () => {
+  const vm = planVirtualMachine({
+    ...{ run: 'abcd', name: 'vm', index: 0, firmware: 'bios', folder: '/nowhere', hasIdleCard: true },
+  });
+  const cards = qemuArguments(vm).filter((argument) => argument.startsWith('virtio-net-pci'));
+  assert.deepEqual(
+    cards.map((card) => [/mac=([^,]+)/.exec(card)?.[1], card.includes('bootindex')]),
+    [
+      [vm.idleCard!.mac, false],
+      [vm.mac, true],
+    ],
+  );
+});
+
 test('no machine uses hardware virtualization or ends when it restarts', () => {
   for (const [index, firmware] of vmFirmwares.entries()) {
     const line = qemuArguments(plan(index, firmware)).join(' ');

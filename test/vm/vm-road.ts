@@ -27,6 +27,8 @@ export interface VmRoadOptions {
   readonly lightHosts: readonly string[];
   /** Disks of the virtual machines are larger than the light hosts' by so many bytes. */
   readonly moreDiskBytes?: number;
+  /** Each virtual machine has a first network card besides, where nobody answers. */
+  readonly hasIdleCards?: boolean;
 }
 
 export class VmRoad {
@@ -52,7 +54,8 @@ export class VmRoad {
     const road = new VmRoad(lab, rack, assets);
     const diskBytes = BOOTABLE_DISK_BYTES + (options.moreDiskBytes ?? 0);
     for (const firmware of options.firmwares) {
-      const vm = await rack.add({ name: firmware, firmware, diskBytes });
+      const hasIdleCard = options.hasIdleCards ?? false;
+      const vm = await rack.add({ name: firmware, firmware, diskBytes, hasIdleCard });
       await road.cli(['host', 'add', vm.name, vm.mac]);
     }
     for (const host of lab.topology.hosts) await road.cli(['host', 'add', host.name, host.mac]);
