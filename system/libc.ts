@@ -6,6 +6,7 @@ type LibcFunction = (...values: (number | Buffer)[]) => number;
 export interface Libc {
   readonly socket: LibcFunction;
   readonly setsockopt: LibcFunction;
+  readonly getsockopt: LibcFunction;
   readonly bind: LibcFunction;
   readonly sendto: LibcFunction;
   readonly recv: LibcFunction;
@@ -28,9 +29,10 @@ async function importLibc(): Promise<Libc | undefined> {
   return {
     socket: library.func('int socket(int, int, int)'),
     setsockopt: library.func('int setsockopt(int, int, int, const void *, uint32_t)'),
+    getsockopt: library.func('int getsockopt(int, int, int, void *, void *)'),
     bind: library.func('int bind(int, const void *, uint32_t)'),
     sendto: library.func('int64_t sendto(int, const void *, size_t, int, const void *, uint32_t)'),
-    // Both write into the Buffer that they are given.
+    // recv, adjtimex and getsockopt write into the Buffers that they are given.
     recv: library.func('int64_t recv(int, void *, size_t, int)'),
     adjtimex: library.func('int adjtimex(void *)'),
     close: library.func('int close(int)'),

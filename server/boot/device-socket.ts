@@ -5,8 +5,8 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { knownError } from '#protocol/errors.ts';
+import { loadLibc } from '#system/libc.ts';
 import { parseAddress } from './dhcp/address.ts';
-import { loadLibc } from './libc.ts';
 import { describeHolder } from './port-holder.ts';
 
 const AF_INET = 2;

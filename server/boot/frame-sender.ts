@@ -1,6 +1,6 @@
 /** Sends whole Ethernet frames on one interface (packet(7)), through koffi: Node has no such sockets. Needs CAP_NET_RAW. */
 import { readFileSync } from 'node:fs';
-import { loadLibc } from './libc.ts';
+import { loadLibc } from '#system/libc.ts';
 
 const AF_PACKET = 17;
 const SOCK_RAW = 3;

@@ -7,8 +7,8 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { Clock } from '#system/clock.ts';
+import { type Libc, loadLibc } from '#system/libc.ts';
 import { formatAddress } from './dhcp/address.ts';
-import { type Libc, loadLibc } from './libc.ts';
 
 const AF_PACKET = 17;
 const SOCK_DGRAM = 2;

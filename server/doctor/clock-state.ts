@@ -1,6 +1,6 @@
 /** Whether the clock of this machine follows another one. */
 import { existsSync } from 'node:fs';
-import { loadLibc } from '../boot/libc.ts';
+import { loadLibc } from '#system/libc.ts';
 
 /** struct timex of 64-bit Linux; modes 0 only reads. */
 const TIMEX_BYTES = 208;

@@ -30,7 +30,7 @@ export function noteCallers(app: App): void {
 
 /** Undefined: root, or nobody knows. */
 async function nameOfPeer(socket: Socket): Promise<string | undefined> {
-  const uid = peerUid(socket);
+  const uid = await peerUid(socket);
   if (uid === undefined || uid === 0) return undefined;
   // Asks passwd(5), and whatever else nsswitch.conf(5) names. Code 2: no such user.
   const { stdout } = await run(['getent', 'passwd', String(uid)], { okCodes: [0, 2] });
