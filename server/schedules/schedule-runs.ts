@@ -15,6 +15,8 @@ export interface ScheduleRunsOptions extends RunStarterOptions {
 }
 
 const TICK_MS = 1000;
+/** A clock that is set back by less makes no time come twice; one that was further ahead was wrong, and its times never were. In ms. */
+const WRONG_CLOCK_MS = 24 * 3600_000;
 
 export class ScheduleRuns {
   #options: ScheduleRunsOptions;
@@ -95,6 +97,10 @@ export class ScheduleRuns {
   #decide(row: ScheduleRow): void {
     const nowMs = this.#options.clock.nowMs();
     if (row.state !== 'active') return;
+    if (row.checkedMs - nowMs > WRONG_CLOCK_MS) {
+      this.#forgetFuture(row, nowMs);
+      return;
+    }
     const known = this.#timetableOf(row);
     if (known.nextMs === undefined || nowMs < known.nextMs) return;
     const { timetable } = known;
@@ -123,6 +129,15 @@ export class ScheduleRuns {
       return undefined;
     });
     if (runId !== undefined) this.#start(runId);
+  }
+
+  /** The clock was far ahead, as of a server that started with an empty battery: without this no time would come until then. */
+  #forgetFuture(row: ScheduleRow, nowMs: number): void {
+    this.#timetables.delete(row.scheduleId);
+    this.#table.transaction(() => {
+      this.#table.setState(row.scheduleId, row.state, nowMs);
+      this.#note(row.name, 'clock-set', 'the clock was set back: its times count from now');
+    });
   }
 
   /** A run whose session is there: its window, and its end. */

@@ -248,6 +248,24 @@ test('a run whose daemon was killed before it had a session begins again, once',
   assert.equal(bench.sessions.list(10).length, 1);
 });
 
+test('a clock that was years ahead for a moment does not silence a schedule, one set back by an hour runs nothing twice', async (t) => {
+  const bench = new ScheduleBench(t, 'pc-1');
+  await bench.add();
+  const years = 14 * 365 * 24 * 3600_000;
+  bench.clock.jump(years);
+  await bench.advance(2);
+  bench.clock.jump(-years);
+  await bench.advance(2);
+  assert.equal(bench.schedules.view('nightly').nextMs, at('02:00'));
+  await bench.untilTime(at('02:00'));
+  assert.equal(bench.history()[0], 'running: begins: session 1');
+  await bench.finish('pc-1');
+  bench.clock.jump(-3600_000);
+  await bench.untilTime(at('02:00'));
+  assert.equal(bench.sessions.list(10).length, 1);
+  assert.equal(bench.schedules.view('nightly').nextMs, at('02:00', 1));
+});
+
 test('a paused schedule lets its times pass, and makes up for none of them', async (t) => {
   const bench = new ScheduleBench(t, 'pc-1');
   await bench.add({ until: '06:00' });
