@@ -13,6 +13,7 @@ import { usageError } from './usage-error.ts';
 interface FitOptions {
   to: number;
   as?: string;
+  dryRun?: boolean;
 }
 
 export function fitCommand(cli: Cli): Command {
@@ -30,10 +31,12 @@ export function fitCommand(cli: Cli): Command {
       '--as <name>',
       'name of the image that is made, NAME-100G if not given; the same again makes its next version',
     )
+    .option('--dry-run', 'show what would become smaller, and change nothing')
     .action(async (ref: string, options: FitOptions, self: Command) => {
       const invocation = invocationOf(cli, self);
-      const done = await followFit(invocation, ref, options);
-      show(invocation, done, () => describe(done));
+      const line = await followFit(invocation, ref, options);
+      const { done, planned } = line;
+      show(invocation, done ?? planned, () => (done === undefined ? describePlan(line) : describe(done)));
     });
   return withExample(command, 'fleetcast image fit win11-lab --to 100G');
 }
@@ -42,14 +45,14 @@ export function fitCommand(cli: Cli): Command {
 async function followFit(
   { terminal, link, isJson }: Invocation,
   ref: string,
-  { to, as: name }: FitOptions,
-): Promise<NonNullable<FitLine['done']>> {
+  { to, as: name, dryRun }: FitOptions,
+): Promise<FitLine> {
   const isShown = terminal.isErrorTerminal && !isJson;
-  const body = { toBytes: to, ...(name === undefined ? {} : { name }) };
+  const body = { toBytes: to, ...(name === undefined ? {} : { name }), ...(dryRun === true ? { dryRun } : {}) };
   for await (const line of link.postForLines('fitLine', apiPath`/images/${ref}/fit`, body)) {
-    if (isShown) terminal.error(`\r\x1b[K${line.done || line.error ? '' : progressOf(line)}`);
+    if (isShown) terminal.error(`\r\x1b[K${line.done || line.planned || line.error ? '' : progressOf(line)}`);
     if (line.error !== undefined) throw new KnownError(line.error);
-    if (line.done !== undefined) return line.done;
+    if (line.done !== undefined || line.planned !== undefined) return line;
   }
   if (isShown) terminal.error('\r\x1b[K');
   throw knownError('DAEMON_UNREACHABLE', { socket: link.socketPath, reason: 'it ended in the middle of the fitting' });
@@ -61,6 +64,12 @@ function progressOf({ phase, partition, volume, doneBytes, totalBytes }: FitLine
   if (phase !== 'restore') return `${where}making it smaller and storing what is new …`;
   const percent = percentOf(doneBytes, totalBytes) ?? 100;
   return `${where}${progressBar(percent, 24)} ${percent} %  copied out of the store`;
+}
+
+function describePlan({ planned, totalBytes }: FitLine): string {
+  const { image = '', changes = [] } = planned ?? {};
+  const copied = totalBytes === 0 ? 'Nothing has' : `${formatBytes(totalBytes)} have`;
+  return `Would make ${image}: ${describeShrunk(changes)}. ${copied} to be copied out of the store.\nNothing was changed. Make it: the same without --dry-run`;
 }
 
 function describe({ image, version, isNew, addedBytes, changes }: NonNullable<FitLine['done']>): string {

@@ -65,6 +65,8 @@ export const fitImageSchema = Type.Object({
   toBytes: Type.Integer({ minimum: 1 }),
   /** Name of the image that is made; absent: NAME-100G. */
   name: Type.Optional(Type.String()),
+  /** Say what would become smaller, and change nothing. */
+  dryRun: Type.Optional(Type.Boolean()),
 });
 
 /** How far the making of a fitted image is; the last line is `done` or has the error. */
@@ -77,6 +79,8 @@ export const fitLineSchema = Type.Object({
   volume: Type.Optional(Type.String()),
   doneBytes: Type.Integer(),
   totalBytes: Type.Integer(),
+  /** With `dryRun` only, in the one line that comes then; `totalBytes` would be copied out of the store. */
+  planned: Type.Optional(Type.Object({ image: nameSchema, changes: Type.Array(fitChangeSchema) })),
   done: Type.Optional(
     Type.Object({
       image: nameSchema,

@@ -35,7 +35,7 @@ export function addFitRoutes(app: App, services: FitServices): void {
     },
     async ({ params, body }, reply) => {
       const { image } = catalog.resolve(params.image);
-      const { toBytes, name = fittedName(image, toBytes) } = body;
+      const { toBytes, name = fittedName(image, toBytes), dryRun: isDryRun = false } = body;
       const endFit = gate.beginFit();
       const stop = new AbortController();
       const lines = fitImage({
@@ -43,6 +43,7 @@ export function addFitRoutes(app: App, services: FitServices): void {
         ref: params.image,
         toBytes,
         name,
+        isDryRun,
         workDir: store.fitDir,
         signal: stop.signal,
       });

@@ -5,6 +5,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FitLine } from '#protocol/admin/image-api.ts';
+import { usedBytesOf } from '#protocol/chunk.ts';
 import { knownError } from '#protocol/errors.ts';
 import { fitTo } from '#protocol/fit.ts';
 import { encodeManifest, type Manifest, type Volume } from '#protocol/manifest.ts';
@@ -29,10 +30,12 @@ export interface FitImageOptions {
   readonly workDir: string;
   readonly zstdLevel: number;
   readonly signal: AbortSignal;
+  /** Only the plan. */
+  readonly isDryRun?: boolean;
 }
 
 /**
- * Yields lines of progress and a last one with `done`. Nothing is left behind when it does not come to its end.
+ * Yields lines of progress and a last one with `done`; of a dry run the plan only. Nothing is left behind when it does not come to its end.
  * Throws IMAGE_UNKNOWN, VERSION_UNKNOWN, SHRINK_NEEDLESS, SHRINK_IMPOSSIBLE, SHRINK_FAILED, FIT_NO_ROOM, IMAGE_DAMAGED, NOT_ROOT,
  * STORE_FULL, NAME_INVALID; AbortError when the signal fires.
  */
@@ -43,7 +46,11 @@ export async function* fitImage(o: FitImageOptions): AsyncGenerator<FitLine> {
   const manifest = await catalog.loadManifest(version.manifestId);
   if (fitTo(manifest.head, toBytes, 'none').fit !== undefined)
     throw knownError('SHRINK_NEEDLESS', { image: ref, toBytes });
-  requirePlan(o, manifest, new Map());
+  const firstPlan = requirePlan(o, manifest, new Map());
+  if (o.isDryRun === true) {
+    yield planLine(o.name, manifest, firstPlan);
+    return;
+  }
   if (process.getuid?.() !== 0)
     throw knownError('NOT_ROOT', { what: 'Fitting an image (loop devices, mounts) in the daemon' });
 
@@ -104,6 +111,17 @@ function worksOf(manifest: Manifest, plan: ShrinkPlan): FitWork[] {
       ? { index, refit: { pieces: [volume], ...place } }
       : { index, kept: keepVolume(manifest, volume, place) };
   });
+}
+
+function planLine(image: string, manifest: Manifest, plan: ShrinkPlan): FitLine {
+  const pieces = worksOf(manifest, plan).flatMap(({ refit }) => refit?.pieces ?? []);
+  const totalBytes = pieces.reduce((sum, { extents }) => sum + usedBytesOf(extents), 0);
+  return {
+    phase: 'restore',
+    doneBytes: 0,
+    totalBytes,
+    planned: { image, changes: changesOfPlan(manifest.volumes, plan) },
+  };
 }
 
 /** Throws SHRINK_IMPOSSIBLE. */

@@ -1,7 +1,4 @@
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { compareDisks, type DiskFacts, readDiskFacts } from '#lab/foreign-check.ts';
 import { planGoldenDisk } from '#lab/golden-disk.ts';
@@ -9,6 +6,7 @@ import { scratchOf } from '#lab/run-folder.ts';
 import type { DeployPlan } from '#protocol/admin/plan-api.ts';
 import { run } from '#system/run.ts';
 import { noLab } from './lab-turn.ts';
+import { makePlug } from './power-plug.ts';
 import { Road } from './road.ts';
 
 const MIB = 1024 * 1024;
@@ -153,37 +151,4 @@ function withoutSizes(facts: DiskFacts): DiskFacts {
     identity: partition.identity.replace(/^FS(SIZE|LASTBLOCK)=.*\n?/gm, ''),
   }));
   return { ...facts, partitions };
-}
-
-/**
- * A resize2fs in front of the real one. Once armed, its next call leaves the filesystem torn and kills the agent that called it,
- * as a power cut would.
- */
-function makePlug() {
-  const folder = mkdtempSync(join(tmpdir(), 'fleetcast-plug-'));
-  const bin = join(folder, 'bin');
-  const armed = join(folder, 'armed');
-  const pulled = join(folder, 'pulled');
-  mkdirSync(bin);
-  const script = `#!/bin/sh
-PATH=/usr/sbin:/sbin:/usr/bin:/bin
-if mv ${armed} ${pulled} 2>/dev/null; then
-  dd if=/dev/zero of="$1" bs=4096 count=64 conv=notrunc,fsync 2>/dev/null
-  kill -9 $PPID
-  exit 1
-fi
-exec resize2fs "$@"
-`;
-  writeFileSync(join(bin, 'resize2fs'), script);
-  chmodSync(join(bin, 'resize2fs'), 0o755);
-  const path = process.env.PATH;
-  process.env.PATH = `${bin}:${path}`;
-  return {
-    arm: () => writeFileSync(armed, ''),
-    wasPulled: () => existsSync(pulled),
-    remove: () => {
-      process.env.PATH = path;
-      rmSync(folder, { recursive: true, force: true });
-    },
-  };
 }

@@ -24,6 +24,22 @@ test('an image with LVM is made smaller: packed when that suffices, with smaller
   const volumesOf = async (image: string) =>
     containerIn((await o.catalog.loadManifest(o.catalog.resolve(image).version.manifestId)).volumes, 1)!;
 
+  await t.test('a dry run says so, and makes nothing', async () => {
+    const [line, ...others] = await linesOf(
+      fitImage({ ...o.options, name: 'dry', toBytes: 130 * MiB, isDryRun: true }),
+    );
+    assert.deepEqual(others, []);
+    assert.deepEqual(
+      line!.planned!.changes[0]!.volumes?.map(({ name }) => name),
+      ['lab/root'],
+    );
+    assert.ok(line!.totalBytes > MiB);
+    assert.deepEqual(
+      o.catalog.list().map(({ name }) => name),
+      ['one'],
+    );
+  });
+
   await t.test('what is free in the group goes first, and volumes in pieces become one', async () => {
     const { done } = await fit('packed', 200);
     assert.deepEqual(
