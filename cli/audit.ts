@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import type { DeployRequest } from '#protocol/admin/deploy-api.ts';
 import { refusedIn } from '#protocol/admin/plan-api.ts';
 import { knownError } from '#protocol/errors.ts';
-import { onDoneOption, onFailureOption } from './capture.ts';
+import { luksSecretOption, onDoneOption, onFailureOption } from './capture.ts';
 import { chosenHosts, splitNames } from './chosen-hosts.ts';
 import { apiPath } from './daemon-link.ts';
 import { type Cli, invocationOf, withExample } from './invocation.ts';
@@ -17,6 +17,7 @@ interface AuditOptions {
   group?: string[];
   image: string;
   disk?: string;
+  luksSecret?: string[];
   onDone: DeployRequest['onDone'];
   onFailure: NonNullable<DeployRequest['onFailure']>;
   skipRefused?: boolean;
@@ -30,6 +31,7 @@ export function auditCommand(cli: Cli): Command {
     .requiredOption('--image <image>', 'NAME (its newest version) or NAME@VERSION')
     .option('-g, --group <group>', 'all hosts of a group (repeatable)', collectNames)
     .option('--disk <rule>', 'which disk of each host: serial=…, wwn=…, path=…, size>100G, transport=nvme, …')
+    .addOption(luksSecretOption('what opens the LUKS containers of the hosts'))
     .addOption(onDoneOption())
     .addOption(onFailureOption())
     .option('--skip-refused', 'leave out the hosts that cannot take part instead of stopping')
@@ -57,6 +59,7 @@ function requestOf(hosts: string[], options: AuditOptions): DeployRequest {
   return {
     ...{ image: options.image, hosts, groups: [], audit: true },
     ...(options.disk === undefined ? {} : { disk: options.disk }),
+    ...(options.luksSecret === undefined ? {} : { luksSecrets: options.luksSecret }),
     ...{ start: { when: 'all' }, mode: 'unicast', verify: 'full', delta: 'always' },
     ...{ onDone: options.onDone, onFailure: options.onFailure, skipRefused: options.skipRefused === true },
   };

@@ -4,6 +4,7 @@ import type { CaptureRequest } from '#protocol/admin/capture-api.ts';
 import { parseChunkSize } from './chunk-size.ts';
 import { apiPath } from './daemon-link.ts';
 import { type Cli, invocationOf, withExample } from './invocation.ts';
+import { collectNames } from './name-list.ts';
 import { tellStarted } from './started.ts';
 import { watchSession } from './watch.ts';
 
@@ -12,6 +13,7 @@ interface CaptureOptions {
   disk?: string;
   chunkSize?: number;
   rescue?: boolean;
+  luksSecret?: string[];
   onDone: CaptureRequest['onDone'];
   onFailure: NonNullable<CaptureRequest['onFailure']>;
   watch: boolean;
@@ -25,6 +27,7 @@ export function captureCommand(cli: Cli): Command {
     .option('--disk <rule>', 'which disk: serial=…, wwn=…, path=…, size>100G, transport=nvme, joined with commas')
     .addOption(new Option('--chunk-size <size>', 'power of two from 64K to 4M').argParser(parseChunkSize))
     .option('--rescue', 'read on over bad sectors: what is lost becomes zeros, is listed, and the image says so')
+    .addOption(luksSecretOption('what opens its LUKS containers, so that the used blocks inside are captured'))
     .addOption(onDoneOption())
     .addOption(onFailureOption())
     .option('--watch', 'follow the session to its end (the default)', true)
@@ -37,6 +40,7 @@ export function captureCommand(cli: Cli): Command {
         ...(options.disk === undefined ? {} : { disk: options.disk }),
         ...(options.chunkSize === undefined ? {} : { chunkBytes: options.chunkSize }),
         ...(options.rescue === true ? { rescue: true } : {}),
+        ...(options.luksSecret === undefined ? {} : { luksSecrets: options.luksSecret }),
         onDone: options.onDone,
         onFailure: options.onFailure,
       };
@@ -45,6 +49,14 @@ export function captureCommand(cli: Cli): Command {
       else tellStarted(invocation, session);
     });
   return withExample(command, 'fleetcast capture pc-07 --as win11-lab');
+}
+
+/** Names of secrets. */
+export function luksSecretOption(meaning: string): Option {
+  return new Option(
+    '--luks-secret <names>',
+    `${meaning}: secrets by name, joined with commas (repeatable; fleetcast secret add)`,
+  ).argParser(collectNames);
 }
 
 /** What the host does afterwards. */

@@ -12,7 +12,7 @@ import {
 import type { DeployPlan } from '#protocol/admin/plan-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import type { GrowRule } from '#protocol/grow-rule.ts';
-import { onDoneOption, onFailureOption } from './capture.ts';
+import { luksSecretOption, onDoneOption, onFailureOption } from './capture.ts';
 import { apiPath } from './daemon-link.ts';
 import { parseDuration } from './duration.ts';
 import { exitCodes } from './exit-code.ts';
@@ -41,6 +41,7 @@ export interface DeployOptions {
   delta: DeltaPolicy;
   grow?: GrowRule;
   newIds?: boolean;
+  luksSecret?: string[];
   finishers?: string[];
   hostname?: string;
   keepNetbootFirst?: boolean;
@@ -118,6 +119,9 @@ export function deployCommand(cli: Cli): Command {
       '--new-ids',
       'give each disk ids of its own: GPT and partition GUIDs, MBR signature (PARTUUID in fstab and Windows BCD break)',
     )
+    .addOption(
+      luksSecretOption('what opens the LUKS containers of the image on the hosts, the first one and any further ones'),
+    )
     .addOption(onDoneOption())
     .addOption(onFailureOption())
     .addOption(new Option('--wake-wave <count>', 'wake at most so many hosts at once').argParser(parseWave))
@@ -188,6 +192,7 @@ export function requestOf(image: string, options: DeployOptions, command: string
     ...(options.hostname === undefined ? {} : { hostname: options.hostname }),
     ...(options.keepNetbootFirst === true ? { keepNetbootFirst: true } : {}),
     ...(options.newIds === true ? { newIds: true as const } : {}),
+    ...(options.luksSecret === undefined ? {} : { luksSecrets: options.luksSecret }),
     onDone: options.onDone,
     onFailure: options.onFailure,
     ...(options.wakeWave === undefined ? {} : { wakeWave: options.wakeWave }),

@@ -18,6 +18,7 @@ import { type Cli, DEFAULT_SOCKET, pathOf } from './invocation.ts';
 import { openapiCommand } from './openapi.ts';
 import { powerCommand } from './power.ts';
 import { scheduleCommand } from './schedule.ts';
+import { secretCommand } from './secret.ts';
 import { serveCommand } from './serve.ts';
 import { sessionCommand } from './session.ts';
 import { statusCommand } from './status.ts';
@@ -41,6 +42,7 @@ export function buildProgram(cli: Cli): Command {
     .addCommand(groupCommand(cli))
     .addCommand(imageCommand(cli))
     .addCommand(finisherCommand(cli))
+    .addCommand(secretCommand(cli))
     .addCommand(captureCommand(cli))
     .addCommand(deployCommand(cli))
     .addCommand(auditCommand(cli))

@@ -27,6 +27,7 @@ import type { DeployMachine } from './orders/deploy-target.ts';
 import { problemOf } from './orders/deploy-targets.ts';
 import { FinisherFailure } from './orders/finish.ts';
 import { describeOrder, isSameWork } from './orders/order.ts';
+import { readSecrets } from './orders/secrets.ts';
 import { runWipe } from './orders/wipe.ts';
 import { listenToProbe } from './receive/probe-listener.ts';
 import { isPressing } from './receive/stream-gauge.ts';
@@ -38,6 +39,7 @@ const PROGRESS_MS = 500;
 export interface CaptureOptions {
   disk: Disk;
   link: ServerLink;
+  keys: readonly Uint8Array[];
   signal: AbortSignal;
   onProgress(progress: Progress): void;
 }
@@ -175,7 +177,9 @@ class AgentLoop {
     const { disks } = await machine.readInventory();
     const disk = findDisk(disks, order.disk);
     await requireUnused(disk, 'read');
-    return { captureResult: await runCapture(order, { disk, link: machine.link, signal, onProgress }) };
+    const { link } = machine;
+    const keys = await readSecrets(order, link, signal);
+    return { captureResult: await runCapture(order, { disk, link, keys, signal, onProgress }) };
   }
 
   async #audit(order: AuditOrder, signal: AbortSignal, onProgress: (p: Progress) => void): Promise<Partial<State>> {

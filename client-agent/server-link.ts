@@ -1,4 +1,5 @@
 /** The agent's side of the agent API (protocol/agent-api.ts): HTTP with kept-alive connections, errors as the server said them. */
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { Readable } from 'node:stream';
@@ -23,6 +24,7 @@ import {
 } from '#protocol/agent-api.ts';
 import { knownError, readErrorBody } from '#protocol/errors.ts';
 import type { HoleSet } from '#protocol/holes.ts';
+import { makeSealKeyPair, sealedSecretSchema, unsealSecret } from '#protocol/sealed-secret.ts';
 import type { Logger } from '#system/log.ts';
 
 const FIRST_RETRY_MS = 250;
@@ -49,6 +51,7 @@ export class ServerLink {
   readonly #server: string;
   readonly #log: Logger;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 8 });
+  readonly #sealKeys = makeSealKeyPair();
   #agentToken: string | undefined;
 
   constructor(o: { server: string; log: Logger }) {
@@ -58,7 +61,8 @@ export class ServerLink {
 
   /** Spends the boot token; later calls use the agent token that it brings. */
   async hello(hello: Hello, signal?: AbortSignal): Promise<Welcome> {
-    const welcome = await this.#askAgain(welcomeSchema, { ...jsonCall('POST', '/agent/v1/hello', hello), signal });
+    const body = { ...hello, sealKey: this.#sealKeys.publicKey };
+    const welcome = await this.#askAgain(welcomeSchema, { ...jsonCall('POST', '/agent/v1/hello', body), signal });
     this.#agentToken = welcome.agentToken;
     return welcome;
   }
@@ -83,6 +87,18 @@ export class ServerLink {
 
   readFinisher(digest: string, signal?: AbortSignal): Promise<Buffer> {
     return this.#retry({ method: 'GET', path: `/agent/v1/finishers/${digest}`, signal });
+  }
+
+  /** Throws AGENT_FAILED when it was sealed to another agent. */
+  async readSecret(taskId: number, name: string, signal?: AbortSignal): Promise<Buffer> {
+    const path = `/agent/v1/tasks/${taskId}/secrets/${encodeURIComponent(name)}`;
+    const sealed = await this.#askAgain(sealedSecretSchema, { method: 'GET', path, signal });
+    const tokenHash = createHash('sha256')
+      .update(this.#agentToken ?? '')
+      .digest();
+    const secret = unsealSecret(sealed, this.#sealKeys, { tokenHash, taskId, name });
+    if (secret === undefined) throw knownError('AGENT_FAILED', { reason: `the secret ${name} is not sealed to it` });
+    return secret;
   }
 
   async putHoles(taskId: number, holes: HoleSet, signal?: AbortSignal): Promise<void> {

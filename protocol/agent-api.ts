@@ -8,6 +8,7 @@
  * | GET  /agent/v1/order?after=REV | → Order. Answers at once when the order's rev differs from `after`, else within 20 s |
  * | POST /agent/v1/report | Report → ReportAnswer. Also the heartbeat |
  * | GET  /agent/v1/manifests/ID | → manifest bytes. Only of the task's own image |
+ * | GET  /agent/v1/tasks/ID/secrets/NAME | → SealedSecret (sealed-secret.ts). Only one that the running task names, sealed to the key of the hello |
  * | GET  /agent/v1/finishers/DIGEST | → bytes of an own finisher. Only of the task's own ones (finisher.ts) |
  * | PUT  /agent/v1/tasks/ID/holes | holes wire form (holes.ts) → 204. Sent before a `done` report of prepare, receive, repair, verify |
  * | POST /agent/v1/tasks/ID/frames?nonce=HEX | holes wire form: the chunks wanted → announce, chunk frames, trailer (frame.ts) |
@@ -24,6 +25,8 @@ import { finisherResultSchema, finishingSchema } from './finisher.ts';
 import { fitChangeSchema, fitSchema } from './fit.ts';
 import { growRuleSchema } from './grow-rule.ts';
 import { probeHeardSchema, probeOrderSchema } from './probe.ts';
+import { sealKeySchema } from './sealed-secret.ts';
+import { luksSecretsSchema } from './secret.ts';
 import { wipeMethodSchema, wipeResultSchema } from './wipe.ts';
 
 /** Raised with every incompatible change of this page. */
@@ -74,6 +77,8 @@ export const helloSchema = Type.Object({
   agentVersion: Type.String(),
   bootToken: Type.String(),
   inventory: inventorySchema,
+  /** Secrets are sealed to it; absent: this agent is given none. */
+  sealKey: Type.Optional(sealKeySchema),
 });
 export type Hello = Static<typeof helloSchema>;
 
@@ -123,6 +128,8 @@ export const orderSchema = Type.Union([
     zstdLevel: Type.Integer(),
     /** Reads on over bad sectors: what is lost is zeros, and is told. */
     rescue: Type.Optional(Type.Boolean()),
+    /** Names of the secrets that may open its LUKS containers. */
+    luksSecrets: Type.Optional(luksSecretsSchema),
   }),
   Type.Object({
     kind: Type.Literal('deploy'),
@@ -147,6 +154,8 @@ export const orderSchema = Type.Union([
     finishing: Type.Optional(finishingSchema),
     /** Step finish: the table gets ids of its own instead of the source's. */
     newIds: Type.Optional(Type.Literal(true)),
+    /** Names of the secrets that are to open the LUKS containers of the image. */
+    luksSecrets: Type.Optional(luksSecretsSchema),
   }),
   /** Compare the disk with an image; write nothing. */
   Type.Object({
@@ -156,6 +165,7 @@ export const orderSchema = Type.Union([
     sessionId: Type.Integer(),
     manifestId: Type.String(),
     disk: diskIdentitySchema,
+    luksSecrets: Type.Optional(luksSecretsSchema),
   }),
   /** Look at yourself, for the doctor. */
   Type.Object({ kind: Type.Literal('check'), rev, ...checkContentSchema.properties }),

@@ -20,8 +20,10 @@ export interface LogicalVolume {
 
 export interface Container {
   readonly kind: Within['kind'];
-  /** The group of LVM, the id of an array. */
+  /** The group of LVM, the id of an array, the UUID of a LUKS container. */
   readonly name: string;
+  /** It is a LUKS container, lies in one, or has one in it. */
+  readonly isLocked: boolean;
   /** Absent: on a disk without a table. */
   readonly partition?: number;
   /** Of the container: that of its first part. */
@@ -53,10 +55,11 @@ export function containerIn(volumes: readonly VolumeHead[], partition: number | 
   const first = volumes[own[0] ?? -1];
   if (first?.within === undefined) return undefined;
   const { kind, name, pv } = first.within;
+  const isLocked = own.some((i) => volumes[i]!.within!.kind === 'luks' || volumes[i]!.within!.luks !== undefined);
   const byName = Map.groupBy(own, (i) => volumes[i]!.within!.name);
   if (kind === 'lvm') byName.delete(name);
   return {
-    ...{ kind, name, startBytes: first.startBytes, headBytes: first.sizeBytes },
+    ...{ kind, name, isLocked, startBytes: first.startBytes, headBytes: first.sizeBytes },
     ...(partition === undefined ? {} : { partition }),
     ...(pv === undefined ? {} : { pv }),
     volumes: [...byName].map(([volume, parts]) => logicalVolumeOf(volumes, volume, parts)),
@@ -76,7 +79,8 @@ function logicalVolumeOf(volumes: readonly VolumeHead[], name: string, indices: 
 }
 
 /** Why the container keeps the size that it has; undefined: it does not have to. */
-export function whyKeepsSize({ kind, pv }: Container): string | undefined {
+export function whyKeepsSize({ kind, pv, isLocked }: Container): string | undefined {
+  if (isLocked) return 'a LUKS container keeps its size';
   if (kind === 'md') return 'a mirror is as large as the smaller of its halves, and the other one is not on this disk';
   if (pv === undefined) return 'the image does not say how its LVM is divided: it was captured before that was noted';
   if (pv.members > 1) return `its LVM group has ${pv.members} physical volumes, which have to agree`;

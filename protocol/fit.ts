@@ -15,6 +15,7 @@ import {
 } from './container.ts';
 import { canGrow, type GrowRule, hasGrower, namedBy } from './grow-rule.ts';
 import { isExtended, type Layout, layoutSchema, type Partition, reservedEndSectors } from './layout.ts';
+import { placeContainers } from './luks-container.ts';
 import { canonicalJson, type Manifest, type ManifestHead, type VolumeHead } from './manifest.ts';
 
 const MIB = 1024 * 1024;
@@ -166,7 +167,9 @@ export function placeManifest(manifest: Manifest, fit: Fit | undefined): Manifes
     const { startBytes, sizeBytes } = fit.places[i]!;
     return { ...volume, startBytes, ...(volume.swap === undefined ? {} : { sizeBytes }) };
   });
-  return { ...manifest, head: { ...manifest.head, layout: fit.layout, volumes }, volumes };
+  const { layout, containers } = manifest.head;
+  const placed = containers && { containers: placeContainers(containers, layout, fit.layout) };
+  return { ...manifest, head: { ...manifest.head, layout: fit.layout, volumes, ...placed }, volumes };
 }
 
 function fitBare({ layout, volumes }: Head, diskBytes: number, grow: GrowRule): FitResult {

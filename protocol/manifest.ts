@@ -5,7 +5,7 @@
  * | offset | bytes | field (numbers little-endian) |
  * |-------:|------:|-------|
  * |  0 | 4 | magic `FCMF` |
- * |  4 | 2 | format version, 1 |
+ * |  4 | 2 | format version: 2 when the head has `containers`, which a reader must know of, else 1 |
  * |  6 | 2 | zero |
  * |  8 | 4 | h = bytes of the head |
  * | 12 | 4 | e = bytes of the extent tables |
@@ -23,8 +23,11 @@ import { Value } from 'typebox/value';
 import { CHUNK_ID_BYTES, chunkIndicesOf, chunkLength, type Extents, isChunkSize } from './chunk.ts';
 import { knownError } from './errors.ts';
 import { layoutSchema } from './layout.ts';
+import { luksContainerSchema } from './luks-container.ts';
 
-export const MANIFEST_VERSION = 1;
+/** The newest version that this program reads. */
+export const MANIFEST_VERSION = 2;
+const PLAIN_VERSION = 1;
 const MAGIC = 0x464d4346; // "FCMF" read little-endian
 const HEADER_BYTES = 24;
 
@@ -42,9 +45,9 @@ export const physicalVolumeSchema = Type.Object({
 
 /** The container that a volume is part of; all parts of a container are volumes of their own, those of its metadata too. */
 export const withinSchema = Type.Object({
-  /** lvm: a physical volume · md: a member of a software mirror. */
-  kind: Type.Union([Type.Literal('lvm'), Type.Literal('md')]),
-  /** `group/volume`, or the group for LVM's own metadata; the id of an array. */
+  /** lvm: a physical volume · md: a member of a software mirror · luks: the payload of a LUKS container of the head. */
+  kind: Type.Union([Type.Literal('lvm'), Type.Literal('md'), Type.Literal('luks')]),
+  /** `group/volume`, or the group for LVM's own metadata; the id of an array; the UUID of a LUKS container. */
   name: Type.String(),
   /** Where in that volume this part begins, when it lies in several; absent: 0. */
   offsetBytes: Type.Optional(Type.Integer({ minimum: 0 })),
@@ -52,6 +55,8 @@ export const withinSchema = Type.Object({
   pv: Type.Optional(physicalVolumeSchema),
   /** Part of a thin pool, a snapshot or its origin, a RAID or mirrored volume, a stripe set: more than bytes in a row. */
   special: Type.Optional(Type.Literal(true)),
+  /** Kinds lvm and md: that container itself lies in the payload of the LUKS container with this UUID. */
+  luks: Type.Optional(Type.String()),
 });
 export type Within = Static<typeof withinSchema>;
 
@@ -81,6 +86,8 @@ export const manifestHeadSchema = Type.Object({
   hash: Type.Literal('blake3-256'),
   layout: layoutSchema,
   volumes: Type.Array(volumeHeadSchema),
+  /** LUKS containers that were open: the volumes within them are carried in the clear. Absent: none (and format version 1). */
+  containers: Type.Optional(Type.Array(luksContainerSchema, { minItems: 1 })),
 });
 export type ManifestHead = Static<typeof manifestHeadSchema>;
 
@@ -127,7 +134,8 @@ export function encodeManifest(
   const tables = Buffer.from(volumes.flatMap((volume) => encodeExtents(volume.extents)));
   const header = Buffer.alloc(HEADER_BYTES);
   header.writeUInt32LE(MAGIC, 0);
-  header.writeUInt16LE(MANIFEST_VERSION, 4);
+  // An older reader must not lay what was encrypted in the clear.
+  header.writeUInt16LE(full.containers === undefined ? PLAIN_VERSION : MANIFEST_VERSION, 4);
   header.writeUInt32LE(json.length, 8);
   header.writeUInt32LE(tables.length, 12);
   header.writeUInt32LE(ids.length / CHUNK_ID_BYTES, 16);

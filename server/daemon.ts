@@ -32,6 +32,7 @@ import { Finishers } from './inventory/finishers.ts';
 import { Groups } from './inventory/groups.ts';
 import { Hosts } from './inventory/hosts.ts';
 import { normalizeMac } from './inventory/mac.ts';
+import { Secrets } from './inventory/secrets.ts';
 import { Tokens } from './inventory/tokens.ts';
 import { Waker } from './inventory/wake.ts';
 import { chooseNetwork, linkNames } from './network.ts';
@@ -89,14 +90,19 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
   opened.defer(() => hosts.presence.write());
   const groups = new Groups({ database, hosts, events });
   const finishers = new Finishers({ database, dir: join(dataDir, 'finishers'), events, clock });
+  const secrets = new Secrets({
+    dir: join(dataDir, 'secrets'),
+    events,
+    sessionNaming: (secret) => sessions.sessionNaming(secret),
+  });
   const tokens = new Tokens({ database, hosts, events, clock, bootTokenMs: config.session.bootTokenS * 1000 });
   const waker = new Waker(network, {
     clock,
     secureOnOf: (hostId) => hosts.settings.secureOnOf(hostId),
     repeats: config.session.wakeRepeats,
   });
-  const sessions = new Sessions({
-    ...{ database, config, hosts, finishers, events, catalog, store, clock, log, network, waker },
+  const sessions: Sessions = new Sessions({
+    ...{ database, config, hosts, finishers, secrets, events, catalog, store, clock, log, network, waker },
   });
   opened.defer(() => sessions.stop());
   const gate = new StoreGate(() => sessions.runningSession());
@@ -142,6 +148,7 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
     hosts,
     groups,
     finishers,
+    secrets,
     tokens,
     events,
     catalog,

@@ -37,7 +37,7 @@ async function mapMirror(disk: MappedDisk, span: VolumeSpan, mapVolume: MapVolum
   const member = readMirrorMember(read(0, Math.min(MD_HEAD_BYTES, span.sizeBytes)), span.sizeBytes);
   if (member === undefined) return [notUnderstood(span, 'linux_raid_member', 'no mirror of version 1.1 or 1.2')];
   const { arrayId, dataStartBytes, dataBytes } = member;
-  const within: Within = { kind: 'md', name: arrayId };
+  const within = withinOf(span, { kind: 'md', name: arrayId });
   const part = (startBytes: number, endBytes: number) => partOf(span, startBytes, endBytes - startBytes, within);
   const dataEnd = dataStartBytes + dataBytes;
   const behind = dataEnd < span.sizeBytes ? [rawOf(part(dataEnd, span.sizeBytes))] : [];
@@ -54,7 +54,7 @@ async function mapPhysicalVolume(disk: MappedDisk, span: VolumeSpan, mapVolume: 
   const { group, extentBytes, extents, members, areas } = found;
   const pv = { extentBytes, extents, members, areas };
   const maps = found.metadata.map(({ startBytes, sizeBytes }) => {
-    const within: Within = { kind: 'lvm', name: group, ...(startBytes === 0 ? { pv } : {}) };
+    const within = withinOf(span, { kind: 'lvm', name: group, ...(startBytes === 0 ? { pv } : {}) });
     return rawOf(partOf(span, startBytes, sizeBytes, within), 'LVM2_member');
   });
   for (const runs of volumesOf(found)) maps.push(...(await mapLogicalVolume(disk, span, runs, mapVolume)));
@@ -76,7 +76,8 @@ async function mapLogicalVolume(
   const { isPlain, wholeBytes } = runs[0]!;
   const parts = runs.map(({ startBytes, sizeBytes, name, offsetBytes }) => {
     const offset = offsetBytes === 0 ? {} : { offsetBytes };
-    return partOf(span, startBytes, sizeBytes, { kind: 'lvm', name, ...offset, ...(isPlain ? {} : { special: true }) });
+    const special = isPlain ? {} : { special: true as const };
+    return partOf(span, startBytes, sizeBytes, withinOf(span, { kind: 'lvm', name, ...offset, ...special }));
   });
   const [first] = parts as [VolumeSpan];
   if (!isPlain) return parts.map((part) => rawOf(part));
@@ -111,6 +112,12 @@ function cutMap(map: VolumeMap, part: VolumeSpan, run: LvmRun): VolumeMap {
   const { filesystem, map: program } = map.head;
   const head = { ...part, ...(filesystem === undefined ? {} : { filesystem }), map: program };
   return { head, extents: Float64Array.from(own) as Extents, warnings: run.offsetBytes === 0 ? map.warnings : [] };
+}
+
+/** What a container in an opened LUKS container is within. */
+function withinOf({ within: outer }: VolumeSpan, within: Within): Within {
+  const luks = outer?.kind === 'luks' ? outer.name : outer?.luks;
+  return luks === undefined ? within : { ...within, luks };
 }
 
 function partOf(span: VolumeSpan, startBytes: number, sizeBytes: number, within: Within): VolumeSpan {

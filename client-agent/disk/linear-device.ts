@@ -1,11 +1,11 @@
 /** Pieces of a disk as one block device, by device-mapper (dmsetup(8), target linear). */
-import { run } from '#system/run.ts';
-
-const SECTOR_BYTES = 512;
+import { createDevice, DM_SECTOR_BYTES, newDeviceName, removeDevice } from './device-mapper.ts';
 
 interface Piece {
   readonly startBytes: number;
   readonly sizeBytes: number;
+  /** Of another device than the disk. */
+  readonly path?: string;
 }
 
 /** Runs `use` with the device, which is gone afterwards. Throws PROGRAM_FAILED (no device-mapper in this kernel), PROGRAM_MISSING. */
@@ -15,25 +15,21 @@ export async function withLinearDevice<T>(
   mode: 'read' | 'write',
   use: (node: string) => Promise<T>,
 ): Promise<T> {
-  const name = `fleetcast-${process.pid}-${pieces[0]!.startBytes}`;
-  const options = ['--noudevsync', '--noudevrules'];
-  const readOnly = mode === 'read' ? ['--readonly'] : [];
-  await run(['dmsetup', 'create', name, ...readOnly, ...options], { input: linearTable(diskPath, pieces) });
+  const name = newDeviceName('pieces');
+  const node = await createDevice(name, linearTable(diskPath, pieces), mode);
   try {
-    // The agent image has no udev: only the kernel's own node is sure to be there.
-    const { stdout } = await run(['dmsetup', 'info', '-c', '--noheadings', '-o', 'blkdevname', name]);
-    return await use(`/dev/${stdout.trim()}`);
+    return await use(node);
   } finally {
-    await run(['dmsetup', 'remove', '--retry', ...options, name]);
+    await removeDevice(name);
   }
 }
 
 /** dmsetup(8), TABLE FORMAT: start, length, `linear`, device, offset there; in sectors of 512 bytes. */
 export function linearTable(diskPath: string, pieces: readonly Piece[]): string {
   let at = 0;
-  const lines = pieces.map(({ startBytes, sizeBytes }) => {
-    const line = `${at} ${sizeBytes / SECTOR_BYTES} linear ${diskPath} ${startBytes / SECTOR_BYTES}`;
-    at += sizeBytes / SECTOR_BYTES;
+  const lines = pieces.map(({ startBytes, sizeBytes, path = diskPath }) => {
+    const line = `${at} ${sizeBytes / DM_SECTOR_BYTES} linear ${path} ${startBytes / DM_SECTOR_BYTES}`;
+    at += sizeBytes / DM_SECTOR_BYTES;
     return line;
   });
   return `${lines.join('\n')}\n`;

@@ -61,6 +61,7 @@ export async function withTargetSystem<T>(
 export function candidatesOf(volumes: readonly Volume[]): Volume[] {
   const isWhole = ({ within }: Volume) =>
     within === undefined ||
+    within.kind === 'luks' ||
     (within.kind === 'lvm' &&
       within.offsetBytes === undefined &&
       volumes.filter((other) => other.within?.name === within.name).length === 1);

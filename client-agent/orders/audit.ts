@@ -10,11 +10,15 @@ import { findDisk } from '../disk/disk-finder.ts';
 import { requireUnused } from '../disk/disk-use.ts';
 import { holdsLayout } from '../disk/layout-check.ts';
 import { readLayout } from '../disk/layout-reader.ts';
+import type { ClearedRun } from '../disk/layout-writer.ts';
+import { type LockedContainer, UnlockedDisk } from '../disk/unlocked-disk.ts';
 import { DiskWorkers } from '../receive/disk-workers.ts';
 import { ProgressMeter } from '../receive/progress-meter.ts';
 import { readBack } from '../receive/read-back.ts';
-import type { DeployMachine } from './deploy-target.ts';
+import { chunksWithin, type DeployMachine } from './deploy-target.ts';
 import { checkFit } from './fit.ts';
+import { readSecrets } from './secrets.ts';
+import { isOpenedBy, payloadRun } from './target-containers.ts';
 
 export interface AuditOptions {
   readonly machine: DeployMachine;
@@ -22,7 +26,7 @@ export interface AuditOptions {
   onProgress(progress: Progress): void;
 }
 
-/** May be repeated. Throws DISK_CHANGED, DISK_AMBIGUOUS, DISK_IN_USE, DISK_TOO_SMALL, DISK_SECTOR_SIZE, AbortError. */
+/** May be repeated. Throws DISK_CHANGED, DISK_AMBIGUOUS, DISK_IN_USE, DISK_TOO_SMALL, DISK_SECTOR_SIZE, LUKS_FAILED, AbortError. */
 export async function runAudit(order: AuditOrder, { machine, signal, onProgress }: AuditOptions): Promise<AuditResult> {
   const { disks } = await machine.readInventory();
   const disk = findDisk(disks, order.disk);
@@ -31,16 +35,48 @@ export async function runAudit(order: AuditOrder, { machine, signal, onProgress 
   const manifest = decodeManifest(manifestBytes, order.manifestId);
   checkFit(disk, manifest);
   const differing = HoleSet.all(manifest.chunkCount);
-  const workers = await DiskWorkers.start({ diskPath: disk.path, manifest, manifestBytes, count: machine.workerCount });
+  const opened = await openContainers(order, disk, manifest, machine, signal);
   try {
-    const meter = new ProgressMeter('hash', differing, onProgress);
-    const unverified = differing.clone();
-    await readBack({ manifest, workers, unverified, holes: differing, unreadable: 'wrong', meter, signal });
+    const count = machine.workerCount;
+    const workers = await DiskWorkers.start({
+      diskPath: opened?.unlocked.path ?? disk.path,
+      manifest,
+      manifestBytes,
+      count,
+    });
+    try {
+      const meter = new ProgressMeter('hash', differing, onProgress);
+      const unverified = differing.clone();
+      await readBack({ manifest, workers, unverified, holes: differing, unreadable: 'wrong', meter, signal });
+    } finally {
+      await workers.stop();
+    }
   } finally {
-    await workers.stop();
+    await opened?.unlocked.close();
   }
+  // What is not encrypted, or with another key, is not what the image wants, whatever it reads like.
+  for (const ordinal of chunksWithin(manifest, opened?.closed ?? [])) differing.add(ordinal);
   const layoutDiffers = !(await isLaidOut(disk, manifest.head.layout));
   return { disk: order.disk, layoutDiffers, ...driftOf(manifest, differing) };
+}
+
+/** The LUKS containers of the image that a secret of the order opens on this disk, and where the payloads of the others would lie. */
+async function openContainers(
+  order: AuditOrder,
+  disk: Disk,
+  { head: { containers } }: Manifest,
+  { link }: DeployMachine,
+  signal: AbortSignal,
+): Promise<{ unlocked: UnlockedDisk; closed: ClearedRun[] } | undefined> {
+  if (containers === undefined) return undefined;
+  const keys = await readSecrets(order, link, signal);
+  const locked: LockedContainer[] = [];
+  const closed: ClearedRun[] = [];
+  for (const container of containers) {
+    if (await isOpenedBy(disk.path, container, keys)) locked.push({ container, keys });
+    else closed.push(payloadRun(container));
+  }
+  return { unlocked: await UnlockedDisk.open(disk, locked, 'write'), closed };
 }
 
 /** What differs, in all and in each volume. Pure. */

@@ -23,6 +23,7 @@ import { readLayout } from '../disk/layout-reader.ts';
 import { mapVolumes, type VolumeMap } from '../disk/used-extents.ts';
 import { nameOfVolume, volumesOf } from '../disk/volumes.ts';
 import type { ServerLink } from '../server-link.ts';
+import { type OpenSource, openSource } from './source-containers.ts';
 
 /** Maps made at the same time: each mostly waits for the disk. */
 const MAPS_AT_ONCE = 4;
@@ -36,26 +37,43 @@ export type CaptureLink = Pick<ServerLink, 'lacking' | 'chunks' | 'manifest'>;
 export interface CaptureOptions {
   readonly disk: Disk;
   readonly link: CaptureLink;
+  /** What may open the LUKS containers of the disk. */
+  readonly keys?: readonly Uint8Array[];
   readonly signal: AbortSignal;
   onProgress(progress: Progress): void;
 }
 
 /**
  * Captures `disk` as the order says. May be repeated: what the server has is not sent again. When the signal fires it ends
- * at once and leaves nothing behind. Throws LAYOUT_UNSUPPORTED, DISK_READ_FAILED (with `{host}` left open), AGENT_FAILED
+ * at once and leaves nothing behind. Throws LAYOUT_UNSUPPORTED, LUKS_KEY_REFUSED, LUKS_FAILED, DISK_READ_FAILED (with `{host}` left open), AGENT_FAILED
  * (the disk changes under us, the server keeps losing chunks), what the server refuses, AbortError.
  */
 export async function runCapture(order: CaptureOrder, o: CaptureOptions): Promise<CaptureResult> {
   o.signal.throwIfAborted();
   const meter = new ProgressMeter(o.onProgress, systemClock.nowMs);
   const layout = await readLayout(o.disk.path, o.disk.sectorBytes);
-  const maps = await mapDisk(o.disk, layout, meter, o.signal);
-  meter.warn(maps.flatMap((map) => map.warnings));
+  const closedMaps = await mapDisk(o.disk, layout, meter, o.signal);
+  const source = await openSource(o.disk, closedMaps, o.keys ?? [], o.signal);
+  try {
+    return await captureVolumes(order, o, layout, source, meter);
+  } finally {
+    await source.close();
+  }
+}
+
+async function captureVolumes(
+  order: CaptureOrder,
+  o: CaptureOptions,
+  layout: Layout,
+  source: OpenSource,
+  meter: ProgressMeter,
+): Promise<CaptureResult> {
+  meter.warn(source.maps.flatMap((map) => map.warnings));
   const slots = new Slots(order.chunkBytes);
   const tools: PassTools = {
     slots,
     workers: new CaptureWorkers({
-      diskPath: o.disk.path,
+      diskPath: source.path,
       chunkBytes: order.chunkBytes,
       zstdLevel: order.zstdLevel,
       memory: slots.memory,
@@ -65,7 +83,7 @@ export async function runCapture(order: CaptureOrder, o: CaptureOptions): Promis
     uploads: new Uploads((body) => o.link.chunks(order.taskId, body, o.signal), systemClock.nowMs),
   };
   try {
-    return await untilAborted(o.signal, uploadAll(order, o, layout, maps, tools, meter));
+    return await untilAborted(o.signal, uploadAll(order, o, layout, source, tools, meter));
   } catch (error) {
     tools.uploads.abort(error instanceof Error ? error : new Error(String(error)));
     throw error;
@@ -97,7 +115,7 @@ async function uploadAll(
   order: CaptureOrder,
   { disk, link, signal }: Pick<CaptureOptions, 'disk' | 'link' | 'signal'>,
   layout: Layout,
-  maps: readonly VolumeMap[],
+  { maps, containers }: OpenSource,
   tools: PassTools,
   meter: ProgressMeter,
 ): Promise<CaptureResult> {
@@ -135,7 +153,8 @@ async function uploadAll(
     lacking = await askAll(link, taskId, ids, signal);
   }
 
-  const head = { chunkBytes, hash: 'blake3-256' as const, layout };
+  const opened = containers.length === 0 ? {} : { containers: [...containers] };
+  const head = { chunkBytes, hash: 'blake3-256' as const, layout, ...opened };
   const contents = maps.map((map, i) => ({ head: map.head, extents: known[i]!.extents }));
   const manifest = encodeManifest(head, contents, ids);
   const { version, isNew } = await link.manifest(taskId, manifest, signal);

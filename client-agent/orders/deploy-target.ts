@@ -25,6 +25,7 @@ import type { SlabPool } from '../receive/slab-pool.ts';
 import type { ServerLink } from '../server-link.ts';
 import { FinisherFailure, runFinishers } from './finish.ts';
 import { changesOfOrder, checkFit, finishFit, isRewritten } from './fit.ts';
+import { TargetContainers } from './target-containers.ts';
 
 /** What a deployment needs of the machine that it runs on. */
 export interface DeployMachine {
@@ -43,6 +44,8 @@ export interface SharedByTargets {
   readonly slabs: SlabPool;
   /** Of each target. */
   readonly threads: number;
+  /** What is to open the LUKS containers of the image. */
+  readonly keys: readonly Uint8Array[];
 }
 
 /** A disk and where the volumes lie on it: what an order says of each. */
@@ -53,6 +56,8 @@ export interface OrderedDisk {
 
 interface Known {
   readonly disk: Disk;
+  /** LUKS containers of the image; absent: it has none. */
+  readonly containers: TargetContainers | undefined;
   /** With the volumes where they lie on this disk. */
   readonly manifest: Manifest;
   /** What lies elsewhere or is larger than on the source. */
@@ -74,6 +79,7 @@ export class DeployTarget {
   readonly disk: Disk;
   /** Why this disk gets no image; undefined: nothing is wrong. */
   failure: ErrorBody | undefined;
+  readonly #containers: TargetContainers | undefined;
   readonly #manifest: Manifest;
   readonly #changes: readonly FitChange[];
   readonly #machine: DeployMachine;
@@ -86,8 +92,9 @@ export class DeployTarget {
   #readBytesPerSecond: number | undefined;
   #finished: Finished | undefined;
 
-  private constructor({ disk, manifest, changes, workers }: Known, machine: DeployMachine) {
+  private constructor({ disk, containers, manifest, changes, workers }: Known, machine: DeployMachine) {
     this.disk = disk;
+    this.#containers = containers;
     this.#manifest = manifest;
     this.#changes = changes;
     this.workers = workers;
@@ -98,20 +105,31 @@ export class DeployTarget {
 
   /**
    * Does the image fit the disk? Nothing is written yet, and everything counts as lacking.
-   * Throws DISK_SECTOR_SIZE, DISK_TOO_SMALL, AGENT_FAILED. Its threads run until `close`.
+   * Throws DISK_SECTOR_SIZE, DISK_TOO_SMALL, LUKS_FAILED, AGENT_FAILED. Its threads run until `close`.
    */
   static async prepare(
     source: Manifest,
     { disk, fit }: OrderedDisk,
-    { machine, manifestBytes, slabs, threads }: SharedByTargets,
+    { machine, manifestBytes, slabs, threads, keys }: SharedByTargets,
   ): Promise<DeployTarget> {
     const changes = changesOfOrder(source.head, disk, fit);
     const manifest = placeManifest(source, fit);
     checkFit(disk, manifest);
-    const workers = await DiskWorkers.start({
-      ...{ diskPath: disk.path, manifest, manifestBytes, fit, count: threads, slabs },
-    });
-    return new DeployTarget({ disk, manifest, changes, workers }, machine);
+    const locked = manifest.head.containers;
+    const containers = locked && (await TargetContainers.prepare(disk, locked, keys));
+    try {
+      const diskPath = containers?.disk.path ?? disk.path;
+      const workers = await DiskWorkers.start({ diskPath, manifest, manifestBytes, fit, count: threads, slabs });
+      return new DeployTarget({ disk, containers, manifest, changes, workers }, machine);
+    } catch (error) {
+      await containers?.close();
+      throw error;
+    }
+  }
+
+  /** The disk is held by this target itself. */
+  get isHeld(): boolean {
+    return this.#containers !== undefined;
   }
 
   /** What the disk holds was not looked at yet, and nothing was laid on it that this target would know of. */
@@ -124,16 +142,18 @@ export class DeployTarget {
     return plainBytesOf(this.#manifest, this.holes);
   }
 
-  /** Ends the worker threads. */
-  close(): Promise<void> {
-    return this.workers.stop();
+  /** Ends the worker threads and lets go of the disk. May be called twice. */
+  async close(): Promise<void> {
+    await this.workers.stop();
+    await this.#containers?.close();
   }
 
   /** What the disk already holds is no hole. Writes nothing; one that was broken off goes on. */
   async hash(meter: Meter, signal: AbortSignal): Promise<void> {
     await this.readBack(meter, signal, 'wrong');
     // The first write clears the label, and with it what of the image lies there: better cast with the rest than repaired alone.
-    if (this.holes.count > 0) this.#addCleared(findLabel(this.disk));
+    if (this.#containers !== undefined) this.#addCleared(this.#containers.newPayloads);
+    if (this.holes.count > 0) this.#addCleared(findLabel(this.#open));
     const all = HoleSet.all(this.#manifest.chunkCount);
     this.#keptBytes = plainBytesOf(this.#manifest, all) - plainBytesOf(this.#manifest, this.#unverified);
     this.#isUnread = false;
@@ -178,17 +198,17 @@ export class DeployTarget {
     const totalBytes = runs.reduce((sum, run) => sum + run.endBytes - run.startBytes, 0);
     const onDone = (bytes: number) => meter.moved(bytes, totalBytes);
     const beforeFirstWrite = () => this.#clearOldTable();
-    const writtenBytes = await makeZero(this.disk, runs, { signal, beforeFirstWrite, onDone });
+    const writtenBytes = await makeZero(this.#open, runs, { signal, beforeFirstWrite, onDone });
     this.#machine.log.info({ totalBytes, writtenBytes }, 'what raw volumes held as zeros is zeros');
   }
 
   /** The rest of what the disk carries, but for its table. */
   async complete(): Promise<void> {
-    const { disk } = this;
     const { head, volumes } = this.#manifest;
-    if (this.#changes.some(isRewritten)) await this.#clearOldTable();
-    const fitted = await finishFit(disk, this.#changes);
-    for (const volume of volumes) if (volume.swap !== undefined) await writeSwapHeader(disk, volume);
+    if (this.#changes.some(isRewritten) || this.#containers?.hasNewHeaders === true) await this.#clearOldTable();
+    await this.#containers?.layHeaders();
+    const fitted = await finishFit(this.#open, this.#changes);
+    for (const volume of volumes) if (volume.swap !== undefined) await writeSwapHeader(this.#open, volume);
     this.#finished = { fitted, layout: head.layout, finishers: [] };
   }
 
@@ -196,6 +216,8 @@ export class DeployTarget {
   async label(hasNewIds: boolean): Promise<void> {
     const finished = this.#finished!;
     if (hasNewIds) finished.layout = withNewIds(finished.layout);
+    // The table is written on the disk itself, which nobody else must remember otherwise (unlocked-disk.ts).
+    if (this.#containers !== undefined) await this.close();
     await applyLayout(this.disk, finished.layout);
     await this.workers.sync();
     await checkLayout(this.disk, finished.layout);
@@ -207,9 +229,10 @@ export class DeployTarget {
     const finished = this.#finished!;
     const { link, readInventory } = this.#machine;
     const manifest = { ...this.#manifest, head: { ...this.#manifest.head, layout: finished.layout } };
-    const o = { disk: this.disk, manifest, changes: this.#changes, link, readInventory, signal };
+    const o = { manifest, changes: this.#changes, link, readInventory, signal };
+    const runOn = (disk: Disk) => runFinishers(finishing, { ...o, disk });
     try {
-      finished.finishers = await runFinishers(finishing, o);
+      finished.finishers = await this.#whileOpened(finishing !== undefined, runOn);
     } catch (error) {
       if (error instanceof FinisherFailure) finished.finishers = error.results;
       throw error;
@@ -232,14 +255,39 @@ export class DeployTarget {
     };
   }
 
+  /** The disk as its volumes lie on it in the clear. */
+  get #open(): Disk {
+    return this.#containers?.disk ?? this.disk;
+  }
+
+  /**
+   * The disk with its containers open by what lies on it, when they were made anew or `isNeeded`. One that does not open must not be
+   * booted. Throws what `use` throws, LUKS_KEY_REFUSED, LUKS_FAILED.
+   */
+  async #whileOpened<T>(isNeeded: boolean, use: (disk: Disk) => Promise<T>): Promise<T> {
+    const containers = this.#containers;
+    if (containers === undefined || !(containers.areNew || isNeeded)) return use(this.disk);
+    let isOpen = false;
+    try {
+      return await containers.whileOpened((disk) => {
+        isOpen = true;
+        return use(disk);
+      });
+    } catch (error) {
+      if (!isOpen) await clearLabel(this.disk);
+      throw error;
+    }
+  }
+
   /** Nothing was written when nothing was lacking: then the old table still stands, and must not while a volume is changed. */
   #clearOldTable(): Promise<void> {
-    return clearTable(this.disk, this.#manifest.head.layout.label);
+    return clearTable(this.#open, this.#manifest.head.layout.label);
   }
 
   async #clearLabel(): Promise<void> {
     if (this.#isLabelCleared) return;
-    this.#addCleared(await clearLabel(this.disk));
+    this.#addCleared(await clearLabel(this.#open));
+    await this.#containers?.layHeaders();
     this.#isLabelCleared = true;
   }
 
@@ -261,7 +309,8 @@ function unforeseen(error: unknown): KnownError {
   return knownError('AGENT_FAILED', { reason: error instanceof Error ? error.message : String(error) });
 }
 
-function chunksWithin(manifest: Manifest, runs: readonly ClearedRun[]): number[] {
+/** The chunks that reach into one of the runs. Pure. */
+export function chunksWithin(manifest: Manifest, runs: readonly ClearedRun[]): number[] {
   const hit: number[] = [];
   for (let ordinal = 0; ordinal < manifest.chunkCount; ordinal++) {
     const { diskOffset, plainBytes } = placeOf(manifest, ordinal);

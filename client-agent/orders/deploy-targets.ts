@@ -14,6 +14,7 @@ import { layStream } from '../receive/lay-stream.ts';
 import type { Meter, ProgressMeter } from '../receive/progress-meter.ts';
 import { SlabPool } from '../receive/slab-pool.ts';
 import { type DeployMachine, DeployTarget, type OrderedDisk, withoutHost } from './deploy-target.ts';
+import { readSecrets } from './secrets.ts';
 
 /** A stream of frames to be laid, and the road that it came by. */
 export interface FrameStream {
@@ -57,10 +58,11 @@ export class DeployTargets {
     const bufferBytes = machine.bufferBytes ?? chooseBufferBytes();
     const { chunkBytes } = manifest.head;
     const slabs = new SlabPool({ chunkBytes, threads: threads * disks.length, bufferBytes });
+    const keys = manifest.head.containers === undefined ? [] : await readSecrets(order, machine.link, signal);
     const targets: DeployTarget[] = [];
     try {
       for (const disk of disks) {
-        targets.push(await DeployTarget.prepare(manifest, disk, { machine, manifestBytes, slabs, threads }));
+        targets.push(await DeployTarget.prepare(manifest, disk, { machine, manifestBytes, slabs, threads, keys }));
       }
     } catch (error) {
       for (const target of targets) await target.close();
@@ -86,6 +88,11 @@ export class DeployTargets {
 
   get failed(): DeployTarget[] {
     return this.#targets.filter(({ failure }) => failure !== undefined);
+  }
+
+  /** The disks are held by this job itself. */
+  get areHeld(): boolean {
+    return this.#targets.some(({ isHeld }) => isHeld);
   }
 
   /** How many chunks are lacking. */

@@ -107,7 +107,8 @@ export class DeployJob {
       there,
       ordered.map(({ disk }) => disk),
     );
-    for (const disk of found) await requireUnused(disk, 'write');
+    // What this job has opened on them itself holds them.
+    if (this.#prepared?.targets.areHeld !== true) for (const disk of found) await requireUnused(disk, 'write');
     return { disks: found.map((disk, i) => ({ disk, fit: ordered[i]!.fit })), interfaceName: inventory.interface };
   }
 

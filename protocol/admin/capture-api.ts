@@ -6,6 +6,7 @@
  * | POST   /sessions/capture | CaptureRequest → SessionView |
  */
 import { type Static, Type } from 'typebox';
+import { luksSecretsSchema } from '../secret.ts';
 import { onDoneSchema, onFailureSchema } from './afterwards.ts';
 import { nameSchema } from './name.ts';
 
@@ -17,6 +18,8 @@ export const captureRequestSchema = Type.Object({
   zstdLevel: Type.Optional(Type.Integer({ minimum: 1, maximum: 19 })),
   /** Read on over bad sectors; what is lost is zeros in the image, which says so. */
   rescue: Type.Optional(Type.Boolean()),
+  /** What opens the disk's LUKS containers, so that their insides are carried; absent: they are carried as they are. */
+  luksSecrets: Type.Optional(luksSecretsSchema),
   onDone: onDoneSchema,
   onFailure: Type.Optional(onFailureSchema),
 });

@@ -8,6 +8,7 @@
  */
 import { type Static, Type } from 'typebox';
 import { growRuleSchema } from '../grow-rule.ts';
+import { luksSecretsSchema } from '../secret.ts';
 import { onDoneSchema, onFailureSchema } from './afterwards.ts';
 
 export const startPolicySchema = Type.Object({
@@ -78,6 +79,8 @@ export const deployRequestSchema = Type.Object({
   keepNetbootFirst: Type.Optional(Type.Boolean()),
   /** Each host's partition table gets ids of its own; absent: those of the source. */
   newIds: Type.Optional(Type.Literal(true)),
+  /** What opens the LUKS containers of the image on the hosts; required when it has any whose insides it carries. */
+  luksSecrets: Type.Optional(luksSecretsSchema),
   /** What a host does when its task has succeeded. */
   onDone: onDoneSchema,
   onFailure: Type.Optional(onFailureSchema),

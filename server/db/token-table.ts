@@ -9,15 +9,22 @@ export interface BootTokenRow {
   readonly spent_ms: number | null;
 }
 
+export interface SealRow {
+  readonly token_hash: Buffer;
+  readonly seal_key: string | null;
+}
+
 export class TokenTable {
   #database: Database;
   #agentHost;
+  #seal;
 
   constructor(database: Database) {
     this.#database = database;
     this.#agentHost = database
       .prepare<[Buffer], number>('SELECT host_id FROM agent_token WHERE token_hash = ?')
       .pluck();
+    this.#seal = database.prepare<[number], SealRow>('SELECT token_hash, seal_key FROM agent_token WHERE host_id = ?');
   }
 
   insertBoot(hash: Buffer, row: Omit<BootTokenRow, 'spent_ms'>): void {
@@ -43,13 +50,18 @@ export class TokenTable {
   }
 
   /** The host's only agent token from now on. */
-  putAgent(hash: Buffer, hostId: number, nowMs: number): void {
+  putAgent(hash: Buffer, hostId: number, nowMs: number, sealKey: string | undefined): void {
     this.#database
       .prepare(
-        `INSERT INTO agent_token (token_hash, host_id, created_ms) VALUES (?, ?, ?)
-         ON CONFLICT (host_id) DO UPDATE SET token_hash = excluded.token_hash, created_ms = excluded.created_ms`,
+        `INSERT INTO agent_token (token_hash, host_id, created_ms, seal_key) VALUES (?, ?, ?, ?)
+         ON CONFLICT (host_id) DO UPDATE SET
+           token_hash = excluded.token_hash, created_ms = excluded.created_ms, seal_key = excluded.seal_key`,
       )
-      .run(hash, hostId, nowMs);
+      .run(hash, hostId, nowMs, sealKey ?? null);
+  }
+
+  sealOf(hostId: number): SealRow | undefined {
+    return this.#seal.get(hostId);
   }
 
   hostOfAgent(hash: Buffer): number | undefined {

@@ -11,6 +11,7 @@ import type { EventLog } from '../inventory/events.ts';
 import type { Finishers } from '../inventory/finishers.ts';
 import type { Groups } from '../inventory/groups.ts';
 import type { Hosts } from '../inventory/hosts.ts';
+import type { Secrets } from '../inventory/secrets.ts';
 import type { Waker } from '../inventory/wake.ts';
 import type { Schedules } from '../schedules/schedules.ts';
 import type { Sessions } from '../sessions/sessions.ts';
@@ -25,6 +26,7 @@ import { addHostRoutes } from './host-routes.ts';
 import { addImageRoutes } from './image-routes.ts';
 import { addReportRoutes } from './report-routes.ts';
 import { addScheduleRoutes } from './schedule-routes.ts';
+import { addSecretRoutes } from './secret-routes.ts';
 import { addSessionRoutes } from './session-routes.ts';
 import type { StoreGate } from './store-gate.ts';
 
@@ -32,6 +34,7 @@ export interface AdminServices {
   readonly hosts: Hosts;
   readonly groups: Groups;
   readonly finishers: Finishers;
+  readonly secrets: Secrets;
   readonly events: EventLog;
   readonly catalog: Catalog;
   readonly store: ChunkStore;
@@ -66,6 +69,7 @@ export async function makeAdminApp(services: AdminServices): Promise<App> {
       addImageRoutes(api, services);
       addFitRoutes(api, services);
       addFinisherRoutes(api, services);
+      addSecretRoutes(api, services);
       addReportRoutes(api, services);
       addSessionRoutes(api, services);
       addScheduleRoutes(api, services);

@@ -15,6 +15,7 @@ import {
 } from '#protocol/agent-api.ts';
 import { CHUNK_ID_BYTES } from '#protocol/chunk.ts';
 import { knownError } from '#protocol/errors.ts';
+import { sealedSecretSchema, sealSecret } from '#protocol/sealed-secret.ts';
 import type { Logger } from '#system/log.ts';
 import type { EventLog } from '../inventory/events.ts';
 import type { Hosts } from '../inventory/hosts.ts';
@@ -66,6 +67,7 @@ export async function makeAgentApp(services: AgentServices): Promise<App> {
   const { agents } = services.sessions;
   addOrderRoutes(app, agents);
   addFinisherRoute(app, agents);
+  addSecretRoute(app, agents, services.tokens);
   // The two ways to read a binary body live in scopes of their own.
   await app.register(async (scope) => addBufferRoutes(scope as App, agents));
   await app.register(async (scope) => addUploadRoute(scope as App, agents));
@@ -88,10 +90,10 @@ function addOpenRoutes(app: App, { hosts, tokens, events, sessions, director }: 
     '/agent/v1/hello',
     { config: { isOpen: true }, schema: { body: helloSchema, response: { 200: welcomeSchema } } },
     async ({ body }) => {
-      const { protocol, agentVersion, bootToken, inventory } = body;
+      const { protocol, agentVersion, bootToken, inventory, sealKey } = body;
       if (protocol !== AGENT_PROTOCOL) throw knownError('AGENT_OUTDATED', { found: protocol, known: AGENT_PROTOCOL });
       const machine = { mac: normalizeMac(inventory.mac), systemUuid: inventory.systemUuid };
-      const { hostId, agentToken } = tokens.spendBoot(bootToken, machine);
+      const { hostId, agentToken } = tokens.spendBoot(bootToken, machine, sealKey);
       const host = hosts.hello(hostId, inventory);
       const text = `The agent (${agentVersion}) of ${host.name} is here, from ${inventory.address}`;
       events.add({ subject: 'host', action: 'arrived', text, hostId, host: host.name });
@@ -126,6 +128,24 @@ function addFinisherRoute(app: App, agents: AgentCalls): void {
     { schema: { params: Type.Object({ digest: Type.String({ pattern: '^[0-9a-f]{64}$' }) }) } },
     async ({ hostId, params }, reply) =>
       reply.type(BINARY).send((await agents.readFinisher(hostId, params.digest)) as never),
+  );
+}
+
+function addSecretRoute(app: App, agents: AgentCalls, tokens: Pick<Tokens, 'sealOf'>): void {
+  app.get(
+    '/agent/v1/tasks/:task/secrets/:secret',
+    {
+      schema: {
+        params: Type.Object({ ...taskParams.properties, secret: Type.String() }),
+        response: { 200: sealedSecretSchema },
+      },
+    },
+    async ({ hostId, params: { task: taskId, secret: name } }) => {
+      const seal = tokens.sealOf(hostId);
+      if (seal === undefined) throw knownError('DENIED', { reason: 'your hello named no key to seal it to' });
+      const secret = await agents.readSecret(hostId, taskId, name);
+      return sealSecret(secret, seal.sealKey, { tokenHash: seal.tokenHash, taskId, name });
+    },
   );
 }
 

@@ -8,6 +8,7 @@ import type { FitLine } from '#protocol/admin/image-api.ts';
 import { usedBytesOf } from '#protocol/chunk.ts';
 import { knownError } from '#protocol/errors.ts';
 import { fitTo } from '#protocol/fit.ts';
+import { placeContainers } from '#protocol/luks-container.ts';
 import { encodeManifest, type Manifest, type Volume } from '#protocol/manifest.ts';
 import type { Catalog } from './catalog.ts';
 import type { ChunkStore } from './chunk-store.ts';
@@ -59,9 +60,10 @@ export async function* fitImage(o: FitImageOptions): AsyncGenerator<FitLine> {
   const intake = await store.beginIntake();
   try {
     const { fitted, plan } = yield* fitVolumes({ ...o, source, folder, intake, manifest });
-    const { chunkBytes, hash } = manifest.head;
+    const { chunkBytes, hash, layout, containers } = manifest.head;
     const ids = Buffer.concat(fitted.map((volume) => volume.ids));
-    const manifestBytes = encodeManifest({ chunkBytes, hash, layout: plan.fit.layout }, fitted, ids);
+    const placed = containers && { containers: placeContainers(containers, layout, plan.fit.layout) };
+    const manifestBytes = encodeManifest({ chunkBytes, hash, layout: plan.fit.layout, ...placed }, fitted, ids);
     const { addedBytes } = await intake.finish();
     const { sourceHost, warnings } = version;
     const made = await catalog.addVersion({

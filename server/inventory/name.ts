@@ -3,7 +3,7 @@ import { NAME_PATTERN } from '#protocol/admin/name.ts';
 import { knownError } from '#protocol/errors.ts';
 
 /** Throws NAME_INVALID. */
-export function checkName(name: string, what: 'host' | 'group' | 'image' | 'schedule' | 'finisher'): void {
+export function checkName(name: string, what: 'host' | 'group' | 'image' | 'schedule' | 'finisher' | 'secret'): void {
   if (!new RegExp(NAME_PATTERN).test(name)) throw knownError('NAME_INVALID', { name, what });
 }
 

@@ -51,7 +51,7 @@ export class Tokens {
   }
 
   /** Spends the boot token of the machine's hello: answers its host and the host's new agent token. Throws TOKEN_REFUSED. */
-  spendBoot(bootToken: string, machine: MachineIdentity): { hostId: number; agentToken: string } {
+  spendBoot(bootToken: string, machine: MachineIdentity, sealKey?: string): { hostId: number; agentToken: string } {
     const hash = hashOf(bootToken);
     const row = this.#table.findBoot(hash);
     const nowMs = this.#clock.nowMs();
@@ -63,7 +63,7 @@ export class Tokens {
     const agentToken = randomBytes(TOKEN_BYTES).toString('base64url');
     this.#database.transaction(() => {
       this.#table.spendBoot(hash, nowMs);
-      this.#table.putAgent(hashOf(agentToken), row!.host_id, nowMs);
+      this.#table.putAgent(hashOf(agentToken), row!.host_id, nowMs, sealKey);
     })();
     return { hostId: row!.host_id, agentToken };
   }
@@ -71,6 +71,12 @@ export class Tokens {
   /** The host whose agent this is; undefined when it is nobody's. */
   hostOfAgent(agentToken: string): number | undefined {
     return this.#table.hostOfAgent(hashOf(agentToken));
+  }
+
+  /** The key that the host's agent said in its hello, and the hash of its token; undefined: it said none. */
+  sealOf(hostId: number): { sealKey: string; tokenHash: Buffer } | undefined {
+    const row = this.#table.sealOf(hostId);
+    return row?.seal_key ? { sealKey: row.seal_key, tokenHash: row.token_hash } : undefined;
   }
 
   #noteRefused(row: BootTokenRow, machine: MachineIdentity, reason: string): void {

@@ -14,6 +14,7 @@ import type { Catalog } from '../images/catalog.ts';
 import type { ChunkStore } from '../images/chunk-store.ts';
 import type { EventLog } from '../inventory/events.ts';
 import type { Finishers } from '../inventory/finishers.ts';
+import type { Secrets } from '../inventory/secrets.ts';
 import { findDamaged } from '../transfer/damage.ts';
 import { planFrames, readFrames } from '../transfer/frame-source.ts';
 import { Captures } from './captures.ts';
@@ -31,6 +32,7 @@ export interface AgentCallsOptions {
   readonly history: Pick<TaskHistory, 'lastTasks'>;
   readonly events: EventLog;
   readonly finishers: Pick<Finishers, 'read'>;
+  readonly secrets: Pick<Secrets, 'read'>;
   readonly catalog: Pick<Catalog, 'readManifest' | 'loadManifest' | 'addVersion' | 'noteWarnings'>;
   readonly store: Pick<ChunkStore, 'locate' | 'readAt' | 'beginIntake'>;
   readonly clock: Clock;
@@ -39,6 +41,9 @@ export interface AgentCallsOptions {
 
 /** Steps at whose end an agent says what it lacks. */
 const HOLE_STATES: readonly TaskState[] = ['preparing', 'receiving', 'repairing', 'verifying'];
+
+/** In all of them an agent that has just prepared may work on the disk. */
+const SECRET_STATES: readonly TaskState[] = ['capturing', 'preparing', 'ready', ...HOLE_STATES.slice(1), 'finishing'];
 
 export class AgentCalls {
   /** What the doctor asks of hosts without a task. */
@@ -148,6 +153,19 @@ export class AgentCalls {
     const step = task.row.finishers?.find((one) => one.digest === digest);
     if (step === undefined) throw knownError('DENIED', { reason: 'it is no finisher of your task' });
     return this.#options.finishers.read(step.name, digest);
+  }
+
+  /** A secret that the host's task names, while it works. It is noted that it was given. Throws TASK_STALE, DENIED, SECRET_UNKNOWN. */
+  async readSecret(hostId: number, taskId: number, name: string): Promise<Buffer> {
+    const { live, task } = this.#taskOf(hostId, taskId, SECRET_STATES);
+    const { request, kind, sessionId } = live.row;
+    const names = kind === 'wipe' ? [] : (request.luksSecrets ?? []);
+    if (!names.includes(name)) throw knownError('DENIED', { reason: 'your task names no such secret' });
+    const secret = await this.#options.secrets.read(name);
+    const { host } = task.row;
+    const text = `${host} is given the secret ${name}`;
+    this.#options.events.add({ subject: 'secret', action: 'given', text, sessionId, hostId, host });
+    return secret;
   }
 
   /** What the host lacks now. Throws TASK_STALE, INVALID_REQUEST. */

@@ -37,7 +37,8 @@ export function orderOfTask(
     const zstdLevel = session.request.zstdLevel ?? defaults.zstdLevel;
     // The round is not part of the order, but a capture that begins again must be a new one.
     const rescue = session.request.rescue === true ? { rescue: true } : {};
-    return withRev({ kind: 'capture', taskId, sessionId, disk, chunkBytes, zstdLevel, ...rescue }, round);
+    const own = { ...rescue, ...secretsOf(session.request) };
+    return withRev({ kind: 'capture', taskId, sessionId, disk, chunkBytes, zstdLevel, ...own }, round);
   }
   if (session.kind === 'wipe') {
     const step = task.state === 'preparing' ? 'check' : task.state === 'finishing' ? 'wipe' : undefined;
@@ -46,7 +47,8 @@ export function orderOfTask(
   }
   if (session.request.audit === true) {
     if (task.state !== 'preparing') return waitOrder();
-    return withRev({ kind: 'audit', taskId, sessionId, manifestId: session.manifestId!, disk }, round);
+    const own = secretsOf(session.request);
+    return withRev({ kind: 'audit', taskId, sessionId, manifestId: session.manifestId!, disk, ...own }, round);
   }
   const step = stepOf(task.state, cast !== undefined);
   if (step === undefined) return waitOrder();
@@ -67,6 +69,7 @@ export function orderOfTask(
       ...(twins === undefined
         ? {}
         : { twins: twins.map((twin) => ({ disk: twin.disk, ...orderedFit(twin.fit, session.request) })) }),
+      ...secretsOf(session.request),
       ...(step === 'finish' && session.request.newIds === true ? { newIds: true as const } : {}),
       ...(step !== 'finish' || finishers === undefined ? {} : { finishing: finishingOf(session.request, task) }),
     },
@@ -76,6 +79,10 @@ export function orderOfTask(
 
 function orderedFit(fit: Fit | undefined, { grow = 'none' }: DeployRequest) {
   return fit === undefined ? {} : { fit: { ...fit, grow } };
+}
+
+function secretsOf({ luksSecrets }: Pick<DeployRequest, 'luksSecrets'>): Pick<DeployRequest, 'luksSecrets'> {
+  return luksSecrets === undefined ? {} : { luksSecrets };
 }
 
 function finishingOf(

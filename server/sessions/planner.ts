@@ -17,6 +17,7 @@ import type { Catalog } from '../images/catalog.ts';
 import type { ChunkStore } from '../images/chunk-store.ts';
 import type { Finishers } from '../inventory/finishers.ts';
 import type { Hosts } from '../inventory/hosts.ts';
+import type { Secrets } from '../inventory/secrets.ts';
 import type { DeltaAdvisor } from './delta-advisor.ts';
 import { chooseTaskDisk, fitOf, makeDeployPlan, tasksOfPlan } from './deploy-plan.ts';
 import { bestPaceOf, EARLIER_CASTS } from './pass-cost.ts';
@@ -30,6 +31,7 @@ export interface PlannerOptions {
   readonly catalog: Pick<Catalog, 'list' | 'resolve' | 'loadManifest'>;
   readonly store: Pick<ChunkStore, 'locate'>;
   readonly finishers: Pick<Finishers, 'chosenFor'>;
+  readonly secrets: Pick<Secrets, 'requireKnown'>;
   readonly delta: Pick<DeltaAdvisor, 'advise'>;
   readonly casts: Pick<CastTable, 'latest'>;
   runningSessionOf(hostId: number): number | undefined;
@@ -43,7 +45,7 @@ export class Planner {
     this.#options = options;
   }
 
-  /** Throws IMAGE_UNKNOWN, VERSION_UNKNOWN, HOST_UNKNOWN, GROUP_UNKNOWN, GROUP_EMPTY, PLAN_EMPTY, DISK_RULE_INVALID, WAVES_INVALID, GROW_IMPOSSIBLE, IMAGE_DAMAGED, FINISHER_UNKNOWN, FINISHERS_AMBIGUOUS, TEMPLATE_INVALID. */
+  /** Throws IMAGE_UNKNOWN, VERSION_UNKNOWN, HOST_UNKNOWN, GROUP_UNKNOWN, GROUP_EMPTY, PLAN_EMPTY, DISK_RULE_INVALID, WAVES_INVALID, GROW_IMPOSSIBLE, IMAGE_DAMAGED, FINISHER_UNKNOWN, FINISHERS_AMBIGUOUS, TEMPLATE_INVALID, SECRET_UNKNOWN, LUKS_SECRET_MISSING. */
   async plan(request: DeployRequest): Promise<DeployPlan> {
     const { catalog, store, hosts, config, finishers } = this.#options;
     const { image, version } = catalog.resolve(request.image);
@@ -55,6 +57,10 @@ export class Planner {
     const problem = request.waves && waveProblem(request.waves, request.verify);
     if (problem !== undefined) throw knownError('WAVES_INVALID', { waves: request.waves!.join(','), problem });
     const manifest = await catalog.loadManifest(version.manifestId);
+    await this.#options.secrets.requireKnown(request.luksSecrets);
+    if (manifest.head.containers !== undefined && request.luksSecrets === undefined) {
+      throw knownError('LUKS_SECRET_MISSING', { image: request.image, count: manifest.head.containers.length });
+    }
     // A chunk that is known to be gone is told before any disk is touched, not after all of them are half written.
     const { packIds } = await store.locate(manifest.ids);
     const count = packIds.reduce((sum, packId) => (packId < 0 ? sum + 1 : sum), 0);

@@ -20,6 +20,7 @@ import type { ChunkStore } from '../images/chunk-store.ts';
 import type { EventLog } from '../inventory/events.ts';
 import type { Finishers } from '../inventory/finishers.ts';
 import type { Hosts } from '../inventory/hosts.ts';
+import type { Secrets } from '../inventory/secrets.ts';
 import { runCast } from '../transfer/cast.ts';
 import { AgentCalls } from './agent-calls.ts';
 import { DeltaAdvisor } from './delta-advisor.ts';
@@ -42,6 +43,7 @@ export interface SessionsOptions {
   readonly hosts: Pick<Hosts, 'get' | 'byId' | 'resolve' | 'presence' | 'noteDiskContent'>;
   readonly events: EventLog;
   readonly finishers: Pick<Finishers, 'chosenFor' | 'read'>;
+  readonly secrets: Pick<Secrets, 'read' | 'requireKnown'>;
   readonly catalog: Pick<Catalog, 'list' | 'resolve' | 'readManifest' | 'loadManifest' | 'addVersion' | 'noteWarnings'>;
   readonly store: Pick<ChunkStore, 'locate' | 'readAt' | 'lacking' | 'beginIntake'>;
   readonly clock: Clock;
@@ -178,12 +180,13 @@ export class Sessions {
     return this.#start({ kind: 'deploy', image, version, manifestId, request, tasks }, alsoCommit);
   }
 
-  /** Throws HOST_UNKNOWN, HOST_PENDING, HOST_BUSY, HOST_NEVER_SEEN, DISK_NONE, DISK_AMBIGUOUS, DISK_RULE_INVALID, INVALID_REQUEST. */
+  /** Throws HOST_UNKNOWN, HOST_PENDING, HOST_BUSY, HOST_NEVER_SEEN, DISK_NONE, DISK_AMBIGUOUS, DISK_RULE_INVALID, SECRET_UNKNOWN, INVALID_REQUEST. */
   async startCapture(request: CaptureRequest): Promise<SessionView> {
     if (request.chunkBytes !== undefined && !isChunkSize(request.chunkBytes)) {
       const problem = `chunks of ${request.chunkBytes} bytes; use a power of two from 64 KiB to 4 MiB`;
       throw knownError('INVALID_REQUEST', { problem });
     }
+    await this.#options.secrets.requireKnown(request.luksSecrets);
     const { host, disk } = this.#planner.chooseDisk(request.host, request.disk);
     return this.#start({
       kind: 'capture',
@@ -246,6 +249,14 @@ export class Sessions {
   sessionUsing(manifestId: string): number | undefined {
     for (const live of this.#runner.sessions.values()) {
       if (live.row.manifestId === manifestId) return live.row.sessionId;
+    }
+    return undefined;
+  }
+
+  /** A running session that names this secret. */
+  sessionNaming(secret: string): number | undefined {
+    for (const { row } of this.#runner.sessions.values()) {
+      if (row.kind !== 'wipe' && row.request.luksSecrets?.includes(secret)) return row.sessionId;
     }
     return undefined;
   }

@@ -9,7 +9,8 @@ import {
   writeFrameHeader,
 } from '#protocol/frame.ts';
 import { HoleSet } from '#protocol/holes.ts';
-import { encodeManifest, type ManifestHead, type VolumeContent } from '#protocol/manifest.ts';
+import type { LuksContainer } from '#protocol/luks-container.ts';
+import { encodeManifest, type ManifestHead, type VolumeContent, type Within } from '#protocol/manifest.ts';
 import { CODING_ZSTD, STORED_HEADER_BYTES, writeStoredHeader } from '#protocol/stored-chunk.ts';
 import { encodePackHeader, encodePackTail, type PackEntry } from '#server/images/pack.ts';
 
@@ -154,6 +155,52 @@ export const goldenVolumes: readonly VolumeContent[] = [
 
 /** Chunks 0 to 4 and the last one of the FAT volume: ids 00…, 01…, 02… */
 const goldenIds = Buffer.concat(Array.from({ length: 6 }, (_, i) => Buffer.alloc(32, i)));
+
+/** Version 2: the FAT volume lies in the clear in a LUKS container, and a swap area in LVM in another. */
+export const goldenContainers: readonly LuksContainer[] = [
+  {
+    kind: 'luks',
+    version: 2,
+    uuid: 'a3d7a1c0-6d0e-4c8e-9d5e-0f3c5a9b1e01',
+    partition: 1,
+    startBytes: 1_048_576,
+    sizeBytes: 121_634_816,
+    payloadOffsetBytes: 16_777_216,
+    cipher: 'aes-xts-plain64',
+    keyBytes: 64,
+    sectorBytes: 4096,
+    hash: 'sha256',
+    pbkdf: 'argon2id',
+    label: 'vault “one”',
+    flags: ['allow-discards'],
+  },
+  {
+    kind: 'luks',
+    version: 1,
+    uuid: 'a3d7a1c0-6d0e-4c8e-9d5e-0f3c5a9b1e02',
+    partition: 2,
+    startBytes: 122_683_392,
+    sizeBytes: 8_592_031_744,
+    payloadOffsetBytes: 2_097_152,
+    cipher: 'aes-xts-plain64',
+    keyBytes: 32,
+    sectorBytes: 512,
+    hash: 'sha1',
+    pbkdf: 'pbkdf2',
+  },
+];
+
+export const goldenInnerVolumes: readonly VolumeContent[] = goldenVolumes.map(({ head, extents }, i) => {
+  const [one, two] = goldenContainers;
+  if (i === 0) return { head, extents };
+  const within: Within =
+    i === 1 ? { kind: 'luks', name: one!.uuid } : { kind: 'lvm', name: 'vault/swap', luks: two!.uuid };
+  return { head: { ...head, within, startBytes: head.startBytes + 16_777_216 }, extents };
+});
+
+export function encodeGoldenLuksManifest(): Buffer {
+  return encodeManifest({ ...goldenHead, containers: [...goldenContainers] }, goldenInnerVolumes, goldenIds);
+}
 
 export function encodeGoldenManifest(): Buffer {
   return encodeManifest(goldenHead, goldenVolumes, goldenIds);

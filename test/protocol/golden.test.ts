@@ -14,14 +14,17 @@ import { tempFolder } from '#test/temp-folder.ts';
 import {
   encodeGoldenFrames,
   encodeGoldenHoles,
+  encodeGoldenLuksManifest,
   encodeGoldenManifest,
   encodeGoldenPack,
   encodeGoldenStoredChunk,
+  goldenContainers,
   goldenFrames,
   goldenHead,
   goldenHoleCount,
   goldenHoles,
   goldenId,
+  goldenInnerVolumes,
   goldenPackEntries,
   goldenPlain,
   goldenVolumes,
@@ -30,6 +33,7 @@ import {
 /** BLAKE3 of the files, taken from b3sum(1): a golden file that was written again by mistake does not pass. */
 const sums = {
   'manifest-v1.fcm': '8b60f3a1d9c51b41b699068f15db1361138d4407c9c7ddd1e95a591d1a111a4a',
+  'manifest-v2.fcm': '307a4e803d4dd801129394b7d0fce68f01d37e4ec51dce90f0675727423bef91',
   'pack-v1.pack': '5087d9412571fca3bd43a02c113a6bc150a046328e47894fc28861e545876077',
   'stored-chunk-v1.bin': '495f37c5e2b9844b3f8978a4210652ff4aee5609f61696b988dbe134a6dd3833',
   'frames-v1.bin': '17937a41ee280499a44e12fb811393bb4b8f8152ba07d4fe881c52bb0ba1cea3',
@@ -55,6 +59,14 @@ test('manifest version 1 is written and read as ever', () => {
   assert.deepEqual([...manifest.volumes[1]!.indices], [0, 1, 2, 3, 4, 399]);
   assert.deepEqual(Buffer.from(idAt(manifest, 5)), Buffer.alloc(32, 5));
   assert.deepEqual(placeOf(manifest, 5).diskOffset, 1_048_576 + 399 * 262_144);
+});
+
+test('manifest version 2, with LUKS containers, is written and read as ever', () => {
+  const bytes = golden('manifest-v2.fcm');
+  assert.deepEqual(encodeGoldenLuksManifest(), bytes);
+  const { head } = decodeManifest(bytes, sums['manifest-v2.fcm']);
+  const volumes = goldenInnerVolumes.map((volume) => volume.head);
+  assert.deepEqual(head, { ...goldenHead, containers: goldenContainers, volumes });
 });
 
 test('pack version 1 is written and read as ever', async (t) => {

@@ -9,6 +9,7 @@ import { EventLog } from '#server/inventory/events.ts';
 import { Finishers } from '#server/inventory/finishers.ts';
 import { Groups } from '#server/inventory/groups.ts';
 import { Hosts } from '#server/inventory/hosts.ts';
+import { Secrets } from '#server/inventory/secrets.ts';
 import { Tokens } from '#server/inventory/tokens.ts';
 import type { Clock } from '#system/clock.ts';
 
@@ -30,7 +31,9 @@ export function makeInventory(runningSessionOf: (hostId: number) => number | und
   // Nothing is written there before a finisher is added.
   const dir = join(tmpdir(), `fc-finishers-${randomUUID()}`);
   const finishers = new Finishers({ database, dir, events, clock });
-  return { time, clock, database, events, hosts, groups, finishers, finishersDir: dir, tokens };
+  const secretsDir = join(tmpdir(), `fc-secrets-${randomUUID()}`);
+  const secrets = new Secrets({ dir: secretsDir, events, sessionNaming: () => undefined });
+  return { secrets, secretsDir, time, clock, database, events, hosts, groups, finishers, finishersDir: dir, tokens };
 }
 
 export const SAMPLE_UUID = '564d0d3c-1f3a-4f6e-9a63-2b1c0d4e5f60';

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { Agent, type IncomingMessage, request } from 'node:http';
@@ -9,6 +10,7 @@ import { type TestContext, test } from 'node:test';
 import { ServerLink } from '#agent/server-link.ts';
 import { AGENT_PROTOCOL, type Hello, type Order } from '#protocol/agent-api.ts';
 import { knownError } from '#protocol/errors.ts';
+import { makeSealKeyPair, unsealSecret } from '#protocol/sealed-secret.ts';
 import { BootAssets } from '#server/boot/boot-assets.ts';
 import { makeBootDirector } from '#server/boot/boot-director.ts';
 import { makeAgentApp } from '#server/http/agent-app.ts';
@@ -81,7 +83,7 @@ test('every route but what firmware asks and hello refuses a caller without a to
   );
   const open = routes.filter((one) => OPEN_ROUTES.includes(one));
   assert.deepEqual(open.toSorted(), OPEN_ROUTES.toSorted());
-  assert.equal(routes.length - open.length, 9, routes.join('\n'));
+  assert.equal(routes.length - open.length, 10, routes.join('\n'));
   for (const route of routes.filter((one) => !OPEN_ROUTES.includes(one))) {
     const [method, url] = route.split(' ') as ['GET', string];
     for (const headers of [{}, { authorization: 'Bearer AAAA' }, { authorization: 'Basic AAAA' }]) {
@@ -308,4 +310,29 @@ test('frames wait for a slow agent and end when it goes', async (t) => {
   assert.ok(yielded < 64 * 1024 * 1024, `${yielded} bytes were made for an agent that reads nothing`);
   call.destroy();
   await ended.promise;
+});
+
+test('a secret is sealed to the agent that said hello: who shows its token reads nothing', async (t) => {
+  const { app, hostId, tokens, logIn } = await makeAgentSide(t, {
+    readSecret: async (host: number, task: number, name: string) => {
+      assert.deepEqual([host, task, name], [hostId, 5, 'room-101']);
+      return Buffer.from('open sesame');
+    },
+  });
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  const { port } = app.server.address() as AddressInfo;
+  const link = new ServerLink({ server: `http://127.0.0.1:${port}`, log: silentLogger });
+  t.after(() => link.close());
+  const { agentToken } = await link.hello(helloWith(tokens.issueBoot(hostId, { mac: MAC, systemUuid: SAMPLE_UUID })));
+  assert.equal((await link.readSecret(5, 'room-101')).toString(), 'open sesame');
+
+  const url = `${TASK}/secrets/room-101`;
+  const heard = await app.inject({ url, headers: { authorization: `Bearer ${agentToken}` } });
+  assert.equal(heard.statusCode, 200);
+  const tokenHash = createHash('sha256').update(agentToken).digest();
+  assert.equal(unsealSecret(heard.json(), makeSealKeyPair(), { tokenHash, taskId: 5, name: 'room-101' }), undefined);
+  assert.doesNotMatch(heard.body, /sesame|b3BlbiBzZXNhbWU/);
+
+  const keyless = await app.inject({ url, headers: logIn() });
+  assert.equal(keyless.json().error.code, 'DENIED');
 });

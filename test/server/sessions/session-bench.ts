@@ -17,6 +17,7 @@ import { type Database, openDatabase } from '#server/db/database.ts';
 import { EventLog } from '#server/inventory/events.ts';
 import { Finishers } from '#server/inventory/finishers.ts';
 import { Hosts } from '#server/inventory/hosts.ts';
+import { Secrets } from '#server/inventory/secrets.ts';
 import { Sessions, type SessionsOptions } from '#server/sessions/sessions.ts';
 import type { CastEnd, CastOptions } from '#server/transfer/cast.ts';
 import { silentLogger } from '#system/log.ts';
@@ -199,6 +200,7 @@ export class SessionBench {
     return new Sessions({
       ...{ database, config, clock, hosts: this.hosts, events: this.events, log: silentLogger },
       finishers: this.finishers(),
+      secrets: this.secrets(),
       catalog: this.catalog(),
       store: this.#store(),
       network: { interface: 'lo', address: '127.0.0.1' },
@@ -222,6 +224,14 @@ export class SessionBench {
   finishers(): Finishers {
     const { database, clock, events, config } = this;
     return new Finishers({ database, clock, events, dir: join(config.daemon.dataDir, 'finishers') });
+  }
+
+  secrets(): Secrets {
+    return new Secrets({
+      dir: join(this.config.daemon.dataDir, 'secrets'),
+      events: this.events,
+      sessionNaming: (secret) => this.sessions.sessionNaming(secret),
+    });
   }
 
   catalog(): SessionsOptions['catalog'] {
