@@ -41,6 +41,7 @@ export async function fillAgentRoot(tree: string, options: AgentRootOptions): Pr
   await writeFile(join(tree, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\n');
   await writeFile(join(tree, 'etc/mtab'), '');
   await copyFile(join(import.meta.dirname, 'lvm.conf'), join(tree, 'etc/lvm/lvm.conf'));
+  await copyFile(join(import.meta.dirname, 'mtools.conf'), join(tree, 'etc/mtools.conf'));
   await copyFiles(debian.path, tree, filesFor(architecture));
   await copyPrograms(debian.path, tree, programsFor(architecture), await copyAgent(tree, architecture, options));
   await linkBusybox(tree, busyboxCommands);
