@@ -1,7 +1,7 @@
 /** Receipts, from the tasks as they ended and from the audit log, which has every move of a task. Pure. */
 import type { EventView } from '#protocol/admin/event-api.ts';
 import type { Receipt } from '#protocol/admin/receipt-api.ts';
-import { isTaskEnded, type TaskState } from '#protocol/states.ts';
+import { isTaskEnded, type TaskState, taskStates } from '#protocol/states.ts';
 import type { SessionRow } from '../db/session-row.ts';
 import type { TaskRow } from '../db/task-row.ts';
 
@@ -72,9 +72,15 @@ function attemptsIn(events: readonly EventView[]): EventView[][] {
   const attempts: EventView[][] = [[]];
   for (const event of events) {
     attempts.at(-1)!.push(event);
-    if (event.subject === 'task' && isTaskEnded(event.action as TaskState)) attempts.push([]);
+    if (event.subject === 'task' && isEnd(event.action)) attempts.push([]);
   }
   return attempts;
+}
+
+/** Not every event of a task is one of its states: it is dropped from a cast, or parked. */
+function isEnd(action: string): boolean {
+  const state = taskStates.find((one) => one === action);
+  return state !== undefined && isTaskEnded(state);
 }
 
 /** What is known of these. */
