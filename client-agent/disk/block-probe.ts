@@ -5,6 +5,8 @@ export interface BlockProbe {
   /** Filesystem or other content as blkid names it (ext4, vfat, crypto_LUKS, swap …). */
   readonly type?: string;
   readonly label?: string;
+  /** Of the filesystem, or of what it is. */
+  readonly uuid?: string;
   /** Partition table (gpt, dos, mac …); only where a whole disk is probed. */
   readonly tableType?: string;
   /** Signatures of several things were found, so that blkid names none. */
@@ -28,11 +30,13 @@ export function readProbe(output: string, isAmbiguous: boolean): BlockProbe {
   }
   const type = values.get('TYPE');
   const label = values.get('LABEL');
+  const uuid = values.get('UUID');
   const tableType = values.get('PTTYPE');
   return {
     isAmbiguous,
     ...(type !== undefined ? { type } : {}),
     ...(label !== undefined ? { label } : {}),
+    ...(uuid !== undefined ? { uuid } : {}),
     ...(tableType !== undefined ? { tableType } : {}),
   };
 }

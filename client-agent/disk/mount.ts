@@ -16,13 +16,24 @@ export async function whileMounted(
 ): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'fleetcast-mount-'));
   try {
-    await run(['mount', '-t', filesystem, '-o', options, device, folder], { limitMs: LIMIT_MS });
-    try {
-      await use(folder);
-    } finally {
-      await run(['umount', folder], { limitMs: LIMIT_MS });
-    }
+    await whileMountedAt(device, filesystem, options, folder, () => use(folder));
   } finally {
     await rmdir(folder);
+  }
+}
+
+/** The same on a folder that is there. */
+export async function whileMountedAt(
+  device: string,
+  filesystem: string,
+  options: string,
+  folder: string,
+  use: () => Promise<void>,
+): Promise<void> {
+  await run(['mount', '-t', filesystem, '-o', options, device, folder], { limitMs: LIMIT_MS });
+  try {
+    await use();
+  } finally {
+    await run(['umount', folder], { limitMs: LIMIT_MS });
   }
 }

@@ -4,26 +4,41 @@
  */
 import { join } from 'node:path';
 import { run } from '#system/run.ts';
-import { onLinux } from './finisher.ts';
+import { whileBootMounted } from './boot-folder.ts';
+import { whileForInitramfs } from './crypttab.ts';
+import { type FinisherContext, onLinux } from './finisher.ts';
 import type { RootFolder } from './root-folder.ts';
 
 /** What the program looks at: devices, kernel, modules. */
 const BOUND = ['dev', 'proc', 'sys'] as const;
 const UMOUNT_LIMIT_MS = 60_000;
 
+interface Builder {
+  readonly program: string;
+  readonly args: readonly string[];
+  /** It takes containers into the initramfs by what crypttab(5) says, and not by what is open while it runs. */
+  readonly opensByCrypttab?: true;
+}
+
 /** Of Debian and Ubuntu; Fedora, openSUSE and Red Hat; Arch. */
-const builders: readonly { readonly program: string; readonly args: readonly string[] }[] = [
-  { program: 'usr/sbin/update-initramfs', args: ['-u', '-k', 'all'] },
-  { program: 'usr/bin/dracut', args: ['--force', '--regenerate-all'] },
+const builders: readonly Builder[] = [
+  { program: 'usr/sbin/update-initramfs', args: ['-u', '-k', 'all'], opensByCrypttab: true },
+  // It would leave out what the mounted root does not seem to need: a logical volume is a loop device here.
+  { program: 'usr/bin/dracut', args: ['--force', '--no-hostonly', '--regenerate-all'] },
   { program: 'usr/bin/mkinitcpio', args: ['-P'] },
 ];
 
-export const rebuildInitramfs = onLinux(async (root, { signal, say }) => {
-  if (hasOwnBoot((await root.read('etc/fstab')) ?? '')) {
-    throw new Error('its /boot is a filesystem of its own, which is not mounted here: rebuild it on the machine');
-  }
+export const rebuildInitramfs = onLinux(async (root, context) => {
   const builder = await findBuilder(root);
   if (builder === undefined) throw new Error('it has neither update-initramfs nor dracut nor mkinitcpio');
+  const uuids = (context.manifest.head.containers ?? []).map(({ uuid }) => uuid);
+  if (uuids.length > 0 && !builder.opensByCrypttab) {
+    throw new Error(`/${builder.program} looks for LUKS containers that are open: rebuild it on the machine`);
+  }
+  await whileForInitramfs(root, uuids, () => whileBootMounted(root, context, () => build(root, builder, context)));
+});
+
+async function build(root: RootFolder, builder: Builder, { signal, say }: FinisherContext): Promise<void> {
   const bound: string[] = [];
   try {
     for (const name of BOUND) {
@@ -42,11 +57,6 @@ export const rebuildInitramfs = onLinux(async (root, { signal, say }) => {
   } finally {
     for (const folder of bound.reverse()) await run(['umount', folder], { limitMs: UMOUNT_LIMIT_MS });
   }
-});
-
-/** Whether fstab(5) mounts something at /boot. Pure. */
-export function hasOwnBoot(fstab: string): boolean {
-  return fstab.split('\n').some((line) => !/^\s*#/.test(line) && /^\/boot\/?$/.test(line.trim().split(/\s+/)[1] ?? ''));
 }
 
 async function findBuilder(root: RootFolder) {

@@ -16,8 +16,13 @@ export interface TargetSystem {
   readonly volume: Volume;
 }
 
+interface MountDriver {
+  readonly type: string;
+  readonly options: string;
+}
+
 /** How a filesystem is mounted: driver and options of mount(8), the first that works. */
-const drivers: Readonly<Record<string, readonly { readonly type: string; readonly options: string }[]>> = {
+const drivers: Readonly<Record<string, readonly MountDriver[]>> = {
   ext2: [{ type: 'ext2', options: 'noatime' }],
   ext3: [{ type: 'ext3', options: 'noatime' }],
   ext4: [{ type: 'ext4', options: 'noatime' }],
@@ -30,6 +35,11 @@ const drivers: Readonly<Record<string, readonly { readonly type: string; readonl
     { type: 'ntfs-3g', options: 'noatime' },
   ],
 };
+
+/** None: it is not mounted here. */
+export function driversOf(filesystem: string): readonly MountDriver[] {
+  return drivers[filesystem] ?? [];
+}
 
 /** Where the root of a Linux may lie in its filesystem: Btrfs subvolumes as Debian, Ubuntu, openSUSE and Fedora name them. */
 const linuxRoots = ['', '@', '@rootfs', 'root', '@/.snapshots/1/snapshot'];
@@ -66,7 +76,7 @@ export function candidatesOf(volumes: readonly Volume[]): Volume[] {
       within.offsetBytes === undefined &&
       volumes.filter((other) => other.within?.name === within.name).length === 1);
   return volumes
-    .filter((volume) => drivers[volume.filesystem ?? ''] !== undefined && isWhole(volume))
+    .filter((volume) => driversOf(volume.filesystem ?? '').length > 0 && isWhole(volume))
     .toSorted((a, b) => b.sizeBytes - a.sizeBytes);
 }
 
@@ -80,7 +90,7 @@ async function useVolume<T>(
 ): Promise<{ result: T } | undefined> {
   const { filesystem = '' } = volume;
   return withVolumeDevice(disk, volume, changes, async (device) => {
-    for (const { type, options } of drivers[filesystem]!) {
+    for (const { type, options } of driversOf(filesystem)) {
       let wasMounted = false;
       let found: { result: T } | undefined;
       try {

@@ -12,7 +12,11 @@ test('a host that was dropped from a cast and parked has a receipt, and a second
   })) as EventView[];
   const task = { taskId: 1, hostId: 7, host: 'pc-07', state: 'failed', rounds: 1 } as unknown as TaskRow;
   const tasks = [task, { ...task, taskId: 2, state: 'succeeded' } as TaskRow];
-  const [first, second] = makeReceipts({ kind: 'deploy', sessionId: 1, request: {} } as unknown as SessionRow, tasks, events);
+  const [first, second] = makeReceipts(
+    { kind: 'deploy', sessionId: 1, request: {} } as unknown as SessionRow,
+    tasks,
+    events,
+  );
   assert.deepEqual([first!.passes, first!.repairs, first!.parked], [1, 1, 1]);
   assert.deepEqual([second!.passes, second!.repairs, second!.parked], [1, 0, 0]);
 });
