@@ -1,4 +1,4 @@
-/** An ext4 filesystem with a real file tree in a plain file, for benches. */
+/** Filesystems with a real file tree in a plain file, for benches. */
 import { closeSync, openSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from '#system/run.ts';
@@ -9,6 +9,14 @@ const MiB = 1024 * 1024;
  * Makes `path` with about `wantedMiB` of this machine's /usr in it, copied to the folder `tree` first. Throws PROGRAM_FAILED.
  */
 export async function makeFileSystemImage(path: string, tree: string, wantedMiB: number): Promise<void> {
+  await copyTree(tree, wantedMiB);
+  closeSync(openSync(path, 'w'));
+  truncateSync(path, wantedMiB * 2 * MiB);
+  await run(['mke2fs', '-q', '-t', 'ext4', '-b', '4096', '-d', tree, path], { limitMs: 300_000 });
+}
+
+/** About `wantedMiB` of this machine's /usr in the folder `tree`. Throws PROGRAM_FAILED. */
+export async function copyTree(tree: string, wantedMiB: number): Promise<void> {
   let leftMiB = wantedMiB;
   for (const folder of ['/usr/share', '/usr/lib', '/usr/lib/x86_64-linux-gnu']) {
     const target = join(tree, folder);
@@ -24,9 +32,6 @@ export async function makeFileSystemImage(path: string, tree: string, wantedMiB:
       await run(['cp', '-a', entry!, target], { limitMs: 300_000 });
     }
   }
-  closeSync(openSync(path, 'w'));
-  truncateSync(path, wantedMiB * 2 * MiB);
-  await run(['mke2fs', '-q', '-t', 'ext4', '-b', '4096', '-d', tree, path], { limitMs: 300_000 });
 }
 
 /** Takes a file out of the page cache, so that the next reader goes to the disk. */

@@ -36,6 +36,14 @@ const benches: Readonly<Record<string, Bench>> = {
     title: 'capture against partclone | zstd',
     run: async (o) => (await import('./capture.ts')).benchCapture(o),
   },
+  filesystems: {
+    title: 'map and capture by filesystem, against partclone | zstd as Clonezilla runs it (not in the default set)',
+    run: async (o) => (await import('./filesystems.ts')).benchFilesystems(o),
+  },
+  fit: {
+    title: 'what fitting writes: grown on the host, made smaller on the server (not in the default set)',
+    run: async (o) => (await import('./fit-writes.ts')).benchFitWrites(o),
+  },
   d: {
     title: 'store read against cat',
     run: async (o) => (await import('./store.ts')).benchStore(o),

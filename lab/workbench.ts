@@ -17,14 +17,23 @@ export interface WorkbenchOptions {
   readonly assets: string;
   /** A folder of its own for what is needed while it runs; removed at the end. */
   readonly workDir: string;
-  /** Run by busybox sh as root; its disks are /dev/vda, /dev/vdb … in the order given. */
+  /** Run by busybox sh as root; its virtio disks are /dev/vda, /dev/vdb … in the order given, others as their driver calls them. */
   readonly script: string;
-  /** Files: raw disks. */
-  readonly disks: readonly string[];
+  /** A file alone is a raw disk on virtio with sectors of 512 bytes. */
+  readonly disks: readonly (string | WorkbenchDisk)[];
   /** What else it finds: path without the leading slash → content. */
   readonly files?: Readonly<Record<string, Buffer>>;
   readonly memoryMiB?: number;
   readonly limitMs?: number;
+}
+
+export interface WorkbenchDisk {
+  /** File: a raw disk. Its serial number is BENCH and its place among all disks, from 0. */
+  readonly path: string;
+  /** nvme takes Format NVM; sata is QEMU's AHCI, without the ATA security feature set. */
+  readonly bus: 'virtio' | 'nvme' | 'sata' | 'scsi';
+  /** QEMU's SATA disks have 512 alone. */
+  readonly sectorBytes: 512 | 4096;
 }
 
 export interface WorkbenchResult {
@@ -91,7 +100,7 @@ export PATH=/usr/bin:/usr/sbin:/bin:/sbin HOME=/root LC_ALL=C
 for _ in 1 2; do
   busybox find /sys/devices -name modalias -exec cat {} + 2>/dev/null | busybox sort -u | busybox xargs -r modprobe -a -q -b 2>/dev/null
 done
-modprobe -a -q loop virtio_blk dm_mod 2>/dev/null
+modprobe -a -q loop virtio_blk sd_mod dm_mod 2>/dev/null
 busybox mount -t tmpfs tmpfs /tmp
 busybox mkdir -p /mnt /dev/shm
 echo ${BEGIN}
@@ -108,11 +117,25 @@ function qemuArguments(o: WorkbenchOptions, initrd: string, consoleLog: string):
     ...['-m', String(o.memoryMiB ?? 1024), '-display', 'none', '-nodefaults', '-no-reboot'],
     ...['-kernel', join(o.assets, 'vmlinuz'), '-initrd', initrd],
     ...['-append', 'console=ttyS0 quiet panic=-1', '-serial', `file:${consoleLog}`],
-    ...o.disks.flatMap((path, i) => [
-      ...['-drive', `if=none,id=disk${i},file=${path},format=raw,cache=unsafe,discard=unmap`],
-      ...['-device', `virtio-blk-pci,drive=disk${i},serial=BENCH${i}`],
-    ]),
+    ...['-device', 'virtio-scsi-pci,id=scsi'],
+    ...o.disks.flatMap((disk, i) =>
+      diskArguments(typeof disk === 'string' ? { path: disk, bus: 'virtio', sectorBytes: 512 } : disk, i),
+    ),
   ];
+}
+
+/** `qemu-system-x86_64 -device TYPE,help`, QEMU 7.2. Discarded places of the file read as zeros. */
+function diskArguments({ path, bus, sectorBytes }: WorkbenchDisk, i: number): string[] {
+  const [drive, serial] = [`drive=disk${i}`, `serial=BENCH${i}`];
+  const sectors = `logical_block_size=${sectorBytes},physical_block_size=${sectorBytes}`;
+  const devices: Record<WorkbenchDisk['bus'], string[]> = {
+    virtio: [`virtio-blk-pci,${drive},${serial},${sectors}`],
+    nvme: [`nvme,id=nvme${i},${serial}`, `nvme-ns,bus=nvme${i},${drive},${sectors}`],
+    sata: [`ide-hd,bus=ide.${i},${drive},${serial}`],
+    scsi: [`scsi-hd,bus=scsi.0,${drive},${serial},${sectors}`],
+  };
+  const file = `if=none,id=disk${i},file=${path},format=raw,cache=unsafe,discard=unmap`;
+  return ['-drive', file, ...devices[bus].flatMap((device) => ['-device', device])];
 }
 
 function readResult(text: string): WorkbenchResult {

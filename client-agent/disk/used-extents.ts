@@ -110,8 +110,9 @@ async function distrustOf(type: string, disk: MappedDisk, span: VolumeSpan): Pro
   }
 }
 
+/** `-f 0`: else its thread that shows progress sleeps a second before it looks whether the map is done. */
 export function partcloneArgv(program: string, device: string, mapPath: string, logPath: string): string[] {
-  return [program, '-D', '-f', '1', '-s', device, '-o', mapPath, '-L', logPath, '-q'];
+  return [program, '-D', '-f', '0', '-s', device, '-o', mapPath, '-L', logPath, '-q'];
 }
 
 /** A string is the reason why there is no map. */

@@ -37,7 +37,7 @@ test('a map that makes no sense is refused with the reason', () => {
 
 test('partclone only maps, into files, and the loop device cannot be written', () => {
   assert.deepEqual(partcloneArgv('partclone.xfs', '/dev/loop3', 'm', 'l'), [
-    ...['partclone.xfs', '-D', '-f', '1', '-s', '/dev/loop3', '-o', 'm', '-L', 'l', '-q'],
+    ...['partclone.xfs', '-D', '-f', '0', '-s', '/dev/loop3', '-o', 'm', '-L', 'l', '-q'],
   ]);
   assert.deepEqual(
     attachArgv({ path: '/dev/sda', startBytes: 1048576, sizeBytes: 4096, sectorBytes: 4096, mode: 'read' }),
