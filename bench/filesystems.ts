@@ -19,7 +19,7 @@ import { forgetPages } from './file-system-image.ts';
 import { fillKind, type Kind, kinds, plainTree } from './used-filesystem.ts';
 
 const LIMIT_MS = 600_000;
-const ROUNDS = { quick: 1, full: 3 };
+const ROUNDS = { quick: 3, full: 5 };
 
 interface Row {
   readonly name: string;

@@ -94,7 +94,7 @@ async function fillOnWorkbench(
   const script = [
     'set -e',
     `${kind.mkfs.join(' ')} /dev/vda`,
-    'mount /dev/vda /mnt',
+    `mount -t ${kind.blkid} /dev/vda /mnt`,
     'busybox tar -C /mnt -xf /dev/vdb --no-same-owner --no-same-permissions',
     `cd /mnt; rm -rf ${gone.join(' ')}; cd /`,
     'umount /mnt',
