@@ -161,10 +161,10 @@ set -e
 printf 'label: gpt\\nstart=256, size=8192, type=U\\nsize=12288, name="root"\\nsize=2048, type=S\\n' | sfdisk -q /dev/vda
 busybox sleep 1
 mkfs.fat -F 32 -S 4096 -s 1 /dev/vda1 >/dev/null || mkfs.fat -S 4096 /dev/vda1
-/usr/sbin/mke2fs -q -t ext4 /dev/vda2; mkswap -q -L room /dev/vda3
+/usr/sbin/mke2fs -q -t ext4 /dev/vda2; mkswap -L room /dev/vda3
 mount -t ext4 /dev/vda2 /mnt; busybox seq 1 100000 >/mnt/numbers; umount /mnt
 mount -t vfat /dev/vda1 /mnt; busybox seq 1 50000 >/mnt/boot.txt; umount /mnt
-node /usr/lib/fleetcast/copy.js
+node /usr/lib/fleetcast/client-agent/copy.js
 busybox sleep 1
 sfdisk -d /dev/vda | grep start= | busybox sed 's/.*: //' >/tmp/a; sfdisk -d /dev/vdb | grep start= | busybox sed 's/.*: //' >/tmp/b
 busybox cmp /tmp/a /tmp/b && echo SAME-TABLE
@@ -185,7 +185,8 @@ test('a disk with sectors of 4096 bytes is captured and laid on another one, and
     makeEmptyFile(path, 112 * MiB);
     return { path, bus: 'virtio', sectorBytes };
   });
-  const files = { 'usr/lib/fleetcast/copy.js': await bundleAgentScript(COPY) };
+  // Beside the agent's own threads, which it starts.
+  const files = { 'usr/lib/fleetcast/client-agent/copy.js': await bundleAgentScript(COPY) };
   const workDir = join(folder, 'bench');
   const { output, exitCode } = await runOnWorkbench({ assets, workDir, disks, script: MAKE_4KN, files });
   assert.equal(exitCode, 0, output);
