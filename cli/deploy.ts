@@ -11,11 +11,11 @@ import {
 } from '#protocol/admin/deploy-api.ts';
 import type { DeployPlan } from '#protocol/admin/plan-api.ts';
 import { knownError } from '#protocol/errors.ts';
+import { exitCodes } from '#protocol/exit-code.ts';
 import type { GrowRule } from '#protocol/grow-rule.ts';
 import { luksSecretOption, onDoneOption, onFailureOption } from './capture.ts';
 import { apiPath } from './daemon-link.ts';
 import { parseDuration } from './duration.ts';
-import { exitCodes } from './exit-code.ts';
 import { parseGrow } from './grow.ts';
 import { type Cli, type Invocation, invocationOf, pathOf, show, withExample } from './invocation.ts';
 import { collectNames } from './name-list.ts';

@@ -2,9 +2,9 @@
 import { Command, Option } from 'commander';
 import type { DoctorLine, DoctorRequest, Finding } from '#protocol/admin/doctor-api.ts';
 import { knownError } from '#protocol/errors.ts';
+import { exitCodes } from '#protocol/exit-code.ts';
 import { apiPath } from './daemon-link.ts';
 import { describeFindings } from './doctor-view.ts';
-import { exitCodes } from './exit-code.ts';
 import { type Cli, type Invocation, invocationOf, withExample } from './invocation.ts';
 import { collectNames } from './name-list.ts';
 import { serverArguments } from './serve.ts';

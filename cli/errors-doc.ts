@@ -1,6 +1,6 @@
 /** docs/errors.md from the error table. Write it again: bin/node cli/write-docs.ts */
 import { type ErrorCode, errorTable } from '#protocol/errors.ts';
-import { exitCodeOfCode } from './exit-code.ts';
+import { exitCodeOfCode } from '#protocol/exit-code.ts';
 
 export function renderErrorsDoc(): string {
   const rows = (Object.keys(errorTable) as ErrorCode[]).map((code) => {

@@ -1,8 +1,8 @@
 /** What every command gets: the terminal, the global options, the link to the daemon. */
 import type { Command } from 'commander';
+import { type ExitCode, exitCodes } from '#protocol/exit-code.ts';
 import { type Clock, systemClock } from '#system/clock.ts';
 import { DaemonLink } from './daemon-link.ts';
-import { type ExitCode, exitCodes } from './exit-code.ts';
 import { renderTable } from './table.ts';
 import type { Terminal } from './terminal.ts';
 

@@ -1,7 +1,7 @@
 /** The fleetcast command: reads the line, runs one command, turns what it throws into words and an exit code. */
 import { randomBytes } from 'node:crypto';
 import { KnownError, knownError } from '#protocol/errors.ts';
-import { exitCodeOf, exitCodes } from './exit-code.ts';
+import { exitCodeOf, exitCodes } from '#protocol/exit-code.ts';
 import { catchSignals, Interrupted } from './interrupt.ts';
 import { makeCli } from './invocation.ts';
 import { buildProgram, HelpShown } from './program.ts';
@@ -18,7 +18,7 @@ export async function main(argv: readonly string[], terminal: Terminal): Promise
   } catch (error) {
     if (error instanceof HelpShown) return exitCodes.done;
     tellError(error, terminal, argv.includes('--json'));
-    return exitCodeOf(error);
+    return error instanceof Interrupted ? exitCodes.interrupted : exitCodeOf(error);
   }
 }
 

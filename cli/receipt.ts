@@ -1,11 +1,11 @@
 /** What a session has done, host by host: the last words of a watch and the body of `session show`. */
 import type { SessionView, TaskView } from '#protocol/admin/session-api.ts';
 import { isDrifted } from '#protocol/drift.ts';
+import { type ExitCode, exitCodes } from '#protocol/exit-code.ts';
 import { isSessionEnded, isTaskEnded } from '#protocol/states.ts';
 import { renderKept } from './delta-view.ts';
 import { renderDrift, sumOfDrift } from './drift-view.ts';
 import { formatDuration } from './duration.ts';
-import { type ExitCode, exitCodes } from './exit-code.ts';
 import { renderFinishers } from './finisher-view.ts';
 import { describeFit, grownOf } from './fit-view.ts';
 import { countOf, formatBytes, formatCount, percentOf } from './size.ts';

@@ -1,10 +1,10 @@
 /** `fleetcast schedule …`: deployments that begin by themselves. */
 import { Command, Option } from 'commander';
 import type { NewSchedule } from '#protocol/admin/schedule-api.ts';
+import { exitCodes } from '#protocol/exit-code.ts';
 import { confirm, requireAnswerer } from './confirm.ts';
 import { apiPath } from './daemon-link.ts';
 import { formatDuration, parseDuration } from './duration.ts';
-import { exitCodes } from './exit-code.ts';
 import { type Cli, type Invocation, invocationOf, listing, show, withExample } from './invocation.ts';
 import { renderPlan, takingPart } from './plan-view.ts';
 import { readDeployWords } from './schedule-deploy.ts';

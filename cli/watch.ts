@@ -1,10 +1,10 @@
 /** Follows one session to its end, on a terminal, a pipe or as JSON; a daemon that restarts is waited for. */
 import type { SessionView } from '#protocol/admin/session-api.ts';
+import type { ExitCode } from '#protocol/exit-code.ts';
 import { isSessionEnded } from '#protocol/states.ts';
 import { apiPath } from './daemon-link.ts';
 import { formatClock } from './duration.ts';
 import { followStream } from './event-stream.ts';
-import type { ExitCode } from './exit-code.ts';
 import { Interrupted, onInterrupt } from './interrupt.ts';
 import type { Invocation } from './invocation.ts';
 import { LiveScreen } from './live-screen.ts';

@@ -25,6 +25,11 @@ export const errorTable = {
     message: 'The daemon on {socket} gave an answer that this fleetcast does not understand: {problem}',
     next: 'Restart the daemon, so that both are of the same version; compare: fleetcast --version, fleetcast status',
   },
+  FOLDER_UNUSABLE: {
+    status: 500,
+    message: 'The folder {path} cannot be used: {reason}',
+    next: 'Put that right (permission: run it as root), or name another folder: {setting}',
+  },
   DENIED: {
     status: 403,
     message: 'Not allowed: {reason}',
@@ -41,7 +46,7 @@ export const errorTable = {
   CONFIG_UNREADABLE: {
     status: 500,
     message: 'The config file {path} cannot be read: {reason}',
-    next: 'Check it: fleetcast config check --config {path}',
+    next: 'Put the file or its name right, then: fleetcast config check --config {path}',
   },
   CONFIG_UNKNOWN_KEY: {
     status: 500,
@@ -107,6 +112,11 @@ export const errorTable = {
     status: 500,
     message: 'Migration {name} was changed after it ran on {path}',
     next: 'Restore the released file of that migration',
+  },
+  DATABASE_DAMAGED: {
+    status: 500,
+    message: 'The database {path} is damaged, or is none: {reason}',
+    next: 'Put a copy back ({path}.before-N, or a backup), or move it away: images are found again from the store, hosts and history are not',
   },
   DATABASE_BLOCKED: {
     status: 503,

@@ -9,9 +9,11 @@
 import { createHash } from 'node:crypto';
 import { copyFile, cp, link, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { KnownError, knownError } from '#protocol/errors.ts';
+import { exitCodeOf } from '#protocol/exit-code.ts';
+import { makeFolder } from '#system/folder.ts';
 import { fillAgentRoot, packSquashfs } from './agent-root.ts';
 import { type Architecture, type ArchitectureName, architectures } from './architecture.ts';
 import { type BuiltFor, INDEX_NAME, readIndex, sumFiles } from './boot-index.ts';
@@ -39,7 +41,7 @@ export interface BuildOptions {
   say(line: string): void;
 }
 
-/** Builds unless the folder already holds just this. Gives true when it built. Throws BOOT_LOCK_DIFFERS, BOOT_BUILD_FAILED, PROGRAM_FAILED. */
+/** Builds unless the folder already holds just this. Gives true when it built. Throws BOOT_LOCK_DIFFERS, BOOT_BUILD_FAILED, PROGRAM_FAILED, FOLDER_UNUSABLE. */
 export async function build(options: BuildOptions): Promise<boolean> {
   const { out, say } = options;
   const architecture = architectures[options.architecture ?? 'amd64'];
@@ -51,6 +53,7 @@ export async function build(options: BuildOptions): Promise<boolean> {
     return false;
   }
   const cache = options.cache ?? `${out}-packages`;
+  for (const folder of [cache, dirname(out)]) await makeFolder(folder, '[daemon] data_dir', 0o755);
   const debian = await openPackages(architecture, cache, isFresh, options);
   const lockDifferences = await checkLock(architecture, debian, options);
   const work = await mkdtemp(join(tmpdir(), 'fleetcast-boot-'));
@@ -231,6 +234,6 @@ if (import.meta.main) {
     process.stderr.write(
       isJson ? `${JSON.stringify({ error: { code, message, next } })}\n` : `fleetcast: ${message}\n  Next: ${next}\n`,
     );
-    process.exitCode = code === 'BOOT_LOCK_DIFFERS' ? 11 : 1;
+    process.exitCode = exitCodeOf(error);
   }
 }

@@ -1,7 +1,7 @@
 /** Downloads and unpacks Debian packages into a folder: no root, no mounts, no package script is run (mmdebstrap(1), variant extract). */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KnownError, knownError } from '#protocol/errors.ts';
 import { run } from '#system/run.ts';
@@ -58,7 +58,6 @@ const LIST = 'packages.json';
 const KEPT_ROOTS = 4;
 
 async function fillCache(kept: string, options: DebianRootOptions): Promise<void> {
-  await mkdir(options.cache, { recursive: true });
   const work = await mkdtemp(join(options.cache, 'unpacking-'));
   try {
     const root = join(work, 'root');

@@ -1,11 +1,11 @@
 /** The daemon as a whole: opens everything in order, and closes it in the other. */
 import { readFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { DaemonStatus } from '#protocol/admin/status-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import { systemClock } from '#system/clock.ts';
+import { makeFolder } from '#system/folder.ts';
 import type { Logger } from '#system/log.ts';
 import { BootAssets } from './boot/boot-assets.ts';
 import { makeBootDirector } from './boot/boot-director.ts';
@@ -50,7 +50,7 @@ export interface Daemon {
 
 /**
  * Starts the daemon and answers when both APIs listen. What is open is closed again when a later part fails.
- * Throws INTERFACE_…, SOCKET_TAKEN, PORT_TAKEN, BOOT_…, STORE_LOCKED, DATABASE_….
+ * Throws INTERFACE_…, SOCKET_TAKEN, PORT_TAKEN, BOOT_…, STORE_LOCKED, DATABASE_…, FOLDER_UNUSABLE.
  */
 export async function serve(options: { config: Config; log: Logger }): Promise<Daemon> {
   const { config, log } = options;
@@ -66,7 +66,7 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
   const ownAddresses = bootInterfaces.map(({ address }) => parseAddress(address));
   const { dataDir, socket } = config.daemon;
   await claimSocket(socket);
-  await mkdir(join(dataDir, 'boot'), { recursive: true, mode: 0o750 });
+  for (const path of [dataDir, join(dataDir, 'boot')]) await makeFolder(path, '[daemon] data_dir, or serve --data-dir');
 
   const clock = systemClock;
   const database = openDatabase(join(dataDir, 'fleetcast.db'));

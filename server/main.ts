@@ -10,6 +10,7 @@
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { KnownError, knownError } from '#protocol/errors.ts';
+import { exitCodeOf } from '#protocol/exit-code.ts';
 import { makeLogger } from '#system/log.ts';
 import { becomeBuild, checkBoot } from './boot-program.ts';
 import { type Config, type ConfigFlags, DEFAULT_CONFIG_PATH, loadConfig } from './config.ts';
@@ -126,9 +127,6 @@ function buildArguments(values: ReturnType<typeof readArguments>['values']): str
   ];
 }
 
-/** Exit codes as the CLI's: 11 something is in the way, 2 what was asked for cannot be, 1 a bug. */
-const conflicts: ReadonlySet<string> = new Set(['PORT_TAKEN', 'BOOT_PORT_TAKEN', 'SOCKET_TAKEN', 'STORE_LOCKED']);
-
 function endWith(thrown: unknown, isJson: boolean): never {
   const error = blockedError(thrown) ?? thrown;
   if (!(error instanceof KnownError)) {
@@ -139,7 +137,7 @@ function endWith(thrown: unknown, isJson: boolean): never {
     ? JSON.stringify({ error: error.toBody() })
     : `fleetcast: ${error.message}\n  Next: ${error.next}`;
   process.stderr.write(`${text}\n`);
-  process.exit(conflicts.has(error.code) ? 11 : 2);
+  process.exit(exitCodeOf(error));
 }
 
 if (import.meta.main) {

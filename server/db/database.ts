@@ -21,22 +21,26 @@ interface Migration {
 
 /**
  * Opens `path` (`:memory:` in tests). Before a migration runs, the file is copied to `PATH.before-N`.
- * Throws DATABASE_NEWER, DATABASE_CHANGED.
+ * Throws DATABASE_NEWER, DATABASE_CHANGED, DATABASE_DAMAGED.
  */
 export function openDatabase(path: string, migrationsDir = MIGRATIONS_DIR): Database {
   const database = new BetterSqlite3(path);
-  database.pragma('journal_mode = WAL');
-  database.pragma('synchronous = NORMAL');
-  database.pragma('foreign_keys = ON');
-  database.pragma(`busy_timeout = ${BUSY_LIMIT_MS}`);
   try {
+    database.pragma('journal_mode = WAL');
+    database.pragma('synchronous = NORMAL');
+    database.pragma('foreign_keys = ON');
+    database.pragma(`busy_timeout = ${BUSY_LIMIT_MS}`);
     migrate(database, path, readMigrations(migrationsDir));
   } catch (error) {
     database.close();
-    throw error;
+    if (!(error instanceof BetterSqlite3.SqliteError) || !DAMAGED.test(error.code)) throw error;
+    throw knownError('DATABASE_DAMAGED', { path, reason: error.message }, { cause: error });
   }
   return database;
 }
+
+/** The file is not what SQLite wrote. */
+const DAMAGED = /^SQLITE_(NOTADB|CORRUPT)/;
 
 /** Results of SQLite that come from around the database: a full or broken disk, a program that holds it (sqlite.org/rescode.html). */
 const BLOCKED = /^SQLITE_(FULL|BUSY|LOCKED|IOERR|READONLY|CANTOPEN)/;

@@ -1,19 +1,20 @@
 /** The unix socket of the admin API: claimed from dead daemons, never from a live one. */
-import { chmod, lstat, mkdir, rm } from 'node:fs/promises';
+import { chmod, lstat, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { knownError } from '#protocol/errors.ts';
+import { makeFolder } from '#system/folder.ts';
 import type { App } from './app.ts';
 
 /** Owner and group may open it, nobody else. */
 const SOCKET_MODE = 0o660;
 
 /**
- * Makes the folder, and removes the socket that a dead daemon left. Throws SOCKET_TAKEN when a daemon answers there, and
- * CONFIG_BAD_VALUE when the path is no socket.
+ * Makes the folder, and removes the socket that a dead daemon left. Throws SOCKET_TAKEN when a daemon answers there,
+ * CONFIG_BAD_VALUE when the path is no socket, and FOLDER_UNUSABLE.
  */
 export async function claimSocket(path: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+  await makeFolder(dirname(path), '[daemon] socket, or serve --socket', 0o755);
   const found = await lstat(path).catch(() => undefined);
   if (found === undefined) return;
   if (!found.isSocket()) {

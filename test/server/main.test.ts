@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
@@ -130,12 +130,26 @@ test('a daemon takes neither the socket, nor the port, nor the store of another'
 
 test('a start that cannot be says why and what to do next', async (t) => {
   const place = await makePlace(t);
-  const program = (args: string[]) => run([process.execPath, MAIN, ...args], { okCodes: [2] });
+  const program = (args: string[]) => run([process.execPath, MAIN, ...args], { okCodes: [2, 11] });
   const missing = await program(['--interface', 'fc-none', '--data-dir', place.dataDir, '--socket', place.socket]);
   assert.match(missing.stderr, /^fleetcast: There is no network interface fc-none; there are: .*lo/);
   assert.match(missing.stderr, /\n {2}Next: Set \[network\] interface/);
   assert.match((await program(['--agent-port', 'many'])).stderr, /--agent-port = null/);
   assert.match((await program(['--colour'])).stderr, /Unknown option '--colour'/);
+});
+
+test('what lies where the data should be is told, and left as it is', async (t) => {
+  const place = await makePlace(t);
+  writeFileSync(place.dataDir, 'a file');
+  const inTheWay = await refusedStart(place);
+  assert.deepEqual([inTheWay.exitCode, inTheWay.code], [11, 'FOLDER_UNUSABLE']);
+  const other = await makePlace(t);
+  mkdirSync(other.dataDir);
+  const path = join(other.dataDir, 'fleetcast.db');
+  writeFileSync(path, 'no database, '.repeat(1000));
+  const damaged = await refusedStart(other);
+  assert.deepEqual([damaged.exitCode, damaged.code], [11, 'DATABASE_DAMAGED']);
+  assert.match(readFileSync(path, 'utf8'), /^no database/);
 });
 
 test('config check and config show read the file', async (t) => {

@@ -1,6 +1,5 @@
-/** The one place that says with which code the CLI ends. docs/cli.md tells the admin. */
-import { type ErrorCode, errorTable, KnownError } from '#protocol/errors.ts';
-import { Interrupted } from './interrupt.ts';
+/** The one place that says with which code our programs end. docs/cli.md tells the admin. */
+import { type ErrorCode, errorTable, KnownError } from './errors.ts';
 
 export const exitCodes = {
   done: 0,
@@ -37,9 +36,8 @@ const exceptions: Partial<Record<ErrorCode, ExitCode>> = {
   MAP_FAILED: exitCodes.someHostsFailed,
 };
 
-/** Anything that is not a KnownError or an interruption is a bug. */
+/** Anything that is not a KnownError is a bug. */
 export function exitCodeOf(error: unknown): ExitCode {
-  if (error instanceof Interrupted) return exitCodes.interrupted;
   return error instanceof KnownError ? exitCodeOfCode(error.code) : exitCodes.bug;
 }
 

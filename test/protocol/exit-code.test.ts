@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { exitCodeOf, exitCodeOfCode } from '#cli/exit-code.ts';
-import { Interrupted } from '#cli/interrupt.ts';
 import { type ErrorCode, errorTable, knownError } from '#protocol/errors.ts';
+import { exitCodeOf, exitCodeOfCode } from '#protocol/exit-code.ts';
 
 test('every known error has one of the documented exit codes, and only bugs have 1', () => {
   const codes = Object.keys(errorTable) as ErrorCode[];
@@ -19,6 +18,5 @@ test('exit codes tell a script what happened', () => {
   };
   for (const [code, exit] of Object.entries(expected))
     assert.equal(exitCodeOf(knownError(code as ErrorCode)), exit, code);
-  assert.equal(exitCodeOf(new Interrupted('bye')), 130);
   assert.equal(exitCodeOf(new TypeError('oops')), 1);
 });
