@@ -66,7 +66,7 @@ const benches: Readonly<Record<string, Bench>> = {
   },
   stragglers: {
     title:
-      'what one slow disk and one dead host cost the others, against Clonezilla’s options (not in the default set)',
+      'what one slow disk, one slow cable and one dead host cost the others, against Clonezilla’s options (not in the default set)',
     run: async (o) => (await import('./stragglers.ts')).benchStragglers(o),
   },
   oneway: {

@@ -1,7 +1,8 @@
 /**
  * Bench: what one bad host costs the others. The same cast to four hosts: clean, with one disk ten times slower than the wire
- * wants, with one host cut from power, with one agent killed; and bare udp-sender and udp-receiver with Clonezilla's options
- * for the same bytes to the same disks. A slow disk is made by the kernel (lab/slow-disk.ts). Needs root.
+ * wants, with one cable of a quarter of the cast's rate, with one host cut from power, with one agent killed; and bare udp-sender and
+ * udp-receiver with Clonezilla's options for the same bytes to the same disks. The kernel makes a disk or a cable slow
+ * (lab/slow-disk.ts, lab/lossy-link.ts). Needs root.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,6 +12,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { readCastSeconds } from '#lab/bare-cast.ts';
 import { planGoldenDisk } from '#lab/golden-disk.ts';
 import type { Lab } from '#lab/lab.ts';
+import { setLinkFault } from '#lab/lossy-link.ts';
 import { inNamespace } from '#lab/network.ts';
 import { processesIn } from '#lab/process-record.ts';
 import { noSlowDisk, slowDisk } from '#lab/slow-disk.ts';
@@ -26,11 +28,13 @@ const BAD = 'pc-2';
 /** A tenth of what the wire brings, in plain bytes a second: the golden disk does not compress. */
 const SLOW_BYTES_PER_SECOND = (LINK_MBIT * 1e6) / 8 / 10;
 const FAST_BYTES_PER_SECOND = 1e9;
+/** A cable that was 10BASE-T, or is nearly broken. */
+const SLOW_CABLE_MBIT = 10;
 const POLL_MS = 50;
 const LIMIT_MS = 600_000;
 const BARE_PORT = 9600;
 
-type Fault = 'none' | 'slow disk' | 'power cut' | 'agent killed';
+type Fault = 'none' | 'slow disk' | 'slow cable' | 'power cut' | 'agent killed';
 
 interface Row {
   readonly name: string;
@@ -49,7 +53,7 @@ export async function benchStragglers(o: { quick: boolean }): Promise<Row[]> {
     const badS = new Map<Fault, number[]>();
     let bytes = 0;
     for (let round = 0; round < rounds; round++) {
-      for (const fault of ['none', 'slow disk', 'power cut', 'agent killed'] as const) {
+      for (const fault of ['none', 'slow disk', 'slow cable', 'power cut', 'agent killed'] as const) {
         const played = await playOurs(lab, diskBytes, fault);
         bytes = played.bytes;
         if (fault === 'none') cleanS.push(played.othersS);
@@ -63,7 +67,8 @@ export async function benchStragglers(o: { quick: boolean }): Promise<Row[]> {
     for (const { name } of lab.topology.hosts) await lab.cutPower(lab.host(name));
     const bareClean = [await playBare(lab, diskBytes, bytes, 'none')];
     rows.push({ name: "Clonezilla's options, clean", metrics: metricsOf(bareClean, bareClean) });
-    for (const fault of o.quick ? (['slow disk'] as const) : (['slow disk', 'power cut'] as const)) {
+    const bareFaults = ['slow disk', 'slow cable', ...(o.quick ? [] : (['power cut'] as const))] as const;
+    for (const fault of bareFaults) {
       const seconds = [await playBare(lab, diskBytes, bytes, fault)];
       rows.push({ name: `Clonezilla's options, ${fault}`, metrics: metricsOf(seconds, bareClean) });
     }
@@ -84,7 +89,7 @@ function metricsOf(seconds: readonly number[], clean: readonly number[]): Record
 async function playOurs(lab: Lab, diskBytes: number, fault: Fault): Promise<{ othersS: number; bytes: number }> {
   for (const name of NAMES) blank(lab.diskOf(lab.host(name)), diskBytes);
   const bad = lab.host(BAD);
-  slowDisk(lab.folder, bad, fault === 'slow disk' ? SLOW_BYTES_PER_SECOND : FAST_BYTES_PER_SECOND);
+  await makeBad(lab, fault);
   await mustRun(lab, ['deploy', 'bench', '--hosts', NAMES.join(','), '--yes', '--on-done', 'stay']);
   const [{ sessionId }] = (await lab.get('/api/v1/sessions?limit=1')) as [SessionView];
   if (fault === 'power cut' || fault === 'agent killed') {
@@ -93,12 +98,19 @@ async function playOurs(lab: Lab, diskBytes: number, fault: Fault): Promise<{ ot
     else killAgent(bad);
   }
   const othersAreServed = await untilServed(lab, sessionId);
-  slowDisk(lab.folder, bad, FAST_BYTES_PER_SECOND);
+  await makeBad(lab, 'none');
   if (fault === 'power cut') lab.powerOn(bad);
   const session = await until(lab, sessionId, ({ state }) => ['completed', 'failed', 'cancelled'].includes(state));
   if (session.succeeded !== NAMES.length) throw new Error(`not every host succeeded: ${JSON.stringify(session.tasks)}`);
   const cast = session.casts[0]!;
   return { othersS: (othersAreServed - cast.firstByteAtMs!) / 1000, bytes: cast.bytes };
+}
+
+/** Makes the disk or the cable of the bad host slow, or both as good as the others'. */
+async function makeBad(lab: Lab, fault: Fault): Promise<void> {
+  const bad = lab.host(BAD);
+  slowDisk(lab.folder, bad, fault === 'slow disk' ? SLOW_BYTES_PER_SECOND : FAST_BYTES_PER_SECOND);
+  await setLinkFault(lab.topology, bad, fault === 'slow cable' ? { mbit: SLOW_CABLE_MBIT } : {});
 }
 
 /** When the last of the good hosts had all chunks and began to read them back, by the audit log. */
@@ -120,7 +132,7 @@ function killAgent(host: LabHost): void {
 }
 
 /** Clonezilla's own command lines (facts: DRBL's ocs functions), with dd for the disk. Seconds from its log. */
-async function playBare(lab: Lab, diskBytes: number, bytes: number, fault: 'none' | 'slow disk' | 'power cut') {
+async function playBare(lab: Lab, diskBytes: number, bytes: number, fault: Exclude<Fault, 'agent killed'>) {
   const logPath = join(lab.folder.path, 'clonezilla.log');
   const source = join(lab.folder.path, 'clonezilla-source');
   rmSync(logPath, { force: true });
@@ -135,7 +147,7 @@ async function playBare(lab: Lab, diskBytes: number, bytes: number, fault: 'none
   }
   const bad = lab.host(BAD);
   await delay(500);
-  slowDisk(lab.folder, bad, fault === 'slow disk' ? SLOW_BYTES_PER_SECOND : FAST_BYTES_PER_SECOND);
+  await makeBad(lab, fault);
   const stdin = openSync(source, 'r');
   const argv = [
     'udp-sender',

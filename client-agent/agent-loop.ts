@@ -211,8 +211,8 @@ class AgentLoop {
   async #listen(probe: ProbeOrder, signal: AbortSignal, onProgress: (p: Progress) => void): Promise<Partial<State>> {
     const name = this.#job?.interfaceName ?? (await this.#o.machine.readInventory()).interface;
     const isListening = { phase: 'probe', doneBytes: 0, totalBytes: 0, bytesPerSecond: 0 };
-    const { heard, of } = await listenToProbe(probe, name, signal, () => onProgress(isListening));
-    return { probe: { nonce: probe.nonce, heard, of } };
+    const { heard, of, spanMs } = await listenToProbe(probe, name, signal, () => onProgress(isListening));
+    return { probe: { nonce: probe.nonce, heard, of, spanMs: Math.round(spanMs) } };
   }
 
   #start(action: (signal: AbortSignal, onProgress: (p: Progress) => void) => Promise<Partial<State>>): void {

@@ -32,6 +32,8 @@ export const probeHeardSchema = Type.Object({
   heard: Type.Integer(),
   /** How many were sent from the first to the last that was heard: those before went out while switches still noted who listens. */
   of: Type.Integer(),
+  /** From the first to the last that was heard of each round, added up, in ms. */
+  spanMs: Type.Optional(Type.Integer()),
 });
 
 export function makeProbeDatagram(nonce: string, number: number): Buffer {

@@ -17,7 +17,7 @@ export interface Hearing {
   readonly heard: number;
   /** Sent from the first to the last of them. */
   readonly of: number;
-  /** Between the first and the last of them. */
+  /** Between the first and the last of each round, added up. */
   readonly spanMs: number;
 }
 
@@ -37,7 +37,9 @@ export async function listenToProbe(
   let first = Number.POSITIVE_INFINITY;
   let last = 0;
   const of = () => (heard.size === 0 ? 0 : last - first + 1);
-  let firstMs = 0;
+  let round = Number.NaN;
+  let beganMs = 0;
+  let spanMs = 0;
   let lastMs = 0;
   const ended = Promise.withResolvers<void>();
   const end = () => ended.resolve();
@@ -51,8 +53,14 @@ export async function listenToProbe(
       heard.add(number);
       first = Math.min(first, number);
       last = Math.max(last, number);
-      lastMs = performance.now();
-      if (heard.size === 1) firstMs = lastMs;
+      const nowMs = performance.now();
+      const itsRound = Math.floor(number / order.count);
+      if (itsRound !== round) {
+        spanMs += lastMs - beganMs;
+        beganMs = nowMs;
+        round = itsRound;
+      }
+      lastMs = nowMs;
       clearTimeout(limit);
       const isEnough = of() * 2 >= order.count;
       limit = setTimeout(end, isEnough ? SILENCE_MS : NEXT_ROUND_MS);
@@ -63,7 +71,7 @@ export async function listenToProbe(
     socket.addMembership(order.group, address);
     onListening();
     await ended.promise;
-    return { heard: heard.size, of: of(), spanMs: lastMs - firstMs };
+    return { heard: heard.size, of: of(), spanMs: spanMs + lastMs - beganMs };
   } finally {
     clearTimeout(limit);
     signal.removeEventListener('abort', end);

@@ -15,8 +15,10 @@ import type { TaskMove } from './decide-task.ts';
 import type { Facts } from './facts.ts';
 import type { LiveSession, LiveTask } from './live-session.ts';
 import { bytesPerSecondOf } from './pass-cost.ts';
-import { sayDropped, sayParked, saySetAside, sayVerdict } from './session-text.ts';
-import { chooseSetAside } from './set-aside.ts';
+import type { ProbePaths } from './probe-paths.ts';
+import { sayDropped, sayMbit, sayParked, saySetAside, sayVerdict } from './session-text.ts';
+import { chooseSetAside, type SetAsideFacts } from './set-aside.ts';
+import type { Wire } from './slow-cable.ts';
 import { type CableVerdict, StragglerWatch } from './straggler-watch.ts';
 
 export interface ParkingsOptions {
@@ -36,31 +38,53 @@ export class Parkings {
 
   constructor(options: ParkingsOptions) {
     this.#options = options;
-    const { clock, log, config, facts } = options;
+    const { clock, log, config } = options;
     this.#stragglers = new StragglerWatch({
       ...{ rule: config.cast, clock, log },
       addressOf: (hostId) => this.#addressOf(hostId),
-      wireOf: (live, tasks) => facts.wireOf(live, tasks),
+      wireOf: (live, tasks) => this.#wireOf(live, tasks),
     });
   }
 
-  /** Ready hosts that a cast of so many stored bytes begins with; the others are served after it. */
-  setAside(live: LiveSession, tasks: readonly LiveTask[], castBytes: number): LiveTask[] {
-    // Those that were parked before are among themselves.
-    if (tasks.some(({ row }) => row.parking !== undefined)) return [...tasks];
+  /** Ready hosts that a cast of so many stored bytes begins with; those whose inventory names a slow link are served after it. */
+  setAsideSlowLinks(live: LiveSession, tasks: readonly LiveTask[], castBytes: number): LiveTask[] {
     const links = tasks.map(({ row }) => this.#options.hosts.byId(row.hostId)?.inventory?.linkMbit);
     const hostBytesPerSecond = links.map((mbit) => mbit && bytesPerSecondOf(mbit));
-    const wire = this.#options.facts.wireOf(live, tasks);
-    const found = chooseSetAside({ hostBytesPerSecond, castBytes, wire }, this.#options.config.cast);
-    if (found === undefined) return [...tasks];
-    for (const i of found.hosts) {
-      const { row } = tasks[i]!;
-      this.#setParking(tasks[i]!, { cause: 'cable', bytesPerSecond: Math.round(hostBytesPerSecond[i]!), times: 1 });
-      const text = saySetAside(row.host, links[i]!, found);
-      const { hostId, host, sessionId } = row;
+    const found = this.#setAside(
+      tasks,
+      { hostBytesPerSecond, castBytes, wire: this.#wireOf(live, tasks) },
+      (i) => `has a link of ${links[i]} Mbit/s`,
+    );
+    return tasks.filter((_, i) => !found.includes(i));
+  }
+
+  /** The same for those that have heard two probes slowly. */
+  setAsideSlowPaths(live: LiveSession, tasks: readonly LiveTask[], castBytes: number, paths: ProbePaths): void {
+    const hostBytesPerSecond = tasks.map(({ row }) => paths.slow.get(row.taskId));
+    const { usualBytesPerSecond } = paths;
+    const { seenBytesPerSecond, promisedBytesPerSecond } = this.#wireOf(live, tasks);
+    // What waited in a socket's buffer seems to have come at once: no path is quicker than the links.
+    const wire = { seenBytesPerSecond, promisedBytesPerSecond: Math.min(promisedBytesPerSecond, usualBytesPerSecond) };
+    this.#setAside(
+      tasks,
+      { hostBytesPerSecond, castBytes, wire },
+      (i) => `hears a probe at ${sayMbit(hostBytesPerSecond[i]!)}, the others at ${sayMbit(usualBytesPerSecond)}`,
+    );
+  }
+
+  /** Places of those that are set aside. */
+  #setAside(tasks: readonly LiveTask[], facts: SetAsideFacts, say: (place: number) => string): readonly number[] {
+    // Those that were parked before are among themselves.
+    if (tasks.some(({ row }) => row.parking !== undefined)) return [];
+    const found = chooseSetAside(facts, this.#options.config.cast);
+    for (const i of found?.hosts ?? []) {
+      const { hostId, host, sessionId } = tasks[i]!.row;
+      const bytesPerSecond = Math.round(facts.hostBytesPerSecond[i]!);
+      this.#setParking(tasks[i]!, { cause: 'cable', bytesPerSecond, times: 1 });
+      const text = saySetAside(`${host} ${say(i)}`, found!);
       this.#options.events.add({ subject: 'task', action: 'parked', text, sessionId, hostId, host });
     }
-    return tasks.filter((_, i) => !found.hosts.includes(i));
+    return found?.hosts ?? [];
   }
 
   /** Notes a report of a host that hears the running cast. */
@@ -111,6 +135,10 @@ export class Parkings {
     this.#options.table.setParking(task.row.taskId, parking);
     const { parking: _before, ...row } = task.row;
     task.row = parking === undefined ? row : { ...row, parking };
+  }
+
+  #wireOf(live: LiveSession, tasks: readonly LiveTask[]): Wire {
+    return this.#options.facts.wireOf(live, tasks);
   }
 
   #addressOf(hostId: number): string | undefined {

@@ -21,7 +21,8 @@ import type { Parkings } from './parkings.ts';
 import { castOrderOf, castViewOf, modeOf, type PassCast, requestOf, senderPlanOf, withProgress } from './pass-cast.ts';
 import { choosePassHosts } from './pass-hosts.ts';
 import { chunksToCast } from './pass-plan.ts';
-import { SessionProbe } from './session-probe.ts';
+import { confirmSlowPaths, findSlowPaths } from './probe-paths.ts';
+import { type ProbeHearing, SessionProbe } from './session-probe.ts';
 
 export interface PassRunnerOptions {
   readonly config: Config;
@@ -47,7 +48,7 @@ export interface PassRunnerOptions {
   onSkipped(live: LiveSession, ordinal: number, error: Error): void;
   /** Only progress changed. */
   onProgress(live: LiveSession): void;
-  readonly parkings: Pick<Parkings, 'setAside' | 'noteWait' | 'noteDropped'>;
+  readonly parkings: Pick<Parkings, 'setAsideSlowLinks' | 'setAsideSlowPaths' | 'noteWait' | 'noteDropped'>;
 }
 
 /** Rate of a probe when the cast has no cap. */
@@ -138,10 +139,11 @@ export class PassRunner {
     const wanted = chunksToCast(pass.pass - live.passesBefore, holes, manifest.chunkCount);
     const plan = await planFrames({ store: this.#options.store, manifest, holes: wanted });
     // A one-way cast has a rate of its own and waits for nobody.
-    const quick = modeOf(live.row) === 'oneway' ? chosen : this.#options.parkings.setAside(live, chosen, plan.bytes);
-    await this.#probe(live, pass, quick);
+    const quick =
+      modeOf(live.row) === 'oneway' ? chosen : this.#options.parkings.setAsideSlowLinks(live, chosen, plan.bytes);
+    await this.#probe(live, pass, quick, plan.bytes);
     const isStillReady = (task: LiveTask) => task.row.state === 'ready' && live.tasks.get(task.row.taskId) === task;
-    const tasks = quick.filter((task) => isStillReady(task) && task.hearing !== 'deaf');
+    const tasks = choosePassHosts(quick.filter(isStillReady));
     const isWanted = tasks.length > 0 && wanted.count > 0 && live.row.state === 'casting';
     if (!isWanted || pass.abort.signal.aborted) return this.#end(live, pass, true);
 
@@ -163,22 +165,16 @@ export class PassRunner {
     }
   }
 
-  /** Finds hosts that would hold the others back because they hear little or nothing: they fetch the image over HTTP at once. */
-  async #probe(live: LiveSession, pass: LivePass, chosen: readonly LiveTask[]): Promise<void> {
-    const { config, clock, address } = this.#options;
-    const { probePackets, probeLossPercent, ttl } = config.cast;
+  /**
+   * Finds hosts that would hold the others back: those that hear little or nothing fetch the image over HTTP at once, those that
+   * hear it slowly are set aside. Of hosts that were not probed before.
+   */
+  async #probe(live: LiveSession, pass: LivePass, chosen: readonly LiveTask[], castBytes: number): Promise<void> {
+    const { probePackets, probeLossPercent } = this.#options.config.cast;
     const tasks = chosen.filter((task) => task.hearing === undefined);
     if (probePackets === 0 || tasks.length === 0 || modeOf(live.row) === 'broadcast') return;
-    const ports = this.#ports.take();
-    const taskIds = tasks.map((task) => task.row.taskId);
-    const probe = new SessionProbe(taskIds, ports, probePackets);
-    live.probe = probe;
-    for (const { row } of tasks) this.#options.onOrder(row.hostId);
     try {
-      const mbit = requestOf(live.row)?.maxMbit ?? config.cast.maxMbit ?? PROBE_MBIT;
-      const { signal } = pass.abort;
-      const send = (round: number) => sendProbe(probe.order, { address, ttl, mbit, clock }, signal, round);
-      const heard = await probe.run(send, clock, signal);
+      const heard = await this.#listen(live, pass, tasks);
       for (const task of tasks) {
         const hearing = heard.get(task.row.taskId);
         if (hearing === undefined) continue;
@@ -186,9 +182,36 @@ export class PassRunner {
         task.hearing = problem === undefined ? 'good' : 'deaf';
         if (problem !== undefined && task.row.state === 'ready') this.#options.onDeaf(live, task, problem);
       }
+      const hearing = chosen.filter((task) => task.row.state === 'ready' && task.hearing === 'good');
+      const suspected = findSlowPaths(heard, probePackets);
+      if (suspected === undefined || modeOf(live.row) === 'oneway') return;
+      const again = findSlowPaths(await this.#listen(live, pass, hearing), probePackets);
+      const confirmed = confirmSlowPaths(suspected, again);
+      if (confirmed !== undefined) this.#options.parkings.setAsideSlowPaths(live, hearing, castBytes, confirmed);
     } catch (error) {
       // A probe that cannot be sent must not keep anybody from the cast, which will say why.
       this.#options.log.warn({ err: error }, 'the probe failed');
+    }
+  }
+
+  /** Sends one probe; what each of the hosts that listened has heard of it, by task id. */
+  async #listen(
+    live: LiveSession,
+    pass: LivePass,
+    tasks: readonly LiveTask[],
+  ): Promise<ReadonlyMap<number, ProbeHearing>> {
+    const { config, clock, address } = this.#options;
+    const { probePackets, ttl, maxMbit } = config.cast;
+    const ports = this.#ports.take();
+    const taskIds = tasks.map((task) => task.row.taskId);
+    const probe = new SessionProbe(taskIds, ports, probePackets);
+    live.probe = probe;
+    for (const { row } of tasks) this.#options.onOrder(row.hostId);
+    try {
+      const mbit = requestOf(live.row)?.maxMbit ?? maxMbit ?? PROBE_MBIT;
+      const { signal } = pass.abort;
+      const send = (round: number) => sendProbe(probe.order, { address, ttl, mbit, clock }, signal, round);
+      return await probe.run(send, clock, signal);
     } finally {
       live.probe = undefined;
       this.#ports.giveBack(ports);

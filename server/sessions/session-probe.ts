@@ -20,6 +20,8 @@ const LISTEN_MS = 30_000;
 export interface ProbeHearing {
   readonly heard: number;
   readonly of: number;
+  /** From the first to the last of each round, added up, in ms; absent: an older agent. */
+  readonly spanMs?: number;
 }
 
 export class SessionProbe {
@@ -51,9 +53,10 @@ export class SessionProbe {
       this.#expected.add(taskId);
     }
     if (report.probe?.nonce === this.order.nonce) {
-      const { heard, of } = report.probe;
+      const { heard, of, spanMs } = report.probe;
       // A handful of datagrams tells nothing of those between.
-      this.#heard.set(taskId, { heard, of: Math.max(of, Math.ceil(this.order.count / 2)) });
+      const leastOf = Math.max(of, Math.ceil(this.order.count / 2));
+      this.#heard.set(taskId, { heard, of: leastOf, ...(spanMs === undefined ? {} : { spanMs }) });
     }
     // One that cannot listen is not waited for.
     if (report.status === 'failed') this.#heard.set(taskId, this.#nothing);

@@ -76,9 +76,9 @@ export function sayVerdict(hosts: readonly string[], verdict: CableVerdict): str
 }
 
 /** Why a cast begins without a host that is there. */
-export function saySetAside(host: string, linkMbit: number, { withSeconds, withoutSeconds }: SetAside): string {
+export function saySetAside(why: string, { withSeconds, withoutSeconds }: SetAside): string {
   const times = `${Math.ceil(withoutSeconds)} s instead of ${Math.ceil(withSeconds)} s`;
-  return `${host} has a link of ${linkMbit} Mbit/s: the cast takes ${times} without it; set aside, is served afterwards`;
+  return `${why}: the cast takes ${times} without it; set aside, is served afterwards`;
 }
 
 export function sayDropped(host: string): string {
@@ -86,7 +86,7 @@ export function sayDropped(host: string): string {
 }
 
 /** In the units of a network: what the wire carries for the admin's data. */
-function sayMbit(bytesPerSecond: number): string {
+export function sayMbit(bytesPerSecond: number): string {
   const mbit = (bytesPerSecond * 8) / 1e6;
   return `${mbit >= 10 ? Math.round(mbit) : mbit.toFixed(1)} Mbit/s`;
 }

@@ -37,6 +37,9 @@ export interface StragglerNews {
 /** What is known of one running cast. */
 interface Watched {
   readonly tracks: Map<number, HostTrack>;
+  /** By task id. They, and what the wire promises, stay the same during a cast; to look them up costs much more than all the rest. */
+  readonly addresses: Map<number, string>;
+  wire: Wire | undefined;
   waits: SenderWait[];
   /** Task ids of the hosts that the waits are about. */
   hearing: string;
@@ -67,14 +70,14 @@ export class StragglerWatch {
     const stream = progress?.stream;
     const watched = task.row.state === 'receiving' && stream !== undefined ? this.#watch(live) : undefined;
     if (watched === undefined) return;
-    const { taskId, hostId } = task.row;
+    const { taskId } = task.row;
     const sample = {
       atMs: this.#options.clock.steadyMs(),
       stream: stream!,
       writtenBytesPerSecond: progress!.bytesPerSecond,
     };
     watched.tracks.set(taskId, addSample(watched.tracks.get(taskId) ?? beginTrack(taskId), sample));
-    this.#options.log.trace({ taskId, address: this.#options.addressOf(hostId), sample }, 'straggler watch: a report');
+    this.#options.log.trace({ taskId, address: this.#addressOf(watched, task), sample }, 'straggler watch: a report');
   }
 
   /** Notes what udp-sender says about whom it waits for. */
@@ -98,15 +101,16 @@ export class StragglerWatch {
     if (hearing !== watched.hearing) watched.waits = [];
     watched.hearing = hearing;
     const verdict = judge(watched, nowMs);
-    const hosts = tasks.map(({ row }) => ({
-      ...(watched.tracks.get(row.taskId) ?? beginTrack(row.taskId)),
-      address: this.#options.addressOf(row.hostId) ?? '',
+    const hosts = tasks.map((task) => ({
+      ...(watched.tracks.get(task.row.taskId) ?? beginTrack(task.row.taskId)),
+      address: this.#addressOf(watched, task),
     }));
+    watched.wire ??= this.#options.wireOf(live, tasks);
     const facts = {
       hosts,
       waits: watched.waits,
       castBytes: view.bytes,
-      wire: this.#options.wireOf(live, tasks),
+      wire: watched.wire,
     };
     const park = findStragglers(facts, this.#options.rule, watched.areCablesTrusted && watched.trial === undefined);
     const cables = park.filter((straggler) => straggler.cause === 'cable');
@@ -117,6 +121,12 @@ export class StragglerWatch {
     return verdict === undefined ? { park } : { park, verdict };
   }
 
+  #addressOf(watched: Watched, { row }: LiveTask): string {
+    const known = watched.addresses.get(row.taskId) ?? this.#options.addressOf(row.hostId) ?? '';
+    watched.addresses.set(row.taskId, known);
+    return known;
+  }
+
   /** Undefined when nobody can hold the session's cast back. */
   #watch(live: LiveSession): Watched | undefined {
     const { pass } = live;
@@ -125,7 +135,16 @@ export class StragglerWatch {
     const known = this.#watched.get(pass);
     if (known !== undefined) return known;
     const watched: Watched = {
-      ...{ tracks: new Map(), waits: [], hearing: '', lookedMs: 0, areCablesTrusted: true, trial: undefined },
+      ...{
+        tracks: new Map(),
+        addresses: new Map(),
+        wire: undefined,
+        waits: [],
+        hearing: '',
+        lookedMs: 0,
+        areCablesTrusted: true,
+        trial: undefined,
+      },
     };
     this.#watched.set(pass, watched);
     return watched;

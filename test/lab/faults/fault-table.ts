@@ -12,10 +12,15 @@ export function readRows(output: string): FaultRow[] {
     .map((line) => JSON.parse(line.slice(line.indexOf(ROW_MARK) + ROW_MARK.length)) as FaultRow);
 }
 
-/** Markdown; in the order of the matrix. Throws RangeError when a fault has no row or two. */
-export function formatTable(rows: readonly FaultRow[]): string {
+/**
+ * Markdown; in the order of the matrix. A fault without a row keeps its line of `before`, an older table. Throws RangeError when a
+ * fault has neither, or two rows.
+ */
+export function formatTable(rows: readonly FaultRow[], before = ''): string {
   const lines = (Object.keys(matrix) as FaultId[]).map((fault) => {
     const found = rows.filter((row) => row.fault === fault);
+    const kept = before.split('\n').find((line) => line.startsWith(`| ${matrix[fault].title} |`));
+    if (found.length === 0 && kept !== undefined) return kept;
     if (found.length !== 1) throw new RangeError(`${found.length} rows for ${fault}`);
     return formatRow(found[0]!);
   });

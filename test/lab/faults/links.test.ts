@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { setCable } from '#lab/fault/cable.ts';
@@ -10,7 +11,7 @@ const victims = ['pc-1'];
 const LINK_MBIT = 30;
 
 test('faults of cables', { skip: noLab }, async (t) => {
-  const faulty = await FaultLab.build(t, { hosts, images: ['one'], usedMiB: 24, linkMbit: LINK_MBIT });
+  const faulty = await FaultLab.build(t, { hosts, images: ['one'], usedMiB: 40, linkMbit: LINK_MBIT });
   const { topology } = faulty.road.lab;
   const victim = faulty.road.lab.host('pc-1');
   await faulty.playClean(hosts);
@@ -29,11 +30,29 @@ test('faults of cables', { skip: noLab }, async (t) => {
     await faulty.conclude(t, { 'link-cut': victims }, played);
   });
 
-  await t.test('a cable at half the speed of the cast', async (t) => {
-    await setLinkFault(topology, victim, { mbit: LINK_MBIT / 2 });
-    const played = await faulty.play({ hosts, victims });
-    await faulty.conclude(t, { 'link-slow': victims }, played);
-  });
+  for (const [fault, mbit] of [
+    ['link-slow', LINK_MBIT / 2],
+    ['link-10', 10],
+  ] as const) {
+    await t.test(
+      `a cable of ${mbit} Mbit/s: its host is parked or set aside, and the others have everything before it`,
+      async (t) => {
+        await setLinkFault(topology, victim, { mbit });
+        const played = await faulty.play({ hosts, victims, options: ['--delta', 'never'] });
+        const parked = played.events.filter(({ action }) => action === 'parked');
+        assert.deepEqual(
+          parked.map(({ host, text }) => [host, /^pc-1 hears .* (will be repaired|is served afterwards)$/.test(text)]),
+          [['pc-1', true]],
+        );
+        const servedAtMs = (isVictim: boolean) =>
+          played.events
+            .filter(({ host, action }) => action === 'verifying' && victims.includes(host!) === isVictim)
+            .map(({ atMs }) => atMs);
+        assert.ok(Math.max(...servedAtMs(false)) < Math.min(...servedAtMs(true)), 'pc-1 was waited for');
+        await faulty.conclude(t, { [fault]: victims }, played);
+      },
+    );
+  }
 
   await t.test('a cable that loses one packet in a hundred', async (t) => {
     await setLinkFault(topology, victim, { loss: 0.01 });

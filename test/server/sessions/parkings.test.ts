@@ -97,6 +97,39 @@ test('hosts whose links are all slow hear one cast together', async (t) => {
   );
 });
 
+/** All listen to the probe that they are told to hear now, and say how long its datagrams took; the name of the probe. */
+async function hearProbe(bench: SessionBench, spanMs: Readonly<Record<string, number>>, before = ''): Promise<string> {
+  const probeOf = (name: string) => {
+    const order = bench.order(name);
+    return order.kind === 'deploy' ? order.probe : undefined;
+  };
+  // It is sent through a real socket.
+  while ([undefined, before].includes(probeOf('pc-1')?.nonce)) await new Promise((resolve) => setImmediate(resolve));
+  const { nonce, count } = probeOf('pc-1')!;
+  const progress = { phase: 'probe', doneBytes: 0, totalBytes: 0, bytesPerSecond: 0 };
+  for (const name of room) bench.report(name, { status: 'working', progress });
+  for (const name of room) {
+    bench.report(name, { status: 'done', probe: { nonce, heard: count, of: count, spanMs: spanMs[name] ?? 24 } });
+  }
+  return nonce;
+}
+
+test('a host that hears two probes ten times more slowly than the others is set aside before the cast', async (t) => {
+  const bench = benchOf(t);
+  bench.config.cast.probePackets = 200;
+  const sessionId = await cast(bench);
+  const first = await hearProbe(bench, { 'pc-2': 234, 'pc-4': 300 });
+  await hearProbe(bench, { 'pc-2': 240 }, first);
+  while (bench.casts.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(
+    room.map((name) => bench.told(name)),
+    ['receive', 'hold', 'receive', 'receive'],
+  );
+  assert.deepEqual(eventsOf(bench, sessionId, 'parked'), [
+    'pc-2 hears a probe at 10 Mbit/s, the others at 98 Mbit/s: the cast takes 18 s instead of 168 s without it; set aside, is served afterwards',
+  ]);
+});
+
 test('a host that the cast waits for is parked, and when the cast is quicker without it, that is said', async (t) => {
   const bench = benchOf(t);
   const sessionId = await cast(bench);
