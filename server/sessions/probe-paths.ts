@@ -14,7 +14,7 @@ export interface ProbePaths {
 }
 
 /** Slower by less, or late by less, may be a busy host. */
-const SLOW_FACTOR = 3;
+const SLOW_FACTOR = 2.5;
 const LATE_MS = 100;
 
 /** Undefined when nobody is much slower than the others, or most are. `count`: datagrams of a round. */
