@@ -152,7 +152,9 @@ async function readCsv(invocation: Invocation, path: string): Promise<string> {
   try {
     return path === '-' ? await readText(invocation.terminal.stdin) : await readFile(path, 'utf8');
   } catch (error) {
-    throw usageError(`${path} cannot be read: ${(error as Error).message}`, invocation.command);
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    const reasons: Readonly<Record<string, string>> = { ENOENT: 'there is no such file', EISDIR: 'it is a folder' };
+    throw usageError(`${path} cannot be read: ${reasons[code] ?? message}`, invocation.command);
   }
 }
 

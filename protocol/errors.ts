@@ -502,7 +502,7 @@ export const errorTable = {
   },
   SESSION_NOT_DEPLOY: {
     status: 409,
-    message: 'Session {session} is a capture: it has one host',
+    message: 'Session {session} is a {kind}: its hosts and its start are fixed',
     next: 'fleetcast session show {session}',
   },
   SESSION_HAS_HOSTS: {

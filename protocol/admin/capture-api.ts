@@ -8,11 +8,10 @@
 import { type Static, Type } from 'typebox';
 import { luksSecretsSchema } from '../secret.ts';
 import { onDoneSchema, onFailureSchema } from './afterwards.ts';
-import { nameSchema } from './name.ts';
 
 export const captureRequestSchema = Type.Object({
   host: Type.String(),
-  image: nameSchema,
+  image: Type.String(),
   disk: Type.Optional(Type.String()),
   chunkBytes: Type.Optional(Type.Integer()),
   zstdLevel: Type.Optional(Type.Integer({ minimum: 1, maximum: 19 })),

@@ -63,9 +63,9 @@ export const powerActionSchema = Type.Union([Type.Literal('reboot'), Type.Litera
 export type PowerAction = Static<typeof powerActionSchema>;
 
 export const newHostSchema = Type.Object({
-  name: nameSchema,
+  name: Type.String(),
   macs: Type.Array(Type.String(), { minItems: 1 }),
-  groups: Type.Optional(Type.Array(nameSchema)),
+  groups: Type.Optional(Type.Array(Type.String())),
 });
 export type NewHost = Static<typeof newHostSchema>;
 

@@ -23,7 +23,7 @@ export const DEFAULT_GRACE_S = 3600;
 
 /** What an admin orders: either `cron` or `at`. */
 export const newScheduleSchema = Type.Object({
-  name: nameSchema,
+  name: Type.String(),
   /** Five fields: minute, hour, day of month, month, day of week. */
   cron: Type.Optional(Type.String({ maxLength: 200 })),
   /** Once: `2026-11-23 02:00`. */
@@ -37,7 +37,7 @@ export const newScheduleSchema = Type.Object({
   /** Without a window: a time that passed while the daemon was down is run as soon as it is back. */
   catchUp: Type.Optional(Type.Boolean()),
   /** Name of a program in the hooks folder that says whether a host is idle. */
-  ifIdle: Type.Optional(nameSchema),
+  ifIdle: Type.Optional(Type.String()),
   deploy: deployRequestSchema,
 });
 export type NewSchedule = Static<typeof newScheduleSchema>;

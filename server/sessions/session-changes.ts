@@ -147,7 +147,7 @@ export class SessionChanges {
   #deployment(sessionId: number) {
     const live = this.#options.running(sessionId);
     const { row } = live;
-    if (row.kind !== 'deploy') throw knownError('SESSION_NOT_DEPLOY', { session: sessionId });
+    if (row.kind !== 'deploy') throw knownError('SESSION_NOT_DEPLOY', { session: sessionId, kind: row.kind });
     return live as LiveSession & { row: typeof row };
   }
 }

@@ -20,6 +20,7 @@ import type { ChunkStore } from '../images/chunk-store.ts';
 import type { EventLog } from '../inventory/events.ts';
 import type { Finishers } from '../inventory/finishers.ts';
 import type { Hosts } from '../inventory/hosts.ts';
+import { checkName } from '../inventory/name.ts';
 import type { Secrets } from '../inventory/secrets.ts';
 import { runCast } from '../transfer/cast.ts';
 import { AgentCalls } from './agent-calls.ts';
@@ -180,8 +181,9 @@ export class Sessions {
     return this.#start({ kind: 'deploy', image, version, manifestId, request, tasks }, alsoCommit);
   }
 
-  /** Throws HOST_UNKNOWN, HOST_PENDING, HOST_BUSY, HOST_NEVER_SEEN, DISK_NONE, DISK_AMBIGUOUS, DISK_RULE_INVALID, SECRET_UNKNOWN, INVALID_REQUEST. */
+  /** Throws HOST_UNKNOWN, HOST_PENDING, HOST_BUSY, HOST_NEVER_SEEN, DISK_NONE, DISK_AMBIGUOUS, DISK_RULE_INVALID, SECRET_UNKNOWN, NAME_INVALID, INVALID_REQUEST. */
   async startCapture(request: CaptureRequest): Promise<SessionView> {
+    checkName(request.image, 'image');
     if (request.chunkBytes !== undefined && !isChunkSize(request.chunkBytes)) {
       const problem = `chunks of ${request.chunkBytes} bytes; use a power of two from 64 KiB to 4 MiB`;
       throw knownError('INVALID_REQUEST', { problem });

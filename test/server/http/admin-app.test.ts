@@ -252,6 +252,14 @@ test('sessions are started and read', async (t) => {
   assert.match(bad.json().error.message, /body\/verify/);
 });
 
+test('a name that cannot be is refused as a name, not as a body that does not fit its schema', async (t) => {
+  const { app } = await makeAdmin(t);
+  const post = async (url: string, payload: object) =>
+    (await app.inject({ method: 'POST', url: `/api/v1${url}`, payload })).json().error.code;
+  assert.equal(await post('/hosts', { name: 'pc 1', macs: [MAC_1] }), 'NAME_INVALID');
+  assert.equal(await post('/groups', { name: 'room 101' }), 'NAME_INVALID');
+});
+
 test('the audit log says on whose behalf something was done, as the caller states it', async (t) => {
   const { app, events } = await makeAdmin(t);
   const add = (name: string, mac: string, headers: Record<string, string>) =>

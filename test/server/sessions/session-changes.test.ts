@@ -117,7 +117,16 @@ test('adding passes over hosts that are in the session, and refuses those of ano
 test('a capture takes no further hosts', async (t) => {
   const bench = await benchWith(t, 'pc-1', 'pc-2');
   const { sessionId } = await bench.sessions.startCapture({ host: 'pc-1', image: 'x', onDone: 'reboot' });
-  await assert.rejects(async () => add(bench, sessionId, { hosts: ['pc-2'] }), { code: 'SESSION_NOT_DEPLOY' });
+  await assert.rejects(async () => add(bench, sessionId, { hosts: ['pc-2'] }), {
+    code: 'SESSION_NOT_DEPLOY',
+    message: `Session ${sessionId} is a capture: its hosts and its start are fixed`,
+  });
+});
+
+test('an image that is captured must have a name that can be', async (t) => {
+  const bench = await benchWith(t, 'pc-1');
+  const capture = bench.sessions.startCapture({ host: 'pc-1', image: 'win 11', onDone: 'reboot' });
+  await assert.rejects(capture, { code: 'NAME_INVALID', message: 'win 11 is not a valid image name' });
 });
 
 /** Brings pc-1 and pc-2 into the state, all by reports of their agents. */
