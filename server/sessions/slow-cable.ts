@@ -52,7 +52,9 @@ export interface SlowCable {
 }
 
 /** udp-sender is listened to over so much time, in ms. */
-export const WAIT_WINDOW_MS = 3000;
+const WAIT_WINDOW_MS = 3000;
+/** A cable of 1 Mbit/s takes 6 s for one slice: what was said is kept for so long, in ms. */
+export const KEPT_WAITS_MS = 30_000;
 /** Before that it has said too little. */
 const LEAST_WINDOW_MS = 1500;
 const LEAST_WAITS = 4;
@@ -141,8 +143,10 @@ function namesOneOf(wait: SenderWait, hosts: readonly CableHost[]): boolean {
   return hosts.some(({ address }) => wait.addresses.includes(address));
 }
 
-/** Long waits come a moment later than they were, because they are read from a file. */
+/** Those of the window, and of as many slices as a pace needs. Long waits come a moment later than they were: they are read from a file. */
 function recent(waits: readonly SenderWait[]): SenderWait[] {
   const lastMs = waits.reduce((latest, { atMs }) => Math.max(latest, atMs), 0);
-  return waits.filter(({ atMs }) => atMs > lastMs - WAIT_WINDOW_MS);
+  const thirdLast = waits.filter(({ isLong }) => !isLong).at(-3)?.atMs ?? Number.POSITIVE_INFINITY;
+  const fromMs = Math.min(lastMs - WAIT_WINDOW_MS, thirdLast);
+  return waits.filter(({ atMs }) => atMs >= fromMs);
 }

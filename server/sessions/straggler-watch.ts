@@ -8,7 +8,7 @@ import type { Logger } from '#system/log.ts';
 import type { SenderWait } from '../transfer/cast.ts';
 import { addSample, beginTrack, type HostTrack } from './host-track.ts';
 import type { LivePass, LiveSession, LiveTask } from './live-session.ts';
-import { paceOf, WAIT_WINDOW_MS, type Wire } from './slow-cable.ts';
+import { KEPT_WAITS_MS, paceOf, type Wire } from './slow-cable.ts';
 import { findStragglers, type Straggler, type StragglerRule } from './straggler.ts';
 
 export interface StragglerWatchOptions {
@@ -34,6 +34,16 @@ export interface StragglerNews {
   readonly verdict?: CableVerdict;
 }
 
+/** Hosts were parked for their cables: is the cast quicker without them? */
+interface Trial {
+  readonly taskIds: readonly number[];
+  readonly addresses: readonly string[];
+  /** When udp-sender was last seen to wait for one of them: leaving takes a packet through a slow cable. */
+  sinceMs: number;
+  /** The pace with them. */
+  readonly bytesPerSecond: number;
+}
+
 /** What is known of one running cast. */
 interface Watched {
   readonly tracks: Map<number, HostTrack>;
@@ -45,14 +55,14 @@ interface Watched {
   hearing: string;
   lookedMs: number;
   areCablesTrusted: boolean;
-  trial: { readonly taskIds: readonly number[]; readonly sinceMs: number; readonly bytesPerSecond: number } | undefined;
+  trial: Trial | undefined;
 }
 
 /** With a thousand hosts a look at all of them for each report would be a million a second. */
 const LOOK_EVERY_MS = 250;
 /** A cast that is quicker by this factor was held back. */
 const HELPED_FACTOR = 1.1;
-/** By then a parked host has left, and the pace without it is known. */
+/** So long after a parked host has left, the pace without it is known. */
 const TRIAL_MS = 8000;
 
 const nothing: StragglerNews = { park: [] };
@@ -84,7 +94,7 @@ export class StragglerWatch {
   noteWait(live: LiveSession, wait: SenderWait): void {
     const watched = this.#watch(live);
     if (watched === undefined) return;
-    watched.waits = [...watched.waits.filter(({ atMs }) => atMs > wait.atMs - 2 * WAIT_WINDOW_MS), wait];
+    watched.waits = [...watched.waits.filter(({ atMs }) => atMs > wait.atMs - KEPT_WAITS_MS), wait];
     this.#options.log.trace({ wait }, 'straggler watch: udp-sender waited');
   }
 
@@ -116,7 +126,8 @@ export class StragglerWatch {
     const cables = park.filter((straggler) => straggler.cause === 'cable');
     if (cables.length > 0) {
       const taskIds = cables.map(({ taskId }) => taskId);
-      watched.trial = { taskIds, sinceMs: nowMs, bytesPerSecond: cables[0]!.paceBytesPerSecond };
+      const addresses = hosts.filter(({ taskId }) => taskIds.includes(taskId)).map(({ address }) => address);
+      watched.trial = { taskIds, addresses, sinceMs: nowMs, bytesPerSecond: cables[0]!.paceBytesPerSecond };
     }
     return verdict === undefined ? { park } : { park, verdict };
   }
@@ -156,6 +167,7 @@ function judge(watched: Watched, nowMs: number): CableVerdict | undefined {
   const { trial } = watched;
   const pace = paceOf(watched.waits)?.bytesPerSecond;
   if (trial === undefined) return undefined;
+  if (watched.waits.at(-1)?.addresses.some((address) => trial.addresses.includes(address))) trial.sinceMs = nowMs;
   const hasHelped = pace !== undefined && pace >= trial.bytesPerSecond * HELPED_FACTOR;
   if (!hasHelped && nowMs - trial.sinceMs < TRIAL_MS) return undefined;
   watched.trial = undefined;

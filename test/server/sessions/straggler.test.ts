@@ -136,3 +136,14 @@ test('when passes have never been quicker, the links are believed: the same host
     [1],
   );
 });
+
+test('a cable of 1 Mbit/s, which takes six seconds for a slice, is told after three of them', () => {
+  const series = load('cable-10');
+  const lines = series.lines.map((line) => line.with(1, line[1] * 10) as Line);
+  const { atMs, found } = play({ ...series, lines })!;
+  assert.deepEqual(
+    found.map(({ cause, taskId }) => [cause, taskId]),
+    [['cable', 1]],
+  );
+  assert.ok(atMs < 30_000, `${atMs} ms`);
+});
