@@ -170,7 +170,7 @@ async function writeByAgent(
 ): Promise<void> {
   const slabs = new SlabPool({ chunkBytes: manifest.head.chunkBytes, threads: workerCount * paths.length });
   const disks = await Promise.all(
-    paths.map((diskPath) => DiskWorkers.start({ diskPath, manifest, manifestBytes, count: workerCount, slabs })),
+    paths.map((diskPath) => DiskWorkers.start({ diskPath, manifestBytes, count: workerCount, slabs })),
   );
   const holes = paths.map(() => HoleSet.all(manifest.chunkCount));
   const { maxPayloadBytes } = slabs;
@@ -325,7 +325,7 @@ async function makeTarget(folder: string, sizeBytes: number): Promise<string> {
 
 /** Every chunk is on the target. Wipes it, so that the next one cannot pass by what this one wrote. */
 async function checkTarget({ manifest, manifestBytes }: Material, target: string, name: string): Promise<void> {
-  const workers = await DiskWorkers.start({ diskPath: target, manifest, manifestBytes, count: 1 });
+  const workers = await DiskWorkers.start({ diskPath: target, manifestBytes, count: 1 });
   const wrong = await workers.verify(0, manifest.chunkCount);
   await workers.stop();
   if (wrong.length > 0) throw new Error(`${name} left ${wrong.length} chunks wrong`);

@@ -93,7 +93,7 @@ export async function timeCapture(
   const disk = diskOf(image);
   const result = await runCapture(
     { kind: 'capture', rev: '', taskId: 1, sessionId: 1, disk, chunkBytes, zstdLevel: 3 },
-    { disk, link, signal: AbortSignal.timeout(LIMIT_MS), onProgress: () => {} },
+    { disks: [disk], link, signal: AbortSignal.timeout(LIMIT_MS), onProgress: () => {} },
   );
   await intake.finish();
   return { result, seconds: (performance.now() - startedMs) / 1000, manifestBytes };

@@ -21,10 +21,15 @@ interface CaptureOptions {
 
 export function captureCommand(cli: Cli): Command {
   const command = new Command('capture')
-    .description("Capture a host's disk as an image; the disk is only read. The same name again makes the next version")
+    .description(
+      "Capture a host's disk (or several) as an image; disks are only read. The same name again makes the next version",
+    )
     .argument('<host>', 'name or id')
     .requiredOption('--as <image>', 'name of the image')
-    .option('--disk <rule>', 'which disk: serial=…, wwn=…, path=…, size>100G, transport=nvme, joined with commas')
+    .option(
+      '--disk <rule>',
+      'which disk: serial=…, wwn=…, path=…, size>100G, transport=nvme, joined with commas; each, or several rules joined with semicolons: one image of several disks',
+    )
     .addOption(new Option('--chunk-size <size>', 'power of two from 64K to 4M').argParser(parseChunkSize))
     .option('--rescue', 'read on over bad sectors: what is lost becomes zeros, is listed, and the image says so')
     .addOption(luksSecretOption('what opens its LUKS containers, so that the used blocks inside are captured'))

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import type { ImageView, PruneAnswer, VerifyLine, VersionView } from '#protocol/admin/image-api.ts';
 import { knownError } from '#protocol/errors.ts';
+import type { Layout } from '#protocol/layout.ts';
 import { confirm, requireAnswerer } from './confirm.ts';
 import { apiPath } from './daemon-link.ts';
 import { formatTime } from './duration.ts';
@@ -163,14 +164,31 @@ function fromOf({ fittedFrom, sourceHost }: VersionView): string {
   return fittedFrom === undefined ? sourceHost : `fitted from ${fittedFrom}`;
 }
 
+function describeLayout({ diskBytes, label, sectorBytes }: Layout): string {
+  return `${formatBytes(diskBytes)}, ${label}, sectors of ${sectorBytes} bytes`;
+}
+
+function partitionTable({ partitions, sectorBytes }: Layout, paintHead: (text: string) => string): string {
+  const rows = partitions.map((partition) => [
+    String(partition.number),
+    formatBytes(partition.startSector * sectorBytes),
+    formatBytes(partition.sectors * sectorBytes),
+    partition.type,
+    partition.name ?? '',
+    partition.bootable ? 'bootable' : (partition.attrs ?? ''),
+  ]);
+  return renderTable(['PARTITION', 'START', 'SIZE', 'TYPE', 'NAME', 'FLAGS'], rows, { paintHead, right: [1, 2] });
+}
+
 function describeImage(invocation: Invocation, image: ImageView): string {
   const paintHead = (text: string) => invocation.terminal.paint(text, 'bold');
-  const { layout, volumes } = image;
+  const { layout, moreDisks, volumes } = image;
   const shown = image.versions[0];
   const blocks = [
     renderFacts([
       ['Image', image.name],
-      ['Disk', layout && `${formatBytes(layout.diskBytes)}, ${layout.label}, sectors of ${layout.sectorBytes} bytes`],
+      ['Disk', layout && describeLayout(layout)],
+      ['More disks', moreDisks?.map(describeLayout).join('\n')],
       ['Warnings', shown?.warnings.join('\n')],
     ]),
     renderTable(
@@ -179,18 +197,8 @@ function describeImage(invocation: Invocation, image: ImageView): string {
       { paintHead, right: [3, 4, 5, 6] },
     ),
   ];
-  if (layout && layout.partitions.length > 0) {
-    const rows = layout.partitions.map((partition) => [
-      String(partition.number),
-      formatBytes(partition.startSector * layout.sectorBytes),
-      formatBytes(partition.sectors * layout.sectorBytes),
-      partition.type,
-      partition.name ?? '',
-      partition.bootable ? 'bootable' : (partition.attrs ?? ''),
-    ]);
-    blocks.push(
-      renderTable(['PARTITION', 'START', 'SIZE', 'TYPE', 'NAME', 'FLAGS'], rows, { paintHead, right: [1, 2] }),
-    );
+  for (const one of layout === undefined ? [] : [layout, ...(moreDisks ?? [])]) {
+    if (one.partitions.length > 0) blocks.push(partitionTable(one, paintHead));
   }
   if (volumes && volumes.length > 0) blocks.push(volumeTable(volumes, paintHead));
   return blocks.join('\n\n');
@@ -209,9 +217,10 @@ function versionRow(version: VersionView): string[] {
   ];
 }
 
-/** `partition 3`, and which part of a container it is. */
-function nameOf({ kind, partition, within }: NonNullable<ImageView['volumes']>[number]): string {
-  const outer = partition === undefined ? kind : `${kind} ${partition}`;
+/** `partition 3`, of which disk, and which part of a container it is. */
+function nameOf({ kind, disk, partition, within }: NonNullable<ImageView['volumes']>[number]): string {
+  const place = partition === undefined ? kind : `${kind} ${partition}`;
+  const outer = disk === undefined ? place : `${place} of disk ${disk + 1}`;
   return within === undefined ? outer : `${outer} (${within.kind} ${printable(within.name)})`;
 }
 

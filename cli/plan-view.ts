@@ -46,19 +46,21 @@ export function renderPlan(plan: DeployPlan, paintHead?: (text: string) => strin
 
 /** A row a disk; the host is named in its first. */
 function rowsOf(host: PlanHost): string[][] {
-  const twins = (host.twins ?? []).map((twin) => ['', '', ...diskCells(twin)]);
-  return [[host.host, host.presence, ...diskCells(host)], ...twins];
+  const twins = (host.twins ?? []).map((twin) => ['', '', ...diskCells(twin, twin.source)]);
+  const source = host.twins?.some((twin) => twin.source !== undefined) ? 0 : undefined;
+  return [[host.host, host.presence, ...diskCells(host, source)], ...twins];
 }
 
 type PlannedDisk = Pick<PlanHost, 'disk' | 'diskPath' | 'fit' | 'fitted' | 'lost'>;
 
-function diskCells(planned: PlannedDisk): string[] {
+/** `source`: which disk of an image of several it takes, counted from 0. */
+function diskCells(planned: PlannedDisk, source: number | undefined): string[] {
   const { disk, diskPath, lost } = planned;
   return [
     [disk?.model, diskPath].filter(Boolean).join(' '),
     disk?.serial ?? '',
     disk ? formatBytes(disk.sizeBytes) : '',
-    fitOf(planned),
+    source === undefined ? fitOf(planned) : `disk ${source + 1}: ${fitOf(planned)}`,
     lost || 'nothing known',
   ];
 }

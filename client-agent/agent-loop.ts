@@ -17,7 +17,7 @@ import { HEARTBEAT_MS } from '#protocol/agent-api.ts';
 import type { Disk } from '#protocol/disk.ts';
 import { type ErrorBody, KnownError, knownError } from '#protocol/errors.ts';
 import type { ProbeOrder } from '#protocol/probe.ts';
-import { findDisk } from './disk/disk-finder.ts';
+import { findDisks } from './disk/disk-finder.ts';
 import { requireUnused } from './disk/disk-use.ts';
 import { Nudge } from './nudge.ts';
 import { runAudit } from './orders/audit.ts';
@@ -37,7 +37,7 @@ import { isAway, type ServerLink } from './server-link.ts';
 const PROGRESS_MS = 500;
 
 export interface CaptureOptions {
-  disk: Disk;
+  disks: readonly Disk[];
   link: ServerLink;
   keys: readonly Uint8Array[];
   signal: AbortSignal;
@@ -175,11 +175,11 @@ class AgentLoop {
   async #capture(order: CaptureOrder, signal: AbortSignal, onProgress: (p: Progress) => void): Promise<Partial<State>> {
     const { machine, runCapture } = this.#o;
     const { disks } = await machine.readInventory();
-    const disk = findDisk(disks, order.disk);
-    await requireUnused(disk, 'read');
+    const wanted = findDisks(disks, [order.disk, ...(order.moreDisks ?? [])]);
+    for (const disk of wanted) await requireUnused(disk, 'read');
     const { link } = machine;
     const keys = await readSecrets(order, link, signal);
-    return { captureResult: await runCapture(order, { disk, link, keys, signal, onProgress }) };
+    return { captureResult: await runCapture(order, { disks: wanted, link, keys, signal, onProgress }) };
   }
 
   async #audit(order: AuditOrder, signal: AbortSignal, onProgress: (p: Progress) => void): Promise<Partial<State>> {

@@ -31,7 +31,7 @@ async function fitVolume(job: VolumeJob): Promise<void> {
   };
   const order: CaptureOrder = { kind: 'capture', rev: '', taskId: 0, sessionId: 0, disk, chunkBytes, zstdLevel };
   const link = linkTo(process.stdout, readFileSync(job.knownIds), job.manifest);
-  await runCapture(order, { disk, link, signal: new AbortController().signal, onProgress: () => undefined });
+  await runCapture(order, { disks: [disk], link, signal: new AbortController().signal, onProgress: () => undefined });
 }
 
 /** A server that knows the chunks of the source and is glad of all others. */

@@ -27,6 +27,7 @@ import { growRuleSchema } from './grow-rule.ts';
 import { probeHeardSchema, probeOrderSchema } from './probe.ts';
 import { sealKeySchema } from './sealed-secret.ts';
 import { luksSecretsSchema } from './secret.ts';
+import { twinSchema } from './twin.ts';
 import { wipeMethodSchema, wipeResultSchema } from './wipe.ts';
 
 /** Raised with every incompatible change of this page. */
@@ -112,7 +113,7 @@ export const deploySteps = ['prepare', 'hold', 'receive', 'repair', 'verify', 'f
 export type DeployStep = (typeof deploySteps)[number];
 
 const orderedFitSchema = Type.Object({ ...fitSchema.properties, grow: growRuleSchema });
-const orderedTwinSchema = Type.Object({ disk: diskIdentitySchema, fit: Type.Optional(orderedFitSchema) });
+const orderedTwinSchema = Type.Object({ ...twinSchema.properties, fit: Type.Optional(orderedFitSchema) });
 
 const rev = Type.String();
 /** What the host should be doing now. The same rev means the same order: asking again is harmless. */
@@ -124,6 +125,8 @@ export const orderSchema = Type.Union([
     taskId: Type.Integer(),
     sessionId: Type.Integer(),
     disk: diskIdentitySchema,
+    /** Further disks, for one image of all of them. */
+    moreDisks: Type.Optional(Type.Array(diskIdentitySchema)),
     chunkBytes: Type.Integer(),
     zstdLevel: Type.Integer(),
     /** Reads on over bad sectors: what is lost is zeros, and is told. */
@@ -226,6 +229,8 @@ const diskResultSchema = Type.Object({
   httpBytes: Type.Integer(),
   /** What was right on the disk before, found by hashing it, and was left alone. */
   keptBytes: Type.Optional(Type.Integer()),
+  /** Chunks that belong on it; absent: the whole image. */
+  ownChunks: Type.Optional(Type.Integer()),
   /** Chunks that were read from the disk and found right after they were last written. */
   verifiedChunks: Type.Integer(),
   /** How fast the disk was read, by hashing or verifying. */
@@ -250,10 +255,10 @@ export type DiskResult = Static<typeof diskResultSchema>;
 
 /**
  * What a finished deploy task did, for the receipt. Bytes are plain bytes laid on disk unless said. Of several disks: the first one's,
- * but bytes in all, and the fewest verified chunks.
+ * but bytes in all, and verified chunks: the fewest where each has the image, all where each has a part of it.
  */
 export const deployResultSchema = Type.Object({
-  ...Type.Omit(diskResultSchema, ['error']).properties,
+  ...Type.Omit(diskResultSchema, ['error', 'ownChunks']).properties,
   chunks: Type.Integer(),
   /** Every disk of a task with twins. */
   disks: Type.Optional(Type.Array(diskResultSchema)),

@@ -1,6 +1,6 @@
 /**
  * A disk rule: conditions joined by commas, all of which the one disk must meet; with `each` among them it takes every disk that
- * does.
+ * does. Several rules joined by semicolons name several disks, one each, in their order.
  *
  * `serial=X` · `wwn=X` · `path=/dev/sda` · `transport=nvme` compare whole values, without case except in a path;
  * `model=X` is contained in the model; with `*` or `?` in X each of these compares the whole value with the pattern.
@@ -28,9 +28,10 @@ export type DiskRule = readonly Condition[];
 const SIZE_TOLERANCE = 0.1;
 const UNITS: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12 };
 
-/** Parses a rule; the empty text is the rule that every disk meets. Throws DISK_RULE_INVALID. */
+/** Parses one rule; the empty text is the rule that every disk meets. Throws DISK_RULE_INVALID. */
 export function parseDiskRule(text: string): DiskRule {
   if (text.trim() === '') return [];
+  if (text.includes(';')) throw knownError('DISK_RULE_INVALID', { rule: text });
   return text.split(',').map((part) => {
     if (part.trim() === 'each') return { key: 'each', sign: '=', value: '', number: 0 };
     const match = /^\s*(serial|wwn|path|transport|model|size|order)\s*([=<>])\s*(.+?)\s*$/.exec(part);
@@ -55,8 +56,20 @@ export interface JudgedDisk {
   readonly whyNot?: string;
 }
 
-/** Every disk of a host, in order of path, with why the rule does not take it. Throws DISK_RULE_INVALID. */
-export function judgeDisks(disks: readonly Disk[], rule: string | undefined): JudgedDisk[] {
+/** Every disk of a host, in order of path, with why none of the rules takes it. Throws DISK_RULE_INVALID. */
+export function judgeDisks(disks: readonly Disk[], rules: string | undefined): JudgedDisk[] {
+  const judged = rulesOf(rules).map((rule) => judgeByOne(disks, rule));
+  return judged
+    .at(-1)!
+    .map((last, i) => judged.map((one) => one[i]!).find(({ whyNot }) => whyNot === undefined) ?? last);
+}
+
+/** The rules of a list of them; mostly it is one. */
+export function rulesOf(rules: string | undefined): string[] {
+  return (rules ?? '').split(';').map((rule) => rule.trim());
+}
+
+function judgeByOne(disks: readonly Disk[], rule: string | undefined): JudgedDisk[] {
   const conditions = parseDiskRule(rule ?? '');
   const orders = conditions.filter(({ key }) => key === 'order');
   let place = 0;
@@ -69,14 +82,19 @@ export function judgeDisks(disks: readonly Disk[], rule: string | undefined): Ju
   });
 }
 
-/** Whether the rule means every disk that meets it. Throws DISK_RULE_INVALID. */
-export function isForEach(rule: string | undefined): boolean {
-  return parseDiskRule(rule ?? '').some(({ key }) => key === 'each');
-}
-
-/** The disks that an image is to be laid on, by path: with `each` all that qualify and meet the rule, else the one. Throws as chooseDisk. */
+/**
+ * The disks that are meant: one; with `each` all that qualify and meet the rule, by path; of several rules one each, in their order.
+ * Throws as chooseDisk, and DISK_CHOSEN_TWICE.
+ */
 export function chooseDisks(disks: readonly Disk[], rule: string | undefined, host: string): Disk[] {
-  if (!isForEach(rule)) return [chooseDisk(disks, rule, host)];
+  const rules = rulesOf(rule);
+  if (rules.length > 1) {
+    const chosen = rules.map((one) => chooseDisk(disks, one, host));
+    const twice = chosen.find((disk, i) => chosen.indexOf(disk) !== i);
+    if (twice === undefined) return chosen;
+    throw knownError('DISK_CHOSEN_TWICE', { host, rule: rule!, disk: `${twice.path} ${describeDisk(twice)}` });
+  }
+  if (!parseDiskRule(rule ?? '').some(({ key }) => key === 'each')) return [chooseDisk(disks, rule, host)];
   const judged = judgeDisks(disks, rule);
   const fitting = judged.filter(({ whyNot }) => whyNot === undefined);
   if (fitting.length === 0) throw knownError('DISK_NONE', { host, rule: rule!, disks: listDisks(judged) });
@@ -85,7 +103,7 @@ export function chooseDisks(disks: readonly Disk[], rule: string | undefined, ho
 
 /** The one disk that qualifies and meets the rule. Throws DISK_RULE_INVALID, DISK_NONE or DISK_AMBIGUOUS, the last two with the disks there are. */
 export function chooseDisk(disks: readonly Disk[], rule: string | undefined, host: string): Disk {
-  const judged = judgeDisks(disks, rule);
+  const judged = judgeByOne(disks, rule);
   const fitting = judged.filter(({ whyNot }) => whyNot === undefined);
   const shownRule = rule === undefined || rule.trim() === '' ? '(none given)' : rule;
   if (fitting.length === 0) throw knownError('DISK_NONE', { host, rule: shownRule, disks: listDisks(judged) });

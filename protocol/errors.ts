@@ -356,6 +356,21 @@ export const errorTable = {
     message: '{host} has several disks that fit the rule {rule}: {disks}',
     next: 'Choose one: --disk serial=…',
   },
+  DISK_CHOSEN_TWICE: {
+    status: 409,
+    message: '{host}: two of the rules {rule} choose the same disk, {disk}',
+    next: "Give rules that each choose another one: --disk 'serial=…; serial=…'",
+  },
+  DISKS_UNMAPPED: {
+    status: 409,
+    message: '{host}: which of its disks takes which of the {count} disks of the image ({sizes}) is not clear: {disks}',
+    next: "Give a rule for each, in the order of the image: --disk 'transport=nvme; transport=sata'",
+  },
+  IMAGE_HAS_DISKS: {
+    status: 409,
+    message: '{image} holds {count} disks, and {what} works with images of one',
+    next: 'fleetcast image show {image}',
+  },
   DISK_RULES_DIFFER: {
     status: 409,
     message: '{host}: its groups set different disk rules: {rules}',

@@ -10,6 +10,8 @@ export const luksContainerSchema = Type.Object({
   version: Type.Union([Type.Literal(1), Type.Literal(2)]),
   /** Kept on every target: crypttab(5) and boot loaders find the container by it. */
   uuid: Type.String({ pattern: '^[0-9a-fA-F-]{1,40}$' }),
+  /** On which of several source disks it lies, counted from 0; absent: the first. */
+  disk: Type.Optional(Type.Integer({ minimum: 1 })),
   /** The partition that it lies in; absent: a disk without a table. */
   partition: Type.Optional(Type.Integer({ minimum: 1 })),
   /** Of the container on the source disk, header and all. */

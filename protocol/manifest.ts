@@ -5,7 +5,7 @@
  * | offset | bytes | field (numbers little-endian) |
  * |-------:|------:|-------|
  * |  0 | 4 | magic `FCMF` |
- * |  4 | 2 | format version: 2 when the head has `containers`, which a reader must know of, else 1 |
+ * |  4 | 2 | format version: 2 when the head has `containers` or `moreDisks`, which a reader must know of, else 1 |
  * |  6 | 2 | zero |
  * |  8 | 4 | h = bytes of the head |
  * | 12 | 4 | e = bytes of the extent tables |
@@ -63,6 +63,8 @@ export type Within = Static<typeof withinSchema>;
 export const volumeHeadSchema = Type.Object({
   /** boot: from the partition table's end to the first partition; partition: what a partition carries; disk: a disk without a table. */
   kind: Type.Union([Type.Literal('boot'), Type.Literal('partition'), Type.Literal('disk')]),
+  /** On which of several source disks it lies, counted from 0; absent: the first. */
+  disk: Type.Optional(Type.Integer({ minimum: 1 })),
   /** Partition number; absent in `boot` and `disk`. */
   partition: Type.Optional(Type.Integer({ minimum: 1 })),
   /** Absent: it is all of the partition or disk. */
@@ -88,6 +90,8 @@ export const manifestHeadSchema = Type.Object({
   volumes: Type.Array(volumeHeadSchema),
   /** LUKS containers that were open: the volumes within them are carried in the clear. Absent: none (and format version 1). */
   containers: Type.Optional(Type.Array(luksContainerSchema, { minItems: 1 })),
+  /** Layouts of the other source disks, whose volumes follow those of the first. Absent: there is one (and format version 1). */
+  moreDisks: Type.Optional(Type.Array(layoutSchema, { minItems: 1, maxItems: 31 })),
 });
 export type ManifestHead = Static<typeof manifestHeadSchema>;
 
@@ -134,8 +138,9 @@ export function encodeManifest(
   const tables = Buffer.from(volumes.flatMap((volume) => encodeExtents(volume.extents)));
   const header = Buffer.alloc(HEADER_BYTES);
   header.writeUInt32LE(MAGIC, 0);
-  // An older reader must not lay what was encrypted in the clear.
-  header.writeUInt16LE(full.containers === undefined ? PLAIN_VERSION : MANIFEST_VERSION, 4);
+  // An older reader must not lay what was encrypted in the clear, nor several disks on one.
+  const isPlain = full.containers === undefined && full.moreDisks === undefined;
+  header.writeUInt16LE(isPlain ? PLAIN_VERSION : MANIFEST_VERSION, 4);
   header.writeUInt32LE(json.length, 8);
   header.writeUInt32LE(tables.length, 12);
   header.writeUInt32LE(ids.length / CHUNK_ID_BYTES, 16);
@@ -221,6 +226,7 @@ function parseHead(bytes: Buffer, corrupt: (problem: string) => Error): Manifest
     throw corrupt('its head is not JSON');
   }
   if (!Value.Check(manifestHeadSchema, head)) throw corrupt('its head does not fit the schema');
+  if (head.volumes.some(({ disk = 0 }) => disk > (head.moreDisks?.length ?? 0))) throw corrupt('a volume of no disk');
   if (!isChunkSize(head.chunkBytes)) throw corrupt(`chunks of ${head.chunkBytes} bytes`);
   return head;
 }

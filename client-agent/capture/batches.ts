@@ -3,11 +3,16 @@ import { chunkIndicesOf, type Extents } from '#protocol/chunk.ts';
 
 /** What is known of a volume before its chunks are read. */
 export interface SourceVolume {
+  /** On which of several disks it lies, counted from 0; absent: the first. */
+  readonly disk?: number;
   readonly startBytes: number;
   readonly sizeBytes: number;
   /** Absent: raw, so that which chunks exist is only known when they are read. */
   readonly extents?: Extents;
 }
+
+/** A volume of which is known which chunks exist. */
+export type KnownVolume = SourceVolume & { readonly extents: Extents };
 
 export interface Batch {
   /** Place in the list of volumes. */
@@ -38,7 +43,7 @@ export function* planBatches(volumes: readonly SourceVolume[], chunkBytes: numbe
 
 /** The chunks for which `isWanted` says so, by their ordinal in the manifest; every volume's extents must be known. */
 export function* planWanted(
-  volumes: readonly Required<SourceVolume>[],
+  volumes: readonly KnownVolume[],
   chunkBytes: number,
   isWanted: (ordinal: number) => boolean,
 ): Generator<Batch> {

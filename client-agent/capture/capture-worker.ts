@@ -8,9 +8,9 @@ import { packChunk } from './chunk-packer.ts';
 import { Slots } from './slots.ts';
 import type { CaptureJob, CaptureJobResult, CaptureWorkerData } from './worker-pool.ts';
 
-const { diskPath, chunkBytes, zstdLevel, memory, badSectors } = workerData as CaptureWorkerData;
+const { diskPaths, chunkBytes, zstdLevel, memory, badSectors } = workerData as CaptureWorkerData;
 const slots = new Slots(chunkBytes, memory);
-const disk = DirectFile.open(diskPath, 'read');
+const disks = diskPaths.map((path) => DirectFile.open(path, 'read'));
 
 parentPort!.on('message', (job: CaptureJob) => {
   try {
@@ -24,6 +24,7 @@ parentPort!.on('message', (job: CaptureJob) => {
 function perform(job: CaptureJob): CaptureJobResult {
   if (job.kind === 'pack') return { kind: 'packed', storedBytes: pack(job) };
   const plain = slots.plain(job.slot);
+  const disk = disks[job.volume.disk ?? 0]!;
   return { kind: 'loaded', ...loadBatch(disk, job.volume, job.indices, chunkBytes, plain, badSectors) };
 }
 

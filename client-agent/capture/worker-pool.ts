@@ -12,7 +12,8 @@ const MAX_WORKERS = 4;
 const HEAP_LIMITS = { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 32 };
 
 export interface CaptureWorkerData {
-  readonly diskPath: string;
+  /** Of every disk that is captured. */
+  readonly diskPaths: readonly string[];
   readonly chunkBytes: number;
   readonly zstdLevel: number;
   readonly memory: SharedArrayBuffer;

@@ -2,7 +2,7 @@
 import { isExtended, type Layout } from '#protocol/layout.ts';
 import type { VolumeHead } from '#protocol/manifest.ts';
 
-export type VolumeSpan = Pick<VolumeHead, 'kind' | 'partition' | 'startBytes' | 'sizeBytes' | 'within'>;
+export type VolumeSpan = Pick<VolumeHead, 'kind' | 'disk' | 'partition' | 'startBytes' | 'sizeBytes' | 'within'>;
 
 /**
  * Boot loaders live in the first MiB (GRUB), those of small boards in the first 16 (U-Boot, Rockchip). More is a gap where a
@@ -39,8 +39,10 @@ function bootVolume(layout: Layout): VolumeSpan | undefined {
   return sizeBytes > 0 ? { kind: 'boot', startBytes, sizeBytes } : undefined;
 }
 
-/** `partition 3`, `partition 3 (group/root)`, for people. */
-export function nameOfVolume(span: Pick<VolumeHead, 'kind' | 'partition' | 'within'>): string {
-  const outer = span.partition === undefined ? `the ${span.kind}` : `partition ${span.partition}`;
+/** `partition 3`, `partition 3 (group/root)`, `partition 3 of disk 2`, for people. */
+export function nameOfVolume(span: Pick<VolumeHead, 'kind' | 'disk' | 'partition' | 'within'>): string {
+  const place = span.partition === undefined ? `the ${span.kind}` : `partition ${span.partition}`;
+  const outer =
+    span.disk === undefined ? place : `${span.kind === 'disk' ? 'the whole' : place} of disk ${span.disk + 1}`;
   return span.within === undefined ? outer : `${outer} (${span.within.name})`;
 }

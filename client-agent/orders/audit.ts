@@ -40,7 +40,6 @@ export async function runAudit(order: AuditOrder, { machine, signal, onProgress 
     const count = machine.workerCount;
     const workers = await DiskWorkers.start({
       diskPath: opened?.unlocked.path ?? disk.path,
-      manifest,
       manifestBytes,
       count,
     });

@@ -11,7 +11,7 @@ import { HoleSet } from '#protocol/holes.ts';
 import type { Layout } from '#protocol/layout.ts';
 import { encodeManifest, type VolumeHead } from '#protocol/manifest.ts';
 import { systemClock } from '#system/clock.ts';
-import { planBatches, planWanted, type SourceVolume } from '../capture/batches.ts';
+import { type KnownVolume, planBatches, planWanted, type SourceVolume } from '../capture/batches.ts';
 import { LackingQueue } from '../capture/lacking-queue.ts';
 import { type PassTools, runPass } from '../capture/pass.ts';
 import { ProgressMeter } from '../capture/progress-meter.ts';
@@ -35,7 +35,8 @@ const MAX_PLACES_TOLD = 20;
 export type CaptureLink = Pick<ServerLink, 'lacking' | 'chunks' | 'manifest'>;
 
 export interface CaptureOptions {
-  readonly disk: Disk;
+  /** Several make one image of all of them, in this order. */
+  readonly disks: readonly Disk[];
   readonly link: CaptureLink;
   /** What may open the LUKS containers of the disk. */
   readonly keys?: readonly Uint8Array[];
@@ -44,36 +45,41 @@ export interface CaptureOptions {
 }
 
 /**
- * Captures `disk` as the order says. May be repeated: what the server has is not sent again. When the signal fires it ends
+ * Captures the disks as the order says. May be repeated: what the server has is not sent again. When the signal fires it ends
  * at once and leaves nothing behind. Throws LAYOUT_UNSUPPORTED, LUKS_KEY_REFUSED, LUKS_FAILED, DISK_READ_FAILED (with `{host}` left open), AGENT_FAILED
  * (the disk changes under us, the server keeps losing chunks), what the server refuses, AbortError.
  */
 export async function runCapture(order: CaptureOrder, o: CaptureOptions): Promise<CaptureResult> {
   o.signal.throwIfAborted();
   const meter = new ProgressMeter(o.onProgress, systemClock.nowMs);
-  const layout = await readLayout(o.disk.path, o.disk.sectorBytes);
-  const closedMaps = await mapDisk(o.disk, layout, meter, o.signal);
-  const source = await openSource(o.disk, closedMaps, o.keys ?? [], o.signal);
+  const layouts: Layout[] = [];
+  for (const { path, sectorBytes } of o.disks) layouts.push(await readLayout(path, sectorBytes));
+  const closedMaps = await mapDisks(o.disks, layouts, meter, o.signal);
+  const sources: OpenSource[] = [];
   try {
-    return await captureVolumes(order, o, layout, source, meter);
+    for (const [i, disk] of o.disks.entries()) {
+      const own = closedMaps.filter((map) => (map.head.disk ?? 0) === i);
+      sources.push(await openSource(disk, own, o.keys ?? [], o.signal));
+    }
+    return await captureVolumes(order, o, layouts, sources, meter);
   } finally {
-    await source.close();
+    for (const source of sources) await source.close();
   }
 }
 
 async function captureVolumes(
   order: CaptureOrder,
   o: CaptureOptions,
-  layout: Layout,
-  source: OpenSource,
+  layouts: readonly Layout[],
+  sources: readonly OpenSource[],
   meter: ProgressMeter,
 ): Promise<CaptureResult> {
-  meter.warn(source.maps.flatMap((map) => map.warnings));
+  meter.warn(sources.flatMap(({ maps }) => maps.flatMap((map) => map.warnings)));
   const slots = new Slots(order.chunkBytes);
   const tools: PassTools = {
     slots,
     workers: new CaptureWorkers({
-      diskPath: source.path,
+      diskPaths: sources.map(({ path }) => path),
       chunkBytes: order.chunkBytes,
       zstdLevel: order.zstdLevel,
       memory: slots.memory,
@@ -83,7 +89,7 @@ async function captureVolumes(
     uploads: new Uploads((body) => o.link.chunks(order.taskId, body, o.signal), systemClock.nowMs),
   };
   try {
-    return await untilAborted(o.signal, uploadAll(order, o, layout, source, tools, meter));
+    return await untilAborted(o.signal, uploadAll(order, o, layouts, sources, tools, meter));
   } catch (error) {
     tools.uploads.abort(error instanceof Error ? error : new Error(String(error)));
     throw error;
@@ -92,8 +98,16 @@ async function captureVolumes(
   }
 }
 
-async function mapDisk(disk: Disk, layout: Layout, meter: ProgressMeter, signal: AbortSignal): Promise<VolumeMap[]> {
-  const spans = volumesOf(layout);
+/** The volumes of all disks, those of one after those of the one before. */
+async function mapDisks(
+  disks: readonly Disk[],
+  layouts: readonly Layout[],
+  meter: ProgressMeter,
+  signal: AbortSignal,
+): Promise<VolumeMap[]> {
+  const spans = layouts.flatMap((layout, i) =>
+    volumesOf(layout).map((span) => (i === 0 ? span : { ...span, disk: i })),
+  );
   const maps: VolumeMap[][] = [];
   meter.begin(
     'map',
@@ -102,7 +116,7 @@ async function mapDisk(disk: Disk, layout: Layout, meter: ProgressMeter, signal:
   let next = 0;
   const mapNext = async (): Promise<void> => {
     for (let i = next++; i < spans.length; i = next++) {
-      maps[i] = await mapVolumes(disk, spans[i]!, signal);
+      maps[i] = await mapVolumes(disks[spans[i]!.disk ?? 0]!, spans[i]!, signal);
       meter.add(spans[i]!.sizeBytes);
     }
   };
@@ -113,16 +127,17 @@ async function mapDisk(disk: Disk, layout: Layout, meter: ProgressMeter, signal:
 
 async function uploadAll(
   order: CaptureOrder,
-  { disk, link, signal }: Pick<CaptureOptions, 'disk' | 'link' | 'signal'>,
-  layout: Layout,
-  { maps, containers }: OpenSource,
+  { disks, link, signal }: Pick<CaptureOptions, 'disks' | 'link' | 'signal'>,
+  layouts: readonly Layout[],
+  sources: readonly OpenSource[],
   tools: PassTools,
   meter: ProgressMeter,
 ): Promise<CaptureResult> {
   const { chunkBytes, taskId } = order;
+  const maps = sources.flatMap((source) => source.maps);
   const volumes: SourceVolume[] = maps.map(({ head, extents }) => {
-    const { startBytes, sizeBytes } = head;
-    return extents === undefined ? { startBytes, sizeBytes } : { startBytes, sizeBytes, extents };
+    const { disk = 0, startBytes, sizeBytes } = head;
+    return extents === undefined ? { disk, startBytes, sizeBytes } : { disk, startBytes, sizeBytes, extents };
   });
   const found = volumes.map((volume) => new VolumeChunks(volume));
   let uploadedChunks = 0;
@@ -149,12 +164,15 @@ async function uploadAll(
   let lacking = await askAll(link, taskId, ids, signal);
   for (let extra = 0; lacking.count > 0; extra++) {
     if (extra === MAX_EXTRA_PASSES) throw failed(`the server still lacks ${lacking.count} chunks that were sent to it`);
-    uploadedChunks += await sendAgain(known, ids, lacking, chunkBytes, disk, tools, meter);
+    uploadedChunks += await sendAgain(known, ids, lacking, chunkBytes, disks, tools, meter);
     lacking = await askAll(link, taskId, ids, signal);
   }
 
-  const opened = containers.length === 0 ? {} : { containers: [...containers] };
-  const head = { chunkBytes, hash: 'blake3-256' as const, layout, ...opened };
+  const containers = sources.flatMap((source) => source.containers);
+  const opened = containers.length === 0 ? {} : { containers };
+  const [layout, ...others] = layouts;
+  const moreDisks = others.length === 0 ? {} : { moreDisks: others };
+  const head = { chunkBytes, hash: 'blake3-256' as const, layout: layout!, ...opened, ...moreDisks };
   const contents = maps.map((map, i) => ({ head: map.head, extents: known[i]!.extents }));
   const manifest = encodeManifest(head, contents, ids);
   const { version, isNew } = await link.manifest(taskId, manifest, signal);
@@ -195,11 +213,11 @@ function lostWarning(head: VolumeHead, lost: Extents): string[] {
 
 /** Goes once more through the chunks that did not arrive. Throws AGENT_FAILED when one of them is another one now. */
 async function sendAgain(
-  volumes: readonly Required<SourceVolume>[],
+  volumes: readonly KnownVolume[],
   ids: Buffer,
   lacking: HoleSet,
   chunkBytes: number,
-  disk: Disk,
+  disks: readonly Disk[],
   tools: PassTools,
   meter: ProgressMeter,
 ): Promise<number> {
@@ -213,7 +231,7 @@ async function sendAgain(
       const isSame = ids
         .subarray(expected, expected + CHUNK_ID_BYTES)
         .equals(loaded.ids.subarray(at, at + CHUNK_ID_BYTES));
-      if (!isSame) throw failed(`the disk ${disk.path} changed while it was captured`);
+      if (!isSame) throw failed(`${disks.map(({ path }) => path).join(', ')} changed while it was captured`);
     }
     sent += sentChunks;
     meter.add(loaded.places.length * chunkBytes);

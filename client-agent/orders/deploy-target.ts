@@ -7,9 +7,10 @@ import type { Disk } from '#protocol/disk.ts';
 import { type ErrorBody, KnownError, knownError } from '#protocol/errors.ts';
 import type { FinisherResult } from '#protocol/finisher.ts';
 import { type FitChange, placeManifest } from '#protocol/fit.ts';
-import { HoleSet } from '#protocol/holes.ts';
+import type { HoleSet } from '#protocol/holes.ts';
 import type { Layout } from '#protocol/layout.ts';
 import { type Manifest, placeOf } from '#protocol/manifest.ts';
+import { chunksOf, partOfDisk } from '#protocol/source-disk.ts';
 import type { Logger } from '#system/log.ts';
 import { readContent } from '../disk/disk-content.ts';
 import { checkLayout } from '../disk/layout-check.ts';
@@ -51,6 +52,8 @@ export interface SharedByTargets {
 /** A disk and where the volumes lie on it: what an order says of each. */
 export interface OrderedDisk {
   readonly disk: Disk;
+  /** Which disk of the image goes there, counted from 0. */
+  readonly source: number;
   readonly fit: DeployOrder['fit'];
 }
 
@@ -82,6 +85,8 @@ export class DeployTarget {
   readonly #containers: TargetContainers | undefined;
   readonly #manifest: Manifest;
   readonly #changes: readonly FitChange[];
+  /** How many chunks belong on this disk. */
+  readonly #ownChunks: number;
   readonly #machine: DeployMachine;
   /** Chunks that were not read from the disk and found right since they were last written. Every hole is among them. */
   readonly #unverified: HoleSet;
@@ -99,7 +104,8 @@ export class DeployTarget {
     this.#changes = changes;
     this.workers = workers;
     this.#machine = machine;
-    this.holes = HoleSet.all(manifest.chunkCount);
+    this.holes = chunksOf(manifest);
+    this.#ownChunks = this.holes.count;
     this.#unverified = this.holes.clone();
   }
 
@@ -108,18 +114,19 @@ export class DeployTarget {
    * Throws DISK_SECTOR_SIZE, DISK_TOO_SMALL, LUKS_FAILED, AGENT_FAILED. Its threads run until `close`.
    */
   static async prepare(
-    source: Manifest,
-    { disk, fit }: OrderedDisk,
+    image: Manifest,
+    { disk, source, fit }: OrderedDisk,
     { machine, manifestBytes, slabs, threads, keys }: SharedByTargets,
   ): Promise<DeployTarget> {
-    const changes = changesOfOrder(source.head, disk, fit);
-    const manifest = placeManifest(source, fit);
+    const part = partOfDisk(image, source);
+    const changes = changesOfOrder(part.head, disk, fit);
+    const manifest = placeManifest(part, fit);
     checkFit(disk, manifest);
     const locked = manifest.head.containers;
     const containers = locked && (await TargetContainers.prepare(disk, locked, keys));
     try {
       const diskPath = containers?.disk.path ?? disk.path;
-      const workers = await DiskWorkers.start({ diskPath, manifest, manifestBytes, fit, count: threads, slabs });
+      const workers = await DiskWorkers.start({ diskPath, manifestBytes, source, fit, count: threads, slabs });
       return new DeployTarget({ disk, containers, manifest, changes, workers }, machine);
     } catch (error) {
       await containers?.close();
@@ -154,8 +161,8 @@ export class DeployTarget {
     // The first write clears the label, and with it what of the image lies there: better cast with the rest than repaired alone.
     if (this.#containers !== undefined) this.#addCleared(this.#containers.newPayloads);
     if (this.holes.count > 0) this.#addCleared(findLabel(this.#open));
-    const all = HoleSet.all(this.#manifest.chunkCount);
-    this.#keptBytes = plainBytesOf(this.#manifest, all) - plainBytesOf(this.#manifest, this.#unverified);
+    this.#keptBytes =
+      plainBytesOf(this.#manifest, chunksOf(this.#manifest)) - plainBytesOf(this.#manifest, this.#unverified);
     this.#isUnread = false;
   }
 
@@ -225,7 +232,7 @@ export class DeployTarget {
   }
 
   /** Throws FINISHER_FAILED: the disk has no table then. */
-  async runFinishers({ finishing }: DeployOrder, signal: AbortSignal): Promise<void> {
+  async runFinishers(finishing: DeployOrder['finishing'], signal: AbortSignal): Promise<void> {
     const finished = this.#finished!;
     const { link, readInventory } = this.#machine;
     const manifest = { ...this.#manifest, head: { ...this.#manifest.head, layout: finished.layout } };
@@ -247,7 +254,8 @@ export class DeployTarget {
       castBytes: this.#laidBytes.cast,
       httpBytes: this.#laidBytes.http,
       keptBytes: this.#keptBytes,
-      verifiedChunks: this.#manifest.chunkCount - this.#unverified.count,
+      ...(this.#ownChunks === this.#manifest.chunkCount ? {} : { ownChunks: this.#ownChunks }),
+      verifiedChunks: this.#ownChunks - this.#unverified.count,
       ...(this.#readBytesPerSecond === undefined ? {} : { readBytesPerSecond: this.#readBytesPerSecond }),
       ...(fitted.length === 0 ? {} : { fitted }),
       ...(finishers.length === 0 ? {} : { finishers: [...finishers] }),
@@ -312,7 +320,7 @@ function unforeseen(error: unknown): KnownError {
 /** The chunks that reach into one of the runs. Pure. */
 export function chunksWithin(manifest: Manifest, runs: readonly ClearedRun[]): number[] {
   const hit: number[] = [];
-  for (let ordinal = 0; ordinal < manifest.chunkCount; ordinal++) {
+  for (const ordinal of chunksOf(manifest)) {
     const { diskOffset, plainBytes } = placeOf(manifest, ordinal);
     if (runs.some((run) => run.startBytes < diskOffset + plainBytes && diskOffset < run.endBytes)) hit.push(ordinal);
   }

@@ -149,7 +149,12 @@ export class DeployTargets {
     await this.#atOnce(meter, signal, (target, share) => target.settle(share, signal));
     await this.#inTurn(signal, (target) => target.complete());
     await this.#inTurn(signal, (target) => target.label(order.newIds === true));
-    await this.#inTurn(signal, (target) => target.runFinishers(order, signal));
+    // The system is on the first of an image's disks: it is looked for, and made one of its own, there.
+    const isSystem = (target: DeployTarget) =>
+      this.#manifest.head.moreDisks === undefined || target === this.#targets[0];
+    await this.#inTurn(signal, async (target) => {
+      await target.runFinishers(isSystem(target) ? order.finishing : undefined, signal);
+    });
     const results: DiskResult[] = [];
     for (const target of this.#targets) results.push(await target.result());
     return sumUp(results, this.#manifest.chunkCount);
@@ -214,7 +219,7 @@ export function problemOf({ disks = [] }: DeployResult): KnownError | undefined 
 }
 
 function disksFailed(failed: readonly FailedDisk[], of: number): KnownError {
-  const rest = failed.length === of ? 'none is left' : `the other ${of - failed.length} hold the image`;
+  const rest = failed.length === of ? 'none is left' : `the other ${of - failed.length} are done`;
   const problems = failed.map(sayFailed).join('; ');
   return knownError('DISKS_FAILED', { count: failed.length, of, rest, problems, disk: failed[0]!.disk.serial });
 }
@@ -235,7 +240,9 @@ export function sumUp(results: readonly DiskResult[], chunks: number): DeployRes
     castBytes: sumOf('castBytes'),
     httpBytes: sumOf('httpBytes'),
     keptBytes: sumOf('keptBytes'),
-    verifiedChunks: Math.min(...results.map(({ verifiedChunks }) => verifiedChunks)),
+    verifiedChunks: results.every(({ ownChunks }) => ownChunks === undefined)
+      ? Math.min(...results.map(({ verifiedChunks }) => verifiedChunks))
+      : results.reduce((sum, { verifiedChunks }) => sum + verifiedChunks, 0),
     disks: [...results],
   };
 }

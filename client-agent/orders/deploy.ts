@@ -101,7 +101,9 @@ export class DeployJob {
   async #checkDisks(order: DeployOrder): Promise<{ disks: OrderedDisk[]; interfaceName: string }> {
     const inventory = await this.#machine.readInventory();
     const failed = this.#prepared?.targets.failed.map(({ disk }) => disk) ?? [];
-    const ordered = [order, ...(order.twins ?? [])].filter(({ disk }) => !failed.some((one) => isSameDisk(one, disk)));
+    const ordered = [{ ...order, source: 0 }, ...(order.twins ?? [])].filter(
+      ({ disk }) => !failed.some((one) => isSameDisk(one, disk)),
+    );
     const there = inventory.disks.filter((disk) => !failed.some((one) => isSameDisk(one, disk)));
     const found = findDisks(
       there,
@@ -109,7 +111,10 @@ export class DeployJob {
     );
     // What this job has opened on them itself holds them.
     if (this.#prepared?.targets.areHeld !== true) for (const disk of found) await requireUnused(disk, 'write');
-    return { disks: found.map((disk, i) => ({ disk, fit: ordered[i]!.fit })), interfaceName: inventory.interface };
+    return {
+      disks: found.map((disk, i) => ({ disk, source: ordered[i]!.source ?? 0, fit: ordered[i]!.fit })),
+      interfaceName: inventory.interface,
+    };
   }
 
   /** Step 2. Hears the cast to its end, however it ends: what did not arrive whole stays a hole. */

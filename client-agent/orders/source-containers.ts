@@ -70,7 +70,7 @@ export async function openSource(
 
 /** Undefined: it is none. A string says why it is carried as it is. */
 function findContainer(diskPath: string, map: VolumeMap): Found | string | undefined {
-  const { filesystem, within, startBytes, sizeBytes, partition } = map.head;
+  const { filesystem, within, startBytes, sizeBytes, disk, partition } = map.head;
   if (filesystem !== LUKS_TYPE) return undefined;
   // Each member would get a key of its own, and the mirror two contents.
   if (within?.kind === 'md') return 'it lies on a software mirror';
@@ -78,14 +78,16 @@ function findContainer(diskPath: string, map: VolumeMap): Found | string | undef
   const header = readLuksHeader(read, sizeBytes);
   if (typeof header === 'string') return header;
   const { keySlots: _, tokens: _tokens, ...kept } = header;
-  const place = { startBytes, sizeBytes, ...(partition === undefined ? {} : { partition }) };
+  const on = { ...(disk === undefined ? {} : { disk }), ...(partition === undefined ? {} : { partition }) };
+  const place = { startBytes, sizeBytes, ...on };
   return { map, header, container: { kind: 'luks', ...place, ...kept } };
 }
 
 async function mapInside(disk: Disk, { map, header, container }: Found, signal: AbortSignal): Promise<VolumeMap[]> {
-  const { kind, partition } = map.head;
+  const { kind, disk: number, partition } = map.head;
   const span = {
     kind,
+    ...(number === undefined ? {} : { disk: number }),
     ...(partition === undefined ? {} : { partition }),
     within: { kind: 'luks' as const, name: container.uuid },
     ...payloadOf(container),

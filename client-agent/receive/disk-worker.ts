@@ -7,13 +7,14 @@ import { CHUNK_ID_BYTES, chunkIdOf, maskUnused } from '#protocol/chunk.ts';
 import { KnownError } from '#protocol/errors.ts';
 import { placeManifest } from '#protocol/fit.ts';
 import { type ChunkPlace, decodeManifest, idAt, type Manifest, placeOf } from '#protocol/manifest.ts';
+import { partOfDisk } from '#protocol/source-disk.ts';
 import { DirectFile } from '../disk/direct-file.ts';
 import type { Job, JobAnswer, LayJob, WorkerStart } from './disk-workers.ts';
 import { ZstdDecoder } from './zstd-decoder.ts';
 
 const start = workerData as WorkerStart;
 const port = parentPort!;
-const manifest = placeManifest(decodeManifest(Buffer.from(start.manifest)), start.fit);
+const manifest = placeManifest(partOfDisk(decodeManifest(Buffer.from(start.manifest)), start.source), start.fit);
 const disk = DirectFile.open(start.diskPath, 'write');
 const decoder = new ZstdDecoder();
 const runBuffer = Buffer.from(start.runs, start.runOffset, start.runBytes);

@@ -2,7 +2,6 @@
 import { Worker } from 'node:worker_threads';
 import { type ErrorBody, KnownError } from '#protocol/errors.ts';
 import type { Fit } from '#protocol/fit.ts';
-import type { Manifest } from '#protocol/manifest.ts';
 import { allocateAligned } from '../disk/direct-file.ts';
 import type { ChunkFrame } from './frame-reader.ts';
 import type { Slab, SlabPool } from './slab-pool.ts';
@@ -15,6 +14,7 @@ const RUN_MEMORY_BYTES = RUN_BYTES + 4096;
 export interface WorkerStart {
   readonly diskPath: string;
   readonly manifest: SharedArrayBuffer;
+  readonly source: number;
   /** Where its volumes lie on this disk; undefined: as on the source. */
   readonly fit: Fit | undefined;
   /** What comes to be laid lies in it; absent: nothing comes. */
@@ -67,8 +67,9 @@ export class DiskWorkers {
   /** Opens the disk in `count` threads. Only with `slabs` can anything be laid. Throws DISK_WRITE_FAILED when it cannot be opened. */
   static async start(o: {
     diskPath: string;
-    manifest: Manifest;
     manifestBytes: Buffer;
+    /** Which disk of the image it is about, counted from 0; absent: the first, mostly the only one. */
+    source?: number;
     fit?: Fit | undefined;
     count: number;
     slabs?: SlabPool;
@@ -80,6 +81,7 @@ export class DiskWorkers {
       startThread({
         diskPath: o.diskPath,
         manifest,
+        source: o.source ?? 0,
         fit: o.fit,
         slabs: o.slabs?.memory,
         runs,

@@ -43,6 +43,8 @@ export const imageViewSchema = Type.Object({
   versions: Type.Array(versionViewSchema),
   /** Of the newest (or the named) version; only in the view of one image. */
   layout: Type.Optional(layoutSchema),
+  /** Of an image of several disks: layouts of the others. */
+  moreDisks: Type.Optional(Type.Array(layoutSchema)),
   volumes: Type.Optional(
     Type.Array(Type.Object({ ...volumeHeadSchema.properties, usedBytes: Type.Integer(), chunks: Type.Integer() })),
   ),

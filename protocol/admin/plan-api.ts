@@ -10,6 +10,8 @@ const fitWordSchema = Type.Union([Type.Literal('exact'), Type.Literal('larger'),
 
 const plannedTwinSchema = Type.Object({
   disk: diskIdentitySchema,
+  /** Of an image of several disks: which of them goes there, counted from 0. Absent: the whole image. */
+  source: Type.Optional(Type.Integer()),
   diskPath: Type.String(),
   lost: Type.String(),
   fit: fitWordSchema,
@@ -32,7 +34,7 @@ export const planHostSchema = Type.Object({
   fit: Type.Optional(fitWordSchema),
   /** fit `fitted` only: what lies elsewhere or becomes larger than on the source. */
   fitted: Type.Optional(Type.Array(fitChangeSchema)),
-  /** Disk rule `each`: its further disks that take the image. */
+  /** Its further disks that take the image (disk rule `each`), or their parts of an image of several disks. */
   twins: Type.Optional(Type.Array(plannedTwinSchema)),
   /** Disk rule `each`: disks that meet the rule and cannot take the image. */
   unfitDisks: Type.Optional(

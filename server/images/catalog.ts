@@ -93,6 +93,7 @@ export class Catalog {
       name: image,
       versions: ref === image ? this.#table.versions(image) : [version],
       layout: manifest.head.layout,
+      ...(manifest.head.moreDisks === undefined ? {} : { moreDisks: manifest.head.moreDisks }),
       volumes: manifest.volumes.map(({ extents, indices, firstOrdinal: _, ...head }) => ({
         ...head,
         usedBytes: usedBytesOf(extents),

@@ -10,6 +10,7 @@ import { knownError } from '#protocol/errors.ts';
 import { fitTo } from '#protocol/fit.ts';
 import { placeContainers } from '#protocol/luks-container.ts';
 import { encodeManifest, type Manifest, type Volume } from '#protocol/manifest.ts';
+import { layoutsOf } from '#protocol/source-disk.ts';
 import type { Catalog } from './catalog.ts';
 import type { ChunkStore } from './chunk-store.ts';
 import { containerWorks, type FitWork } from './container-fitter.ts';
@@ -45,6 +46,8 @@ export async function* fitImage(o: FitImageOptions): AsyncGenerator<FitLine> {
   const { image, version } = catalog.resolve(ref);
   const source = `${image}@${version.version}`;
   const manifest = await catalog.loadManifest(version.manifestId);
+  const count = layoutsOf(manifest.head).length;
+  if (count > 1) throw knownError('IMAGE_HAS_DISKS', { image: ref, count, what: 'image fit' });
   if (fitTo(manifest.head, toBytes, 'none').fit !== undefined)
     throw knownError('SHRINK_NEEDLESS', { image: ref, toBytes });
   const firstPlan = requirePlan(o, manifest, new Map());

@@ -11,8 +11,11 @@ import type { FinisherStep } from '#protocol/finisher.ts';
 import { changesOf, type Fit, fitTo, isAsOnSource } from '#protocol/fit.ts';
 import { type GrowRule, whyNotGrown } from '#protocol/grow-rule.ts';
 import { canonicalJson, type Manifest } from '#protocol/manifest.ts';
+import { layoutsOf, partOfDisk } from '#protocol/source-disk.ts';
+import type { Twin } from '#protocol/twin.ts';
 import type { NewTask } from '../db/task-row.ts';
 import { planShrink } from '../images/shrink-plan.ts';
+import { mapDisks } from './disk-mapping.ts';
 import { USUAL_LINK_MBIT, WIRE_SHARE } from './pass-cost.ts';
 import { assignWaves } from './waves.ts';
 
@@ -41,6 +44,7 @@ export function makeDeployPlan(
 ): DeployPlan {
   const { image, version } = planImage;
   requireGrowable(request, planImage);
+  requireOneDisk(request, planImage);
   const planned = inWaves(
     hosts.map((host) => withFinishers(planHost(host, planImage, request), finishersOf(host))),
     request.waves,
@@ -69,8 +73,8 @@ export function chooseTaskDisk(host: HostView, rule: string | undefined): Disk {
   return chooseDisk(disksOfFree(host), ruleFor(host, rule)?.rule, host.name);
 }
 
-/** The disks that a host's task lays the image on: several only with the rule `each`. Throws as chooseTaskDisk. */
-function chooseTaskDisks(host: HostView, rule: string | undefined): Disk[] {
+/** The disks that a host's task works on: those that the rule means, by path or in the order of its parts. Throws as chooseDisks and chooseTaskDisk. */
+export function chooseTaskDisks(host: HostView, rule: string | undefined): Disk[] {
   return chooseDisks(disksOfFree(host), ruleFor(host, rule)?.rule, host.name);
 }
 
@@ -108,9 +112,13 @@ export function tasksOfPlan(
   }
   return taking.map(({ hostId, host, disk, twins, wave = 1, delta, finishers }) => ({
     ...{ hostId, host, disk: disk!, wave, isHashing: delta?.hash === true },
-    ...(twins === undefined ? {} : { twins: twins.map((twin) => ({ disk: twin.disk })) }),
+    ...(twins === undefined ? {} : { twins: twins.map(toTwin) }),
     ...(finishers === undefined ? {} : { finishers }),
   }));
+}
+
+function toTwin({ disk, source }: NonNullable<PlanHost['twins']>[number]): Twin {
+  return source === undefined ? { disk } : { disk, source };
 }
 
 /** What differs between the plan that was shown and the present one, for PLAN_CHANGED. */
@@ -143,15 +151,16 @@ function planHost(host: HostView, image: PlanImage, request: DeployRequest): Pla
   const { hostId, name, presence } = host;
   const base = { hostId, host: name, presence };
   try {
-    // An audit says of one disk how it differs.
-    const disks = request.audit ? [chooseTaskDisk(host, request.disk)] : chooseTaskDisks(host, request.disk);
     const rule = ruleFor(host, request.disk);
+    const disks = chooseTargets(host, image, request);
     const others = judgeDisks(host.inventory!.disks, rule?.rule).filter(({ disk }) => !disks.includes(disk));
     const shown = {
       ...base,
       ...(rule === undefined ? {} : { rule }),
       ...(others.length === 0 ? {} : { otherDisks: others.map(describeJudged) }),
     };
+    const layouts = layoutsOf(image.manifest.head);
+    if (layouts.length > 1) return { ...shown, ...planParts(host, disks, image, request) };
     const unfit = disks.flatMap((disk) => {
       const refused = whyUnfit(name, disk, image);
       return refused === undefined ? [] : { disk, refused };
@@ -171,6 +180,25 @@ function planHost(host: HostView, image: PlanImage, request: DeployRequest): Pla
   }
 }
 
+function chooseTargets(host: HostView, { manifest }: PlanImage, request: DeployRequest): Disk[] {
+  const layouts = layoutsOf(manifest.head);
+  if (layouts.length > 1) return mapDisks(layouts, disksOfFree(host), ruleFor(host, request.disk)?.rule, host.name);
+  // An audit says of one disk how it differs.
+  return request.audit ? [chooseTaskDisk(host, request.disk)] : chooseTaskDisks(host, request.disk);
+}
+
+/** The parts of an image of several disks, each on its own disk: all of them, or none. */
+function planParts(host: HostView, disks: readonly Disk[], image: PlanImage, request: DeployRequest) {
+  const parts = disks.map((disk, i) => {
+    const part = { ...image, manifest: partOfDisk(image.manifest, i) };
+    return { disk, part, refused: whyUnfit(host.name, disk, part, true) };
+  });
+  const unfit = parts.find(({ refused }) => refused !== undefined);
+  if (unfit !== undefined) return { ...nameDisk(unfit.disk), refused: unfit.refused! };
+  const [first, ...twins] = parts.map(({ disk, part }) => planDisk(disk, part, request));
+  return { ...first!, twins: twins.map((twin, i) => ({ ...twin, source: i + 1 })) };
+}
+
 function nameDisk(disk: Disk) {
   return { disk: identityOf(disk), diskPath: disk.path, lost: disk.content || 'nothing known' };
 }
@@ -185,7 +213,7 @@ function planDisk(disk: Disk, { manifest }: PlanImage, { grow }: DeployRequest) 
   return { ...nameDisk(disk), fit: isLarger ? ('larger' as const) : ('exact' as const) };
 }
 
-function whyUnfit(host: string, disk: Disk, { image, version, manifest }: PlanImage) {
+function whyUnfit(host: string, disk: Disk, { image, version, manifest }: PlanImage, isPart = false) {
   const { layout } = manifest.head;
   const shown = `${disk.path} ${describeDisk(disk)}`;
   if (disk.sectorBytes !== layout.sectorBytes) {
@@ -195,25 +223,36 @@ function whyUnfit(host: string, disk: Disk, { image, version, manifest }: PlanIm
   const { misfit } = fitTo(manifest.head, disk.sizeBytes, 'none');
   if (misfit === undefined) return undefined;
   const sizes = { host, disk: shown, haveBytes: disk.sizeBytes, needBytes: misfit.leastBytes };
-  if (layout.label === 'none') return knownError('DISK_TOO_SMALL', sizes).toBody();
+  // An image of several disks is not made smaller (image-fitter.ts).
+  if (layout.label === 'none' || isPart) return knownError('DISK_TOO_SMALL', sizes).toBody();
   const { least } = planShrink(manifest, disk.sizeBytes);
   if (least === undefined) return knownError('IMAGE_NEEDS_FIT', { ...sizes, image, version: version.version }).toBody();
   return knownError('FIT_IMPOSSIBLE', { ...sizes, needBytes: least.bytes, why: least.why }).toBody();
 }
 
+/** Throws IMAGE_HAS_DISKS. */
+function requireOneDisk({ audit }: DeployRequest, { image, manifest }: PlanImage): void {
+  const count = layoutsOf(manifest.head).length;
+  if (audit && count > 1) throw knownError('IMAGE_HAS_DISKS', { image, count, what: 'an audit' });
+}
+
 /** What is named must be able to grow, on whatever disk. Throws GROW_IMPOSSIBLE. */
 function requireGrowable({ grow = 'none' }: DeployRequest, { image, manifest }: PlanImage): void {
   const why = whyNotGrown(manifest.volumes, grow);
-  if (why === undefined) return;
+  if (why === undefined && (typeof grow !== 'number' || manifest.head.moreDisks === undefined)) return;
   const what = typeof grow === 'number' ? `Partition ${grow}` : grow;
-  throw knownError('GROW_IMPOSSIBLE', { what, image, why });
+  throw knownError('GROW_IMPOSSIBLE', {
+    what,
+    image,
+    why: why ?? 'it has several disks: which one is meant is not clear',
+  });
 }
 
 /** Hash of everything that would be written, and where. */
 function planIdOf(manifestId: string, hosts: readonly PlanHost[], isNewIds: boolean): string {
   const targets = hosts.map(({ hostId, disk, refused, fitted, finishers, twins = [], unfitDisks = [] }) => {
     const more = [
-      ...twins.map((twin) => [twin.disk, twin.fitted ?? null]),
+      ...twins.map((twin) => [twin.disk, twin.fitted ?? null, twin.source ?? null]),
       ...unfitDisks.map((unfit) => [unfit.disk, unfit.refused.code]),
     ];
     return [hostId, disk ?? null, refused?.code ?? null, fitted ?? null, finishers ?? null, ...more];

@@ -47,6 +47,8 @@ function driftOf(given: GivenDisk, before: GivenDisk | undefined): number {
 /** Share of the bytes of `wanted` that a disk holding `given` has in the right place already, 0 to 1. */
 export function likenessOf(given: Manifest, wanted: Manifest): number {
   if (given.id === wanted.id) return 1;
+  // Places on several disks are no places of one.
+  if (given.head.moreDisks !== undefined || wanted.head.moreDisks !== undefined) return 0;
   if (given.head.chunkBytes !== wanted.head.chunkBytes || wanted.chunkCount === 0) return 0;
   const byPlace = new Map<number, number>();
   for (let ordinal = 0; ordinal < given.chunkCount; ordinal++) {

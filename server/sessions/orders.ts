@@ -36,9 +36,10 @@ export function orderOfTask(
     const chunkBytes = session.request.chunkBytes ?? defaults.chunkBytes;
     const zstdLevel = session.request.zstdLevel ?? defaults.zstdLevel;
     // The round is not part of the order, but a capture that begins again must be a new one.
+    const more = twins === undefined ? {} : { moreDisks: twins.map((twin) => twin.disk) };
     const rescue = session.request.rescue === true ? { rescue: true } : {};
     const own = { ...rescue, ...secretsOf(session.request) };
-    return withRev({ kind: 'capture', taskId, sessionId, disk, chunkBytes, zstdLevel, ...own }, round);
+    return withRev({ kind: 'capture', taskId, sessionId, disk, ...more, chunkBytes, zstdLevel, ...own }, round);
   }
   if (session.kind === 'wipe') {
     const step = task.state === 'preparing' ? 'check' : task.state === 'finishing' ? 'wipe' : undefined;
@@ -68,7 +69,7 @@ export function orderOfTask(
       ...orderedFit(fit, session.request),
       ...(twins === undefined
         ? {}
-        : { twins: twins.map((twin) => ({ disk: twin.disk, ...orderedFit(twin.fit, session.request) })) }),
+        : { twins: twins.map(({ fit: own, ...twin }) => ({ ...twin, ...orderedFit(own, session.request) })) }),
       ...secretsOf(session.request),
       ...(step === 'finish' && session.request.newIds === true ? { newIds: true as const } : {}),
       ...(step !== 'finish' || finishers === undefined ? {} : { finishing: finishingOf(session.request, task) }),

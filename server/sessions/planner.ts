@@ -5,11 +5,13 @@ import type { HostView } from '#protocol/admin/host-api.ts';
 import type { VersionView } from '#protocol/admin/image-api.ts';
 import type { DeployPlan } from '#protocol/admin/plan-api.ts';
 import type { WipePlan, WipeRequest } from '#protocol/admin/wipe-api.ts';
-import { type DiskIdentity, identityOf } from '#protocol/disk.ts';
+import { identityOf } from '#protocol/disk.ts';
 import { knownError } from '#protocol/errors.ts';
 import type { Fit } from '#protocol/fit.ts';
 import type { GrowRule } from '#protocol/grow-rule.ts';
+import { partOfDisk } from '#protocol/source-disk.ts';
 import { checkTemplate } from '#protocol/template.ts';
+import type { Twin } from '#protocol/twin.ts';
 import type { Config } from '../config.ts';
 import type { CastTable } from '../db/cast-table.ts';
 import type { NewTask } from '../db/task-row.ts';
@@ -19,7 +21,7 @@ import type { Finishers } from '../inventory/finishers.ts';
 import type { Hosts } from '../inventory/hosts.ts';
 import type { Secrets } from '../inventory/secrets.ts';
 import type { DeltaAdvisor } from './delta-advisor.ts';
-import { chooseTaskDisk, fitOf, makeDeployPlan, tasksOfPlan } from './deploy-plan.ts';
+import { chooseTaskDisks, fitOf, makeDeployPlan, tasksOfPlan } from './deploy-plan.ts';
 import { bestPaceOf, EARLIER_CASTS } from './pass-cost.ts';
 import { withSetAside } from './plan-links.ts';
 import { waveProblem } from './waves.ts';
@@ -86,8 +88,8 @@ export class Planner {
   ): Promise<NewTask[]> {
     const tasks = tasksOfPlan(plan, accepted);
     const manifest = await this.#options.catalog.loadManifest(plan.manifestId);
-    const withFit = <Target extends { readonly disk: DiskIdentity }>(target: Target): Target & { fit?: Fit } => {
-      const fit = fitOf(grow, manifest, target.disk);
+    const withFit = <Target extends Omit<Twin, 'fit'>>(target: Target): Target & { fit?: Fit } => {
+      const fit = fitOf(grow, partOfDisk(manifest, target.source ?? 0), target.disk);
       return fit === undefined ? target : { ...target, fit };
     };
     return tasks.map(({ twins, ...task }) => ({
@@ -105,9 +107,11 @@ export class Planner {
   }
 
   /** Throws HOST_UNKNOWN, HOST_PENDING, HOST_BUSY, HOST_NEVER_SEEN, DISK_NONE, DISK_AMBIGUOUS, DISK_RULE_INVALID. */
-  chooseDisk(ref: string, rule: string | undefined): { host: HostView; disk: DiskIdentity } {
+  planCapture(ref: string, rule: string | undefined): NewTask {
     const host = this.#withSession(this.#options.hosts.get(ref));
-    return { host, disk: identityOf(chooseTaskDisk(host, rule)) };
+    const [disk, ...others] = chooseTaskDisks(host, rule).map(identityOf);
+    const twins = others.map((other, i) => ({ disk: other, source: i + 1 }));
+    return { hostId: host.hostId, host: host.name, disk: disk!, ...(twins.length === 0 ? {} : { twins }) };
   }
 
   /** Stored bytes of an average chunk of an image version. */

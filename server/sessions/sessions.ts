@@ -189,13 +189,8 @@ export class Sessions {
       throw knownError('INVALID_REQUEST', { problem });
     }
     await this.#options.secrets.requireKnown(request.luksSecrets);
-    const { host, disk } = this.#planner.chooseDisk(request.host, request.disk);
-    return this.#start({
-      kind: 'capture',
-      image: request.image,
-      request,
-      tasks: [{ hostId: host.hostId, host: host.name, disk }],
-    });
+    const task = this.#planner.planCapture(request.host, request.disk);
+    return this.#start({ kind: 'capture', image: request.image, request, tasks: [task] });
   }
 
   /** Throws what Planner.planWipe throws. */

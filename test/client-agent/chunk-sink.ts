@@ -4,6 +4,7 @@ import { zstdDecompressSync } from 'node:zlib';
 import type { ChunksAnswer, ManifestAnswer } from '#protocol/agent-api.ts';
 import { CHUNK_ID_BYTES, chunkIdOf } from '#protocol/chunk.ts';
 import { decodeManifest, idAt, type Manifest, placeOf } from '#protocol/manifest.ts';
+import { chunksOf } from '#protocol/source-disk.ts';
 import { readStoredHeader, STORED_HEADER_BYTES } from '#protocol/stored-chunk.ts';
 
 export class ChunkSink {
@@ -65,7 +66,7 @@ export class ChunkSink {
   /** Writes the chunks of a manifest to a file, at their places; by default those of the last one. */
   lay(path: string, manifest: Manifest = this.manifest!): Manifest {
     const file = openSync(path, 'r+');
-    for (let ordinal = 0; ordinal < manifest.chunkCount; ordinal++) {
+    for (const ordinal of chunksOf(manifest)) {
       const plain = this.chunks.get(Buffer.from(idAt(manifest, ordinal)).toString('hex'))!;
       writeSync(file, plain, 0, plain.length, placeOf(manifest, ordinal).diskOffset);
     }

@@ -17,23 +17,26 @@ export function writeInto(path: string, offset: number, content: string | Buffer
   closeSync(file);
 }
 
+/** Of several disks: one image of all of them. */
 export function capture(
-  disk: Disk,
+  disk: Disk | readonly Disk[],
   link: unknown,
   o: { chunkBytes?: number; rescue?: boolean; signal?: AbortSignal; onProgress?(p: Progress): void } = {},
 ): Promise<CaptureResult> {
+  const disks = [disk].flat();
+  const [first] = disks;
   const order = {
     kind: 'capture' as const,
     rev: 'r1',
     taskId: 1,
     sessionId: 1,
-    disk: identityOf(disk),
+    disk: identityOf(first!),
     chunkBytes: o.chunkBytes ?? 256 * 1024,
     zstdLevel: 3,
     ...(o.rescue === true ? { rescue: true } : {}),
   };
   return runCapture(order, {
-    disk,
+    disks,
     link: link as CaptureLink,
     signal: o.signal ?? new AbortController().signal,
     onProgress: o.onProgress ?? (() => {}),

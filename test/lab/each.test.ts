@@ -53,7 +53,7 @@ test('the disks of a dock take one stream: one that breaks fails alone and is na
   assert.deepEqual([dock!.state, dock!.error?.code, pc!.state], ['failed', 'DISKS_FAILED', 'succeeded']);
   assert.match(
     dock!.error!.message,
-    new RegExp(`^dock: 1 of 3 disks failed, the other 2 hold the image: .*${broken.serial}`),
+    new RegExp(`^dock: 1 of 3 disks failed, the other 2 are done: .*${broken.serial}`),
   );
   assert.match(dock!.error!.message, /writing .*dock-3\.img at byte \d+ failed: .*ENOSPC/);
   assert.deepEqual(

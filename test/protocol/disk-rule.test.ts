@@ -169,3 +169,16 @@ test('where one disk is meant, as for a capture, "each" does not choose among se
   refused('DISK_AMBIGUOUS', () => chooseDisks([nvme, sata], undefined, 'pc-1'));
   refused('DISK_RULE_INVALID', () => chooseDisks([nvme], 'each=2', 'pc-1'));
 });
+
+test('several rules choose a disk each, in their order, and never the same one twice', () => {
+  assert.deepEqual(chooseDisks([nvme, sata], 'transport=sata; transport=nvme', 'pc-1'), [sata, nvme]);
+  const error = refused('DISK_CHOSEN_TWICE', () => chooseDisks([nvme, sata], 'order=1;transport=nvme', 'pc-1'));
+  assert.match(error.message, /the same disk, \/dev\/nvme0n1/);
+  refused('DISK_NONE', () => chooseDisks([nvme, sata], 'transport=sata;transport=usb', 'pc-1'));
+  refused('DISK_RULE_INVALID', () => chooseDisk([nvme], 'serial=a;b', 'pc-1'));
+  const judged = judgeDisks([nvme, sata, disk('/dev/sdb', { removable: true })], 'transport=nvme; transport=sata');
+  assert.deepEqual(
+    judged.map(({ whyNot }) => whyNot),
+    [undefined, undefined, 'removable'],
+  );
+});

@@ -9,6 +9,7 @@ import {
   writeFrameHeader,
 } from '#protocol/frame.ts';
 import { HoleSet } from '#protocol/holes.ts';
+import type { Layout } from '#protocol/layout.ts';
 import type { LuksContainer } from '#protocol/luks-container.ts';
 import { encodeManifest, type ManifestHead, type VolumeContent, type Within } from '#protocol/manifest.ts';
 import { CODING_ZSTD, STORED_HEADER_BYTES, writeStoredHeader } from '#protocol/stored-chunk.ts';
@@ -200,6 +201,28 @@ export const goldenInnerVolumes: readonly VolumeContent[] = goldenVolumes.map(({
 
 export function encodeGoldenLuksManifest(): Buffer {
   return encodeManifest({ ...goldenHead, containers: [...goldenContainers] }, goldenInnerVolumes, goldenIds);
+}
+
+/** Of the second disk of a golden machine: one partition, one chunk. */
+export const goldenDataLayout: Layout = {
+  label: 'dos',
+  labelId: '0x1badcafe',
+  sectorBytes: 512,
+  diskBytes: 2_000_398_934_016,
+  partitions: [{ number: 1, startSector: 2048, sectors: 3_907_026_944, type: '83' }],
+};
+export const goldenDataVolume: VolumeContent = {
+  head: {
+    ...{ kind: 'partition', disk: 1, partition: 1, startBytes: 1_048_576, sizeBytes: 2_000_397_795_328 },
+    ...{ filesystem: 'xfs', map: 'partclone.xfs' },
+  },
+  extents: Float64Array.of(0, 65_536),
+};
+
+/** Version 2: a system disk and a data disk. */
+export function encodeGoldenPair(): Buffer {
+  const ids = Buffer.concat([goldenIds, Buffer.alloc(32, 6)]);
+  return encodeManifest({ ...goldenHead, moreDisks: [goldenDataLayout] }, [...goldenVolumes, goldenDataVolume], ids);
 }
 
 export function encodeGoldenManifest(): Buffer {

@@ -8,6 +8,7 @@ import { chunkIdOf } from '#protocol/chunk.ts';
 import { FRAME_HEADER_BYTES, readFrameHeader } from '#protocol/frame.ts';
 import { HoleSet } from '#protocol/holes.ts';
 import { decodeManifest, idAt, placeOf } from '#protocol/manifest.ts';
+import { chunksOf, layoutsOf, partOfDisk } from '#protocol/source-disk.ts';
 import { readStoredHeader, STORED_HEADER_BYTES } from '#protocol/stored-chunk.ts';
 import { readPackContent } from '#server/images/pack-reader.ts';
 import { tempFolder } from '#test/temp-folder.ts';
@@ -17,8 +18,11 @@ import {
   encodeGoldenLuksManifest,
   encodeGoldenManifest,
   encodeGoldenPack,
+  encodeGoldenPair,
   encodeGoldenStoredChunk,
   goldenContainers,
+  goldenDataLayout,
+  goldenDataVolume,
   goldenFrames,
   goldenHead,
   goldenHoleCount,
@@ -34,6 +38,7 @@ import {
 const sums = {
   'manifest-v1.fcm': '8b60f3a1d9c51b41b699068f15db1361138d4407c9c7ddd1e95a591d1a111a4a',
   'manifest-v2.fcm': '307a4e803d4dd801129394b7d0fce68f01d37e4ec51dce90f0675727423bef91',
+  'manifest-v2-disks.fcm': 'b48cbb01343e96f9e2392412a48e2210bd2a623717485cb0b58e0a83399a8c80',
   'pack-v1.pack': '5087d9412571fca3bd43a02c113a6bc150a046328e47894fc28861e545876077',
   'stored-chunk-v1.bin': '495f37c5e2b9844b3f8978a4210652ff4aee5609f61696b988dbe134a6dd3833',
   'frames-v1.bin': '17937a41ee280499a44e12fb811393bb4b8f8152ba07d4fe881c52bb0ba1cea3',
@@ -67,6 +72,20 @@ test('manifest version 2, with LUKS containers, is written and read as ever', ()
   const { head } = decodeManifest(bytes, sums['manifest-v2.fcm']);
   const volumes = goldenInnerVolumes.map((volume) => volume.head);
   assert.deepEqual(head, { ...goldenHead, containers: goldenContainers, volumes });
+});
+
+test('manifest version 2 names the disk of each volume, and the part of a disk keeps its ordinals', () => {
+  const bytes = golden('manifest-v2-disks.fcm');
+  assert.deepEqual(encodeGoldenPair(), bytes);
+  const manifest = decodeManifest(bytes, sums['manifest-v2-disks.fcm']);
+  assert.deepEqual(layoutsOf(manifest.head), [goldenHead.layout, goldenDataLayout]);
+  const [system, data] = [partOfDisk(manifest, 0), partOfDisk(manifest, 1)];
+  assert.deepEqual(system.head, { ...goldenHead, volumes: goldenVolumes.map((volume) => volume.head) });
+  assert.deepEqual([data.head.layout, data.head.volumes], [goldenDataLayout, [goldenDataVolume.head]]);
+  assert.deepEqual([[...chunksOf(system)], [...chunksOf(data)]], [[0, 1, 2, 3, 4, 5], [6]]);
+  assert.deepEqual([placeOf(data, 6).diskOffset, idAt(data, 6)[0]], [1_048_576, 6]);
+  assert.throws(() => placeOf(data, 5), RangeError);
+  assert.throws(() => partOfDisk(manifest, 2), RangeError);
 });
 
 test('pack version 1 is written and read as ever', async (t) => {

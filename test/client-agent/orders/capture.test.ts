@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import type { Progress } from '#protocol/agent-api.ts';
 import { type KnownError, knownError } from '#protocol/errors.ts';
 import { idAt } from '#protocol/manifest.ts';
+import { layoutsOf, partOfDisk } from '#protocol/source-disk.ts';
 import { run } from '#system/run.ts';
 import { ChunkSink } from '#test/client-agent/chunk-sink.ts';
 import { makeEmptyFile, makeTree, randomBytesOf } from '#test/client-agent/filesystems.ts';
@@ -40,6 +41,31 @@ test('a disk of unknown content is carried bit for bit, without its zeros', asyn
   );
   assert.equal(result.usedBytes, 3 * MiB + 8192 + 4096 + 8192);
   assert.equal(result.chunks, 13 + 1 + 1);
+});
+
+test('several disks make one image, with one list of chunks, of which each disk has its part', async (t) => {
+  const folder = tempFolder(t);
+  const paths = [makeRawDisk(folder), join(folder, 'other.img')];
+  makeEmptyFile(paths[1]!, 8 * MiB);
+  writeInto(paths[1]!, 2 * MiB, randomBytesOf('other', 2 * MiB));
+  const sink = new ChunkSink();
+  const result = await capture(
+    paths.map((path) => diskOf(path)),
+    sink.link,
+  );
+  const manifest = sink.manifest!;
+  assert.deepEqual(
+    layoutsOf(manifest.head).map(({ diskBytes }) => diskBytes),
+    [24 * MiB + 3 * 4096, 8 * MiB],
+  );
+  assert.equal(result.chunks, 15 + 8);
+  assert.match(result.warnings[1]!, /^the whole of disk 2: what it holds is not known/);
+  for (const [i, path] of paths.entries()) {
+    const copy = join(folder, `copy-${i}.img`);
+    makeEmptyFile(copy, diskOf(path).sizeBytes);
+    sink.lay(copy, partOfDisk(manifest, i));
+    assert.deepEqual(readFileSync(copy), readFileSync(path));
+  }
 });
 
 test('chunks arrive in disk order', async (t) => {

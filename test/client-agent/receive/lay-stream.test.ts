@@ -20,7 +20,7 @@ const { manifest, manifestBytes } = image;
 async function startWorkers(diskPath: string, count: number, slabCount = 0) {
   const { chunkBytes } = manifest.head;
   const slabs = new SlabPool({ chunkBytes, threads: count, bufferBytes: slabCount * 1024 * 1024 });
-  return { slabs, workers: await DiskWorkers.start({ diskPath, manifest, manifestBytes, count, slabs }) };
+  return { slabs, workers: await DiskWorkers.start({ diskPath, manifestBytes, count, slabs }) };
 }
 
 function streamOf(bytes: readonly Buffer[]) {
@@ -139,7 +139,7 @@ test('a disk that ends too early fails the stream, naming the byte', async (t) =
 
 test('a disk that cannot be opened is a known error', async () => {
   await assert.rejects(
-    DiskWorkers.start({ diskPath: '/nonexistent/fc-disk', manifest, manifestBytes, count: 2 }),
+    DiskWorkers.start({ diskPath: '/nonexistent/fc-disk', manifestBytes, count: 2 }),
     (error) => error instanceof KnownError && error.code === 'DISK_WRITE_FAILED',
   );
 });
@@ -179,7 +179,7 @@ async function setUpDisks(t: TestContext, slabCount?: number) {
     truncateSync(path, image.disk.length);
   }
   const { slabs, workers } = await startWorkers(paths[0]!, 1, slabCount);
-  const other = await DiskWorkers.start({ diskPath: paths[1]!, manifest, manifestBytes, count: 1, slabs });
+  const other = await DiskWorkers.start({ diskPath: paths[1]!, manifestBytes, count: 1, slabs });
   t.after(async () => {
     await Promise.all([workers.stop(), other.stop()]);
     rmSync(folder, { recursive: true });
@@ -207,7 +207,7 @@ test('of one stream each disk takes what it lacks', async (t) => {
 
 test('a disk that fails ends alone: the others take the whole stream', async (t) => {
   const { paths, slabs, workers, reader } = await setUpDisks(t);
-  const broken = await DiskWorkers.start({ diskPath: '/dev/full', manifest, manifestBytes, count: 1, slabs });
+  const broken = await DiskWorkers.start({ diskPath: '/dev/full', manifestBytes, count: 1, slabs });
   t.after(() => broken.stop());
   const failures: unknown[] = [];
   const holes = [0, 1, 2].map(() => HoleSet.all(manifest.chunkCount));

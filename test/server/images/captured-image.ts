@@ -26,7 +26,7 @@ export async function captureImage(t: TestContext, disk: string, folder: string)
   const ids = { kind: 'capture' as const, rev: '', taskId: 1, sessionId: 1 };
   const order = { ...ids, disk: source, chunkBytes: 64 * 1024, zstdLevel: 1 };
   const signal = new AbortController().signal;
-  await runCapture(order, { disk: source, link, signal, onProgress: () => undefined });
+  await runCapture(order, { disks: [source], link, signal, onProgress: () => undefined });
   const options: Omit<FitImageOptions, 'toBytes' | 'name'> = {
     ...{ store, catalog, ref: 'one', workDir: join(folder, 'work'), zstdLevel: 1, signal },
   };

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { MANIFEST_VERSION } from '#protocol/manifest.ts';
 import { addImage, makeChunks, manifestOf, openTestStore, TEST_TIME_MS, type TestStore } from './test-store.ts';
 
 const chunks = makeChunks(12);
@@ -218,7 +219,7 @@ async function flipByte(path: string): Promise<void> {
 
 function newerManifest(): Buffer {
   const bytes = manifestOf(chunks.slice(0, 4));
-  bytes.writeUInt16LE(2, 4);
+  bytes.writeUInt16LE(MANIFEST_VERSION + 1, 4);
   return bytes;
 }
 
