@@ -93,7 +93,7 @@ async function benchServerFit(kind: Kind, tree: string, folder: string, treeMiB:
     const { usedBytes } = await runCapture(
       { kind: 'capture', rev: '', taskId: 1, sessionId: 1, disk, chunkBytes: 256 * 1024, zstdLevel: 3 },
       {
-        ...{ disk, signal, onProgress: () => undefined },
+        ...{ disks: [disk], signal, onProgress: () => undefined },
         link: {
           lacking: async (_taskId, ids) => intake.lacking(ids),
           chunks: (_taskId, body) => intake.write(body),
