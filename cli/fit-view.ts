@@ -17,11 +17,15 @@ export function describeShrunk(changes: readonly FitChange[]): string {
   return changes
     .filter(({ fromBytes, sizeBytes }) => sizeBytes < fromBytes)
     .map(({ partition, filesystem = 'unknown', container, fromBytes, sizeBytes, volumes = [] }) => {
-      const inner = volumes.map((volume) => `${volume.name} (${volume.filesystem}) ${fromTo(volume)}`).join(' and ');
+      const inner = volumes.map((volume) => `${nameOfInner(volume, filesystem)} ${fromTo(volume)}`).join(' and ');
       const outer = `partition ${partition} (${nameOfKind(filesystem, container)}) ${fromTo({ fromBytes, sizeBytes })}`;
       return inner === '' ? outer : `${outer} with ${inner}`;
     })
     .join(', ');
+}
+
+function nameOfInner({ name, filesystem }: { name: string; filesystem: string }, outer: string): string {
+  return outer === 'crypto_LUKS' ? filesystem : `${name} (${filesystem})`;
 }
 
 function fromTo({ fromBytes, sizeBytes }: Pick<FitChange, 'fromBytes' | 'sizeBytes'>): string {
@@ -33,11 +37,13 @@ function describeChange({ partition, filesystem, container, fromBytes, sizeBytes
   const name = [partition, what].filter(Boolean).join(' ');
   if (sizeBytes <= fromBytes) return `${name} moves`;
   const grown = `${name} grows by ${formatBytes(sizeBytes - fromBytes)}`;
-  return volumes.length === 0 ? grown : `${grown}: ${describeInner(volumes)}`;
+  if (volumes.length === 0) return grown;
+  return `${grown}: ${filesystem === 'crypto_LUKS' ? volumes[0]!.filesystem : describeInner(volumes)}`;
 }
 
-/** `LVM vg0`; the id of an array tells nobody anything. */
+/** `LVM vg0`; the id of an array or of a LUKS container tells nobody anything. */
 function nameOfKind(filesystem: string, container: string | undefined): string {
+  if (filesystem === 'crypto_LUKS') return 'LUKS';
   return filesystem === 'LVM2_member' && container !== undefined ? `LVM ${container}` : filesystem;
 }
 

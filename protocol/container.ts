@@ -22,13 +22,13 @@ export interface Container {
   readonly kind: Within['kind'];
   /** The group of LVM, the id of an array, the UUID of a LUKS container. */
   readonly name: string;
-  /** It is a LUKS container, lies in one, or has one in it. */
-  readonly isLocked: boolean;
+  /** One of its volumes is a container itself: a LUKS container in a logical volume, say. */
+  readonly hasInner: boolean;
   /** Absent: on a disk without a table. */
   readonly partition?: number;
   /** Of the container: that of its first part. */
   readonly startBytes: number;
-  /** Size of the metadata before the first extent. */
+  /** Size of LVM's metadata before the first extent. */
   readonly headBytes: number;
   readonly pv?: NonNullable<Within['pv']>;
   /** By the place of their first piece. */
@@ -55,11 +55,13 @@ export function containerIn(volumes: readonly VolumeHead[], partition: number | 
   const first = volumes[own[0] ?? -1];
   if (first?.within === undefined) return undefined;
   const { kind, name, pv } = first.within;
-  const isLocked = own.some((i) => volumes[i]!.within!.kind === 'luks' || volumes[i]!.within!.luks !== undefined);
+  const hasInner = own.some(
+    (i) => volumes[i]!.within!.kind !== kind || volumes[i]!.within!.luks !== first.within!.luks,
+  );
   const byName = Map.groupBy(own, (i) => volumes[i]!.within!.name);
   if (kind === 'lvm') byName.delete(name);
   return {
-    ...{ kind, name, isLocked, startBytes: first.startBytes, headBytes: first.sizeBytes },
+    ...{ kind, name, hasInner, startBytes: first.startBytes, headBytes: kind === 'lvm' ? first.sizeBytes : 0 },
     ...(partition === undefined ? {} : { partition }),
     ...(pv === undefined ? {} : { pv }),
     volumes: [...byName].map(([volume, parts]) => logicalVolumeOf(volumes, volume, parts)),
@@ -79,8 +81,9 @@ function logicalVolumeOf(volumes: readonly VolumeHead[], name: string, indices: 
 }
 
 /** Why the container keeps the size that it has; undefined: it does not have to. */
-export function whyKeepsSize({ kind, pv, isLocked }: Container): string | undefined {
-  if (isLocked) return 'a LUKS container keeps its size';
+export function whyKeepsSize({ kind, pv, hasInner }: Container): string | undefined {
+  if (hasInner) return 'one of its volumes is a container itself';
+  if (kind === 'luks') return undefined;
   if (kind === 'md') return 'a mirror is as large as the smaller of its halves, and the other one is not on this disk';
   if (pv === undefined) return 'the image does not say how its LVM is divided: it was captured before that was noted';
   if (pv.members > 1) return `its LVM group has ${pv.members} physical volumes, which have to agree`;
@@ -98,15 +101,25 @@ export function growWithin(
   rule: InnerGrowRule,
   canGrow: (volume: Pick<VolumeHead, 'filesystem' | 'map'>) => boolean,
 ): GrownVolume[] {
-  const { pv, headBytes } = container;
-  if (pv === undefined || whyKeepsSize(container) !== undefined) return [];
-  const newExtents = Math.floor((sizeBytes - headBytes) / pv.extentBytes) - pv.extents;
+  const { kind, pv, headBytes } = container;
+  if (whyKeepsSize(container) !== undefined) return [];
   const growers = growersWithin(container, rule, canGrow);
+  if (kind === 'luks') return growers.flatMap((one) => growTo(one, sizeBytes));
+  const newExtents = Math.floor((sizeBytes - headBytes) / pv!.extentBytes) - pv!.extents;
   const wholeBytes = growers.reduce((sum, one) => sum + one.sizeBytes, 0);
-  return growers.flatMap(({ name, filesystem, sizeBytes: fromBytes }) => {
-    const moreBytes = Math.floor(newExtents * (fromBytes / wholeBytes)) * pv.extentBytes;
-    return moreBytes <= 0 ? [] : [{ name, filesystem: filesystem!, fromBytes, sizeBytes: fromBytes + moreBytes }];
+  return growers.flatMap((one) => {
+    const moreBytes = Math.floor(newExtents * (one.sizeBytes / wholeBytes)) * pv!.extentBytes;
+    return growTo(one, one.sizeBytes + moreBytes);
   });
+}
+
+function growTo({ name, filesystem, sizeBytes: fromBytes }: LogicalVolume, sizeBytes: number): GrownVolume[] {
+  return sizeBytes <= fromBytes ? [] : [{ name, filesystem: filesystem!, fromBytes, sizeBytes }];
+}
+
+/** What blkid(8) calls it. */
+export function typeOf({ kind }: Pick<Container, 'kind'>): string {
+  return { lvm: 'LVM2_member', md: 'linux_raid_member', luks: 'crypto_LUKS' }[kind];
 }
 
 /** The logical volumes that a rule means, as far as they can become larger. */

@@ -11,6 +11,7 @@ import {
   growersWithin,
   grownVolumeSchema,
   growWithin,
+  typeOf,
   whyKeepsSize,
 } from './container.ts';
 import { canGrow, type GrowRule, hasGrower, namedBy } from './grow-rule.ts';
@@ -140,7 +141,7 @@ export function changesOf(volumes: readonly VolumeHead[], fit: Fit): FitChange[]
 
 /** `first` is the index of the container's first part. */
 function containerChange(volumes: readonly VolumeHead[], fit: Fit, first: number): FitChange[] {
-  const { partition, filesystem, within, startBytes: fromStartBytes } = volumes[first]!;
+  const { partition, within, startBytes: fromStartBytes } = volumes[first]!;
   const { startBytes } = fit.places[first]!;
   const grown = fit.containers?.find((one) => one.partition === partition);
   if (grown === undefined && startBytes === fromStartBytes) return [];
@@ -150,8 +151,7 @@ function containerChange(volumes: readonly VolumeHead[], fit: Fit, first: number
   return [
     {
       ...(partition === undefined ? {} : { partition }),
-      ...(filesystem === undefined ? {} : { filesystem }),
-      ...{ container: within!.name, fromStartBytes, startBytes, fromBytes, sizeBytes },
+      ...{ filesystem: typeOf(within!), container: within!.name, fromStartBytes, startBytes, fromBytes, sizeBytes },
       ...(inner === undefined ? {} : { volumes: inner }),
     },
   ];

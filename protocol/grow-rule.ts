@@ -47,7 +47,7 @@ export function whyNotGrown(volumes: readonly VolumeHead[], grow: GrowRule): str
   if (kept !== undefined) return kept;
   return growersWithin(container, rule, hasGrower).length > 0
     ? undefined
-    : 'none of its logical volumes has a filesystem that can grow';
+    : 'no volume in it has a filesystem that can grow';
 }
 
 function whyVolumeNotGrown(volumes: readonly VolumeHead[], rule: { readonly name: string }): string | undefined {

@@ -38,5 +38,6 @@ function spansOf(
   if (change === undefined) return [{ startBytes, sizeBytes }];
   if (within === undefined) return [{ startBytes, sizeBytes: change.sizeBytes }];
   const isGrown = change.volumes?.some(({ name }) => name === within.name) === true;
+  if (isGrown && within.kind === 'luks') return [change];
   return isGrown ? runsOnDisk(disk, change, within.name) : [{ startBytes, sizeBytes }];
 }

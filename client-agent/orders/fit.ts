@@ -58,7 +58,10 @@ export async function finishFit(
 }
 
 function growVolume(disk: Disk, change: FitChange): Promise<void> {
+  const { filesystem = 'unknown', partition: where = 'none', volumes = [] } = change;
+  // The disk is given as it lies there in the clear: of LUKS there is nothing to be seen.
+  if (filesystem === 'crypto_LUKS')
+    return growFilesystem(disk, { ...change, filesystem: volumes[0]!.filesystem, where });
   if (change.container !== undefined) return growPhysicalVolume(disk, change);
-  const { filesystem = 'unknown', partition: where = 'none' } = change;
   return growFilesystem(disk, { ...change, filesystem, where });
 }

@@ -7,7 +7,7 @@
  * | POST   /images/IMAGE/rename | { name } → ImageView |
  * | DELETE /images/IMAGE | → 204. NAME@VERSION removes one version |
  * | POST   /images/IMAGE/verify · /store/verify | → lines of JSON: VerifyLine. Reads every chunk |
- * | POST   /images/IMAGE/fit | { toBytes, name? } → lines of JSON: FitLine. Makes a smaller image of it |
+ * | POST   /images/IMAGE/fit | { toBytes, name?, dryRun? } → lines of JSON: FitLine. Makes a smaller image of it |
  * | POST   /store/prune | { dryRun } → PruneAnswer |
  */
 import { type Static, Type } from 'typebox';

@@ -27,7 +27,8 @@ export function containerWorks(manifest: Manifest, cut: CutContainer): FitWork[]
         return { index, kept: keepVolume(manifest, volume, { startBytes: at, sizeBytes: volume.sizeBytes }) };
       }),
     );
-  return [metadataWork(manifest, cut), ...parts.toSorted((a, b) => startOf(a) - startOf(b))];
+  const inOrder = parts.toSorted((a, b) => startOf(a) - startOf(b));
+  return container.kind === 'lvm' ? [metadataWork(manifest, cut), ...inOrder] : inOrder;
 }
 
 function startOf({ kept, refit }: FitWork): number {

@@ -57,9 +57,9 @@ export function leastLogicalBytes(
   const { map, filesystem, parts, sizeBytes } = volume;
   if (isFixed || why !== undefined || volume.isSwap || !canShrink({ map, filesystem })) return sizeBytes;
   const usedBytes = parts.reduce((sum, i) => sum + usedOf(volumes[i]!), 0);
-  const { extentBytes } = container.pv!;
+  const grainBytes = grainOf(container);
   const leastBytes = leastBytesFor(filesystem!, usedBytes);
-  return Math.min(sizeBytes, Math.ceil(leastBytes / extentBytes) * extentBytes);
+  return Math.min(sizeBytes, Math.ceil(leastBytes / grainBytes) * grainBytes);
 }
 
 /** The least size of the container's partition when its volumes have these sizes. */
@@ -77,13 +77,18 @@ export function leastPartitionBytes(
   return Math.min(sourceBytes, Math.ceil((headBytes + needBytes) / MIB) * MIB);
 }
 
+/** What is in a container is larger or smaller by whole ones of these. */
+export function grainOf({ pv }: Container): number {
+  return pv?.extentBytes ?? MIB;
+}
+
 /** Where the volumes lie; undefined: where they do, and only the end is cut off. */
 export function packVolumes(
   { container, isFixed }: ShrinkableContainer,
   sizeOf: (volume: LogicalVolume) => number,
 ): PackedVolume[] | undefined {
   if (isFixed) return undefined;
-  const { extentBytes } = container.pv!;
+  const extentBytes = grainOf(container);
   let startExtent = 0;
   return container.volumes.map((volume) => {
     const sizeBytes = sizeOf(volume);

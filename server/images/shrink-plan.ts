@@ -3,12 +3,13 @@
  * that it goes onto a disk. The programs that shrink know better in the end (volume-fitter.ts); this is for the plan, before
  * anything is touched. Pure.
  */
-import type { LogicalVolume } from '#protocol/container.ts';
+import { type LogicalVolume, typeOf } from '#protocol/container.ts';
 import { changesOf, type Fit, type FitChange, fitTo } from '#protocol/fit.ts';
 import type { Layout } from '#protocol/layout.ts';
 import type { Manifest, Volume, VolumeHead } from '#protocol/manifest.ts';
 import {
   containersOf,
+  grainOf,
   leastLogicalBytes,
   leastPartitionBytes,
   type PackedVolume,
@@ -94,7 +95,7 @@ function changeOf({ container, sourceBytes, headBytes, startBytes, sizeBytes, pa
   return {
     ...(partition === undefined ? {} : { partition }),
     ...{
-      filesystem: 'LVM2_member',
+      filesystem: typeOf(container),
       container: name,
       fromStartBytes,
       startBytes,
@@ -193,10 +194,11 @@ class PlannedSizes {
 
   #whyContainerNotLess(one: ShrinkableContainer): string {
     const { container, why, isFixed } = one;
-    const name = container.kind === 'lvm' ? `(LVM ${container.name})` : `(${container.kind})`;
+    const name = { lvm: `(LVM ${container.name})`, md: '(mirror)', luks: '(LUKS)' }[container.kind];
     if (why !== undefined) return `${name} stays at ${mib(one.sourceBytes)}: ${why}`;
     const needs = `${name} needs about ${mib(this.#leastPartition(one))}`;
     if (isFixed) return `${needs}: it has a thin pool, a snapshot, a mirror or a stripe set, so nothing in it is moved`;
+    if (container.kind === 'luks') return needs;
     return `${needs} (${container.volumes.map((volume) => `${volume.name} ${mib(this.#leastLogical(one, volume))}`).join(', ')})`;
   }
 
@@ -237,8 +239,8 @@ class PlannedSizes {
       slackBytes: volume.sizeBytes - leastBytes,
       give: () => set(leastBytes),
       takeBack: (bytes) => {
-        const { extentBytes } = one.container.pv!;
-        set(Math.min(volume.sizeBytes, leastBytes + Math.floor(bytes / extentBytes) * extentBytes));
+        const grainBytes = grainOf(one.container);
+        set(Math.min(volume.sizeBytes, leastBytes + Math.floor(bytes / grainBytes) * grainBytes));
       },
     };
   }
@@ -254,8 +256,8 @@ class PlannedSizes {
   #leastLogical(one: ShrinkableContainer, volume: LogicalVolume): number {
     const known = this.#leastOf.get(volume.parts[0]!);
     if (known === undefined) return leastLogicalBytes(one, volume, this.#volumes);
-    const { extentBytes } = one.container.pv!;
-    return Math.min(volume.sizeBytes, Math.ceil(known / extentBytes) * extentBytes);
+    const grainBytes = grainOf(one.container);
+    return Math.min(volume.sizeBytes, Math.ceil(known / grainBytes) * grainBytes);
   }
 
   /** About the least size of the partition that holds this volume; its present size when it cannot shrink. */

@@ -135,3 +135,34 @@ test('a mirror keeps its size', () => {
   };
   assert.match(whyNotGrown([mirror], 1)!, /the other one is not on this disk/);
 });
+
+test('a filesystem in LUKS, and LVM in LUKS, grow with their partition', () => {
+  const PAYLOAD = 16 * MIB;
+  const { volumes, layout } = debian();
+  const inLuks = volumes.map(
+    (volume): VolumeHead =>
+      volume.within === undefined
+        ? volume
+        : { ...volume, startBytes: volume.startBytes + PAYLOAD, within: { ...volume.within, luks: 'id' } },
+  );
+  assert.equal(grownBy('last', { layout, volumes: inLuks })!['vg0/home'], Math.floor((MORE - 16) / 4) * 4);
+  const [, second] = layout.partitions;
+  const only: VolumeHead = {
+    ...{ kind: 'partition', partition: 2, startBytes: START + PAYLOAD, sizeBytes: second!.sectors * 512 - PAYLOAD },
+    ...{ filesystem: 'ext4', map: 'partclone.extfs', within: { kind: 'luks', name: 'id' } },
+  };
+  const { fit } = fitTo({ layout, volumes: [volumes[0]!, only] }, 20 * GIB, 2);
+  const [change] = changesOf([volumes[0]!, only], fit!);
+  assert.deepEqual([change!.filesystem, change!.startBytes], ['crypto_LUKS', START + PAYLOAD]);
+  assert.deepEqual(inner(change!.volumes), [['id', MORE]]);
+  assert.equal(change!.sizeBytes, only.sizeBytes + MORE * MIB);
+});
+
+test('LVM with a LUKS container in a volume keeps its size', () => {
+  const { volumes } = debian();
+  const inner = volumes.map(
+    (volume): VolumeHead =>
+      volume.within?.name === 'vg0/home' ? { ...volume, within: { kind: 'luks', name: 'id' } } : volume,
+  );
+  assert.match(whyNotGrown(inner, 2)!, /one of its volumes is a container itself/);
+});

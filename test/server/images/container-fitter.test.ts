@@ -4,9 +4,12 @@ import { mkdirSync, openSync, readdirSync, readSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { containerIn } from '#protocol/container.ts';
+import type { LuksContainer } from '#protocol/luks-container.ts';
+import { encodeManifest, type VolumeContent } from '#protocol/manifest.ts';
 import { fitImage } from '#server/images/image-fitter.ts';
+import { writeVolumeFile } from '#server/images/volume-file.ts';
 import { run } from '#system/run.ts';
-import { digestTree, makeTree } from '#test/client-agent/filesystems.ts';
+import { digestTree, makeEmptyFile, makeTree } from '#test/client-agent/filesystems.ts';
 import { fillVolume, LVM_HEAD, LVM_START, makeLvmDisk, readVolumes } from '#test/client-agent/lvm-disk.ts';
 import { writeInto } from '#test/client-agent/test-disk.ts';
 import { tempFolder } from '#test/temp-folder.ts';
@@ -128,6 +131,61 @@ test('an image with LVM is made smaller: packed when that suffices, with smaller
     rmSync(join(out, 'lost+found'), { recursive: true });
     assert.deepEqual(digestTree(out), digestTree(o.tree));
   }
+});
+
+test('an image with LUKS is made smaller: the filesystem in it, and the container with its partition', {
+  skip,
+}, async (t) => {
+  const [folder, payload] = [tempFolder(t), 17 * MiB];
+  const [tree, disk, image] = ['tree', 'disk', 'image'].map((name) => join(folder, name)) as [string, string, string];
+  mkdirSync(tree);
+  makeTree(tree);
+  makeEmptyFile(image, 200 * MiB);
+  await run(['mke2fs', '-q', '-t', 'ext4', '-d', tree, image]);
+  makeEmptyFile(disk, 218 * MiB);
+  const table = `label: gpt\n\nstart=${payload / 512}, size=${(200 * MiB) / 512}\n`;
+  await run(['sfdisk', '--quiet', disk], { input: table });
+  writeInto(disk, payload, image);
+  const { store, catalog, options } = await captureImage(t, disk, folder);
+  // As a capture tells it that has opened the container, whose header takes the MiB from 1 to 17.
+  const plain = await catalog.loadManifest(catalog.resolve('one').version.manifestId);
+  const { layout, chunkBytes, hash } = plain.head;
+  const partitions = [{ ...layout.partitions[0]!, startSector: 2048, sectors: 216 * 2048 }];
+  const container: LuksContainer = {
+    ...{ kind: 'luks', version: 2, uuid: 'ab', partition: 1, startBytes: MiB, sizeBytes: 216 * MiB, sectorBytes: 512 },
+    ...{ payloadOffsetBytes: 16 * MiB, cipher: 'aes-xts-plain64', keyBytes: 64, hash: 'sha256', pbkdf: 'argon2id' },
+  };
+  const volumes = plain.volumes.map(({ extents, indices: _, firstOrdinal: __, ...head }): VolumeContent => {
+    return { head: head.kind === 'boot' ? head : { ...head, within: { kind: 'luks', name: 'ab' } }, extents };
+  });
+  const head = { chunkBytes, hash, layout: { ...layout, partitions }, containers: [container] };
+  const manifestBytes = encodeManifest(head, volumes, plain.ids);
+  await catalog.addVersion({ image: 'locked', sourceHost: 'pc-1', manifestBytes, warnings: [], addedBytes: 0 });
+
+  await linesOf(fitImage({ ...options, ref: 'locked', name: 'small', toBytes: 100 * MiB }));
+  const manifest = await catalog.loadManifest(catalog.resolve('small').version.manifestId);
+  assert.deepEqual(manifest.head.containers, [{ ...container, sizeBytes: 98 * MiB }]);
+  const volume = manifest.volumes.at(-1)!;
+  assert.deepEqual(
+    [volume.startBytes, volume.sizeBytes, volume.within],
+    [payload, 82 * MiB, { kind: 'luks', name: 'ab' }],
+  );
+  const file = join(folder, 'small');
+  await writeVolumeFile({
+    store,
+    image: 'small',
+    manifest,
+    volume,
+    path: file,
+    signal: options.signal,
+    onWritten: () => {},
+  });
+  await run(['e2fsck', '-fn', file]);
+  const out = join(folder, 'out');
+  mkdirSync(out);
+  await run(['debugfs', '-R', `rdump / ${out}`, file]);
+  rmSync(join(out, 'lost+found'), { recursive: true });
+  assert.deepEqual(digestTree(out), digestTree(tree));
 });
 
 /** Both pieces of `data`, one behind the other. */

@@ -192,3 +192,28 @@ test('a group with several physical volumes keeps its size', () => {
   assert.equal(least!.bytes, 8194 * MIB + 33 * 512);
   assert.match(least!.why, /partition 1 \(LVM vg\) stays at 8193 MiB: its LVM group has 2 physical volumes/);
 });
+
+test('a filesystem in LUKS becomes smaller with its partition, behind the header', () => {
+  const PAYLOAD = 16 * MIB;
+  const partitions = [{ number: 1, startSector: 2048, sectors: 4000 * 2048, type: 'T' }];
+  const volume: Volume = {
+    ...{
+      kind: 'partition',
+      partition: 1,
+      startBytes: MIB + PAYLOAD,
+      sizeBytes: 4000 * MIB - PAYLOAD,
+      filesystem: 'ext4',
+    },
+    ...{ map: 'partclone.extfs', extents: Float64Array.from([0, 1000 * MIB]), within: { kind: 'luks', name: 'id' } },
+    ...{ indices: new Uint32Array(0), firstOrdinal: 0 },
+  };
+  const layout: Layout = { label: 'gpt', sectorBytes: 512, diskBytes: 4002 * MIB, partitions };
+  const image = { head: { layout }, volumes: [volume] };
+  const [cut] = planShrink(image, 3000 * MIB).plan!.containers;
+  assert.deepEqual([cut!.startBytes, cut!.sizeBytes], [MIB + PAYLOAD, 2998 * MIB - PAYLOAD]);
+  assert.deepEqual(
+    cut!.packed!.map(({ offsetBytes, sizeBytes }) => [offsetBytes, sizeBytes]),
+    [[0, 2982 * MIB]],
+  );
+  assert.match(planShrink(image, 500 * MIB).least!.why, /^partition 1 \(LUKS\) needs about 1074 MiB$/);
+});

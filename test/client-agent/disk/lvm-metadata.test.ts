@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { readPhysicalVolume } from '#agent/disk/lvm-metadata.ts';
+import { lvm } from '#agent/disk/lvm-program.ts';
+import { LVM_GROUP, LVM_START, makeLvmDisk, onLvm } from '#test/client-agent/lvm-disk.ts';
+import { tempFolder } from '#test/temp-folder.ts';
+
+const skip = process.getuid?.() === 0 ? false : 'needs root (loop devices)';
+const MiB = 1024 * 1024;
+
+/** As lvcreate(8) writes it, which makes snapshots only with device-mapper. */
+const SNAPSHOT = `
+snapshot0 {
+id = "Abcdef-0123-4567-89ab-cdef-ghij-klmnop"
+status = ["READ", "WRITE", "VISIBLE"]
+flags = []
+segment_count = 1
+segment1 {
+start_extent = 0
+extent_count = 10
+type = "snapshot"
+chunk_size = 8
+origin = "root"
+cow_store = "snap"
+}
+}
+`;
+
+test('a physical volume says how it is divided; the origin of a snapshot and its store are no plain volumes', {
+  skip,
+}, async (t) => {
+  const folder = tempFolder(t);
+  const [disk, text] = [join(folder, 'disk'), join(folder, 'group')];
+  await makeLvmDisk(disk, 102, [
+    ['root', 40],
+    ['snap', 8],
+    ['home', 20],
+  ]);
+  await onLvm(disk, 100 * MiB, async (device) => {
+    await lvm(device, 'vgcfgbackup', '--file', text, LVM_GROUP);
+    const group = readFileSync(text, 'utf8');
+    writeFileSync(text, group.replace('logical_volumes {', `logical_volumes {${SNAPSHOT}`));
+    await lvm(device, 'vgcfgrestore', '--file', text, LVM_GROUP);
+  });
+  const bytes = readFileSync(disk).subarray(LVM_START);
+  const found = readPhysicalVolume((at, length) => bytes.subarray(at, at + length), 100 * MiB);
+  assert.ok(typeof found !== 'string', String(found));
+  const { extentBytes, extents, members, areas } = found;
+  assert.deepEqual(
+    { extentBytes, extents, members, areas },
+    { extentBytes: 4 * MiB, extents: 24, members: 1, areas: 1 },
+  );
+  assert.deepEqual(
+    found.runs.map(({ name, isPlain }) => [name, isPlain]),
+    [
+      ['lab/root', false],
+      ['lab/snap', false],
+      ['lab/home', true],
+    ],
+  );
+});
