@@ -41,8 +41,8 @@ const tableSchema = Type.Object({
 type TableDump = Static<typeof tableSchema>;
 
 /**
- * The layout of a disk or of the file that stands for one. A filesystem without a table around it, nothing known, or a table
- * whose partitions lie over each other (the image of a bootable CD, say) is label `none`. Throws LAYOUT_UNSUPPORTED for other tables, DISK_READ_FAILED, PROGRAM_FAILED.
+ * The layout of a disk or of the file that stands for one. A filesystem without a table around it, nothing known, or what only
+ * looks like a table is label `none`. Throws LAYOUT_UNSUPPORTED for other tables, DISK_READ_FAILED, PROGRAM_FAILED.
  */
 export async function readLayout(diskPath: string, sectorBytes: number): Promise<Layout> {
   const diskBytes = diskSizeOf(diskPath, sectorBytes);
@@ -54,7 +54,7 @@ export async function readLayout(diskPath: string, sectorBytes: number): Promise
     const mbr = readMbr(diskPath);
     const bootCode = mbr.subarray(0, BOOT_CODE_BYTES);
     const layout = layoutFromDump(JSON.parse(stdout), { diskPath, sectorBytes, diskBytes, bootCode });
-    if (isOverlapping(layout)) return { label: 'none', sectorBytes, diskBytes, partitions: [] };
+    if (isNoTable(layout)) return { label: 'none', sectorBytes, diskBytes, partitions: [] };
     const hybridMbr = layout.label === 'gpt' ? readHybridMbr(mbr, layout.partitions) : undefined;
     return hybridMbr === undefined ? layout : { ...layout, hybridMbr };
   });
@@ -91,8 +91,16 @@ export function layoutFromDump(
   };
 }
 
-/** sfdisk would not lay such a table again. Partitions begin in the boot record itself, or one lies in another that is no extended one. Pure. */
-export function isOverlapping(layout: Pick<Layout, 'label' | 'partitions'>): boolean {
+/**
+ * An MBR that names no partition: of exFAT and others on the bare disk blkid says that they have one, as their boot sector ends as an MBR
+ * does. Or one that sfdisk would not lay again (the image of a bootable CD, say): partitions begin in the boot record itself, or one
+ * lies in another that is no extended one. Pure.
+ */
+export function isNoTable(layout: Pick<Layout, 'label' | 'partitions'>): boolean {
+  return (layout.label === 'dos' && layout.partitions.length === 0) || isOverlapping(layout);
+}
+
+function isOverlapping(layout: Pick<Layout, 'label' | 'partitions'>): boolean {
   const extended = layout.partitions.filter((one) => isExtended(layout, one));
   const others = layout.partitions.filter((one) => !extended.includes(one));
   const isLogical = ({ number }: Partition) => layout.label === 'dos' && number > 4;

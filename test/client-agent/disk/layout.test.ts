@@ -260,3 +260,18 @@ test('a table whose partitions lie over each other, as in the image of a bootabl
   writeInto(path, 446, Buffer.concat([entry, Buffer.alloc(16)]));
   assert.equal((await readLayout(path, 512)).label, 'none');
 });
+
+test('an MBR that names no partition is none: what lies behind it is carried as the content of the disk', async (t) => {
+  const folder = tempFolder(t);
+  const empty = await makePartitionedDisk(join(folder, 'empty.img'), 40 * MiB, ['label: dos']);
+  assert.equal((await readLayout(empty, 512)).label, 'none');
+  // blkid says of a bare exFAT that it is one and has an MBR.
+  const exfat = join(folder, 'exfat.img');
+  makeEmptyFile(exfat, 40 * MiB);
+  const boot = Buffer.alloc(512);
+  boot.write('\xeb\x76\x90EXFAT   ', 'latin1');
+  boot.writeUInt16LE(0xaa55, 510);
+  writeInto(exfat, 0, boot);
+  const [volume] = volumesOf(await readLayout(exfat, 512));
+  assert.deepEqual(volume, { kind: 'disk', startBytes: 0, sizeBytes: 40 * MiB });
+});
