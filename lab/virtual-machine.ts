@@ -79,6 +79,9 @@ export function planVirtualMachine(o: {
   };
 }
 
+/** Variables of a UEFI that has never run. */
+export const FRESH_VARIABLES = join(OVMF, 'OVMF_VARS_4M.fd');
+
 /** Makes the machine's folder with an empty disk and, for UEFI, fresh firmware variables. */
 export function makeVirtualMachine(vm: VirtualMachine, diskBytes: number): void {
   mkdirSync(vm.folder, { recursive: true });
@@ -86,18 +89,24 @@ export function makeVirtualMachine(vm: VirtualMachine, diskBytes: number): void 
   closeSync(openSync(disk, 'w'));
   truncateSync(disk, diskBytes);
   if (vm.firmware === 'bios') return;
-  const variables = vm.firmware === 'secure-boot' ? 'OVMF_VARS_4M.ms.fd' : 'OVMF_VARS_4M.fd';
-  copyFileSync(join(OVMF, variables), join(vm.folder, vmFiles.variables));
+  const variables = vm.firmware === 'secure-boot' ? join(OVMF, 'OVMF_VARS_4M.ms.fd') : FRESH_VARIABLES;
+  copyFileSync(variables, join(vm.folder, vmFiles.variables));
 }
 
 /**
- * argv of QEMU, to be run in the machine's folder. Software emulation only: where a /dev/kvm is, it may not be usable.
+ * Software emulation only: where a /dev/kvm is, it may not be usable. Without cmpxchg16b: seen with QEMU 7.2, Linux 6.12 dies of a double
+ * fault in __kmalloc right behind that instruction, its flags being garbage, in one of six boots on a busy machine.
+ */
+export const processorArguments: readonly string[] = ['-accel', 'tcg,thread=multi', '-cpu', 'max,-cx16', '-smp', '1'];
+
+/**
+ * argv of QEMU, to be run in the machine's folder.
  * `romfile=` (empty): else QEMU's iPXE takes the place of OVMF's own network boot.
  */
 export function qemuArguments(vm: VirtualMachine): string[] {
   const isUefi = vm.firmware !== 'bios';
   return [
-    ...['qemu-system-x86_64', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '1', '-m', String(vm.memoryMiB)],
+    ...['qemu-system-x86_64', ...processorArguments, '-m', String(vm.memoryMiB)],
     ...['-display', 'none', '-nodefaults', '-vga', 'std', '-name', vm.name],
     ...machineArguments[vm.firmware],
     ...[
@@ -122,20 +131,25 @@ function idleCardArguments({ port, mac }: NonNullable<VirtualMachine['idleCard']
   ];
 }
 
-const variablesDrive = ['-drive', `if=pflash,format=raw,unit=1,file=${vmFiles.variables}`];
+const variablesDrive = (path: string) => ['-drive', `if=pflash,format=raw,unit=1,file=${path}`];
 const codeDrive = (name: string) => ['-drive', `if=pflash,format=raw,unit=0,readonly=on,file=${join(OVMF, name)}`];
 
-const uefi = ['-M', 'q35', ...codeDrive('OVMF_CODE_4M.fd'), ...variablesDrive];
-const machineArguments: Readonly<Record<VmFirmware, readonly string[]>> = {
+/** A machine with UEFI; `variables`: the file of its variables. */
+export function uefiArguments(variables: string): string[] {
+  return ['-M', 'q35', ...codeDrive('OVMF_CODE_4M.fd'), ...variablesDrive(variables)];
+}
+
+/** The machine and its firmware; of QEMU that runs in a folder with the firmware's variables. */
+export const machineArguments: Readonly<Record<VmFirmware, readonly string[]>> = {
   // `graphics=off`: SeaBIOS and iPXE speak on the serial console too.
   bios: ['-M', 'pc,graphics=off'],
-  uefi,
+  uefi: uefiArguments(vmFiles.variables),
   'secure-boot': [
     ...['-M', 'q35,smm=on', '-global', 'driver=cfi.pflash01,property=secure,value=on'],
-    ...[...codeDrive('OVMF_CODE_4M.secboot.fd'), ...variablesDrive],
+    ...[...codeDrive('OVMF_CODE_4M.secboot.fd'), ...variablesDrive(vmFiles.variables)],
   ],
   'uefi-http': [
-    ...uefi,
+    ...uefiArguments(vmFiles.variables),
     ...['-fw_cfg', 'name=opt/org.tianocore/IPv4PXESupport,string=n'],
     ...['-fw_cfg', 'name=opt/org.tianocore/IPv6PXESupport,string=n', '-device', 'virtio-rng-pci'],
   ],

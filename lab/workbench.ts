@@ -1,11 +1,13 @@
 /**
  * A Linux with the kernel and the tools of the agent image, to make and to check disks that this machine's own kernel cannot
- * handle (device-mapper, NTFS, XFS …): one QEMU without firmware and without network, which runs one shell script and ends.
+ * handle (device-mapper, NTFS, XFS …): one QEMU without network, and without firmware or with the variables of a UEFI, which runs one shell
+ * script and ends.
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeCpio } from '#pxe-assets/cpio.ts';
 import { run } from '#system/run.ts';
+import { processorArguments, uefiArguments } from './virtual-machine.ts';
 
 /** Software emulation on two busy cores: it boots in 10 s when alone. */
 const LIMIT_MS = 600_000;
@@ -24,6 +26,8 @@ export interface WorkbenchOptions {
   /** What else it finds: path without the leading slash → content. */
   readonly files?: Readonly<Record<string, Buffer>>;
   readonly memoryMiB?: number;
+  /** With UEFI as its firmware: the file of its variables. */
+  readonly uefiVariables?: string;
   readonly limitMs?: number;
 }
 
@@ -101,6 +105,7 @@ for _ in 1 2; do
   busybox find /sys/devices -name modalias -exec cat {} + 2>/dev/null | busybox sort -u | busybox xargs -r modprobe -a -q -b 2>/dev/null
 done
 modprobe -a -q loop virtio_blk sd_mod dm_mod 2>/dev/null
+[ -d /sys/firmware/efi/efivars ] && busybox mount -t efivarfs efivarfs /sys/firmware/efi/efivars
 busybox mount -t tmpfs tmpfs /tmp
 busybox mkdir -p /mnt /dev/shm
 echo ${BEGIN}
@@ -113,7 +118,8 @@ busybox poweroff -f
 
 function qemuArguments(o: WorkbenchOptions, initrd: string, consoleLog: string): string[] {
   return [
-    ...['qemu-system-x86_64', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '1', '-M', 'q35'],
+    ...['qemu-system-x86_64', ...processorArguments],
+    ...(o.uefiVariables === undefined ? ['-M', 'q35'] : uefiArguments(o.uefiVariables)),
     ...['-m', String(o.memoryMiB ?? 1024), '-display', 'none', '-nodefaults', '-no-reboot'],
     ...['-kernel', join(o.assets, 'vmlinuz'), '-initrd', initrd],
     ...['-append', 'console=ttyS0 quiet panic=-1', '-serial', `file:${consoleLog}`],

@@ -101,12 +101,26 @@ async function dropOldRoots(cache: string): Promise<void> {
   }
 }
 
-async function unpackDebian(folder: string, options: DebianRootOptions): Promise<void> {
-  const { architecture, components, packages } = options;
-  const mirror = options.mirror ?? (await findMirror());
+type PackageChoice = Pick<DebianRootOptions, 'architecture' | 'components' | 'packages' | 'mirror'>;
+
+/**
+ * Installs packages and what they depend on into a new folder, as on a machine: their scripts run, by chroot, so it needs root. Without documents,
+ * manuals and translations. Throws BOOT_NO_MIRROR, BOOT_BUILD_FAILED.
+ */
+export async function installDebian(folder: string, choice: PackageChoice): Promise<void> {
+  const left = ['doc', 'man', 'locale', 'info'].map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`);
+  await fetchDebian(folder, choice, ['--variant=minbase', '--mode=root', ...left]);
+}
+
+async function unpackDebian(folder: string, choice: PackageChoice): Promise<void> {
+  await fetchDebian(folder, choice, ['--variant=extract', '--mode=chrootless', '--skip=cleanup/apt/cache']);
+}
+
+async function fetchDebian(folder: string, choice: PackageChoice, how: readonly string[]): Promise<void> {
+  const { architecture, components, packages } = choice;
+  const mirror = choice.mirror ?? (await findMirror());
   const argv = [
-    ...['mmdebstrap', '--variant=extract', '--mode=chrootless', `--architectures=${architecture.name}`, '--quiet'],
-    '--skip=cleanup/apt/cache',
+    ...['mmdebstrap', ...how, `--architectures=${architecture.name}`, '--quiet'],
     `--include=${packages.join(',')}`,
     ...[SUITE, folder, `deb ${mirror} ${SUITE} ${components.join(' ')}`],
   ];

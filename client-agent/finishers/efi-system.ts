@@ -66,7 +66,7 @@ async function makeFallback(
 
 /** Entries of this machine's firmware; a firmware whose variables cannot be written keeps what it has, and boots by the fallback path. */
 async function setEntries(esp: Volume, loader: Loader, context: FinisherContext): Promise<void> {
-  const { disk, manifest, keepNetbootFirst, signal, say } = context;
+  const { disk, hardwarePath = disk.path, manifest, keepNetbootFirst, signal, say } = context;
   const options = { signal, limitMs: LIMIT_MS };
   const listed = await run(['efibootmgr', '-v'], options).catch(() => undefined);
   if (listed === undefined)
@@ -80,7 +80,7 @@ async function setEntries(esp: Volume, loader: Loader, context: FinisherContext)
   for (const number of decision.remove) await run(['efibootmgr', '-q', '-b', number, '-B'], options);
   if (decision.create !== undefined) {
     const { label, path } = decision.create;
-    const where = ['-d', disk.path, '-p', String(esp.partition)];
+    const where = ['-d', hardwarePath, '-p', String(esp.partition)];
     await run(['efibootmgr', '-q', '-c', ...where, '-L', label, '-l', path], options);
   }
   const after = parseEntries((await run(['efibootmgr', '-v'], options)).stdout);

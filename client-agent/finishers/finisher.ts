@@ -8,6 +8,8 @@ import type { TargetSystem } from './target-system.ts';
 
 export interface FinisherContext {
   readonly disk: Disk;
+  /** Node of the disk itself, where that of `disk` is one that shows its LUKS containers open: efibootmgr(8) asks the kernel for its hardware. */
+  readonly hardwarePath?: string;
   /** With the volumes where they lie on this disk. */
   readonly manifest: Manifest;
   /** What lies elsewhere or is larger than on the source. */

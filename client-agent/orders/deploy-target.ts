@@ -237,7 +237,7 @@ export class DeployTarget {
     const { link, readInventory } = this.#machine;
     const manifest = { ...this.#manifest, head: { ...this.#manifest.head, layout: finished.layout } };
     const o = { manifest, changes: this.#changes, link, readInventory, signal };
-    const runOn = (disk: Disk) => runFinishers(finishing, { ...o, disk });
+    const runOn = (disk: Disk) => runFinishers(finishing, { ...o, disk, hardwarePath: this.disk.path });
     try {
       finished.finishers = await this.#whileOpened(finishing !== undefined, runOn);
     } catch (error) {

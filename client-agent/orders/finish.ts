@@ -20,7 +20,8 @@ import type { ServerLink } from '../server-link.ts';
 /** A finisher that does not stop when it is told to is given up after this long, in ms. */
 const GIVE_UP_MS = 15_000;
 
-export interface FinishOptions extends Pick<FinisherContext, 'disk' | 'manifest' | 'changes' | 'signal'> {
+export interface FinishOptions
+  extends Pick<FinisherContext, 'disk' | 'hardwarePath' | 'manifest' | 'changes' | 'signal'> {
   readonly link: Pick<ServerLink, 'readFinisher'>;
   readInventory(): Promise<Inventory>;
 }

@@ -7,6 +7,7 @@ import { readyBootAssets } from '#lab/boot-cache.ts';
 import { BOOTABLE_DISK_BYTES, buildBootableDisk } from '#lab/bootable-disk.ts';
 import { Lab } from '#lab/lab.ts';
 import { scratchOf } from '#lab/run-folder.ts';
+import { SerialPort } from '#lab/serial-port.ts';
 import { missingForVirtualMachines, type VirtualMachine, type VmFirmware } from '#lab/virtual-machine.ts';
 import { VmRack } from '#lab/vm-rack.ts';
 import type { HostView } from '#protocol/admin/host-api.ts';
@@ -25,6 +26,8 @@ export const noVm: string | false = noLab || (missingForVirtualMachines() ?? fal
 export interface VmRoadOptions {
   readonly firmwares: readonly VmFirmware[];
   readonly lightHosts: readonly string[];
+  /** Of the light hosts' disks. Default: that of the bootable disk. */
+  readonly diskBytes?: number;
   /** Disks of the virtual machines are larger than the light hosts' by so many bytes. */
   readonly moreDiskBytes?: number;
   /** Each virtual machine has a first network card besides, where nobody answers. */
@@ -46,13 +49,14 @@ export class VmRoad {
   static async build(t: TestContext, options: VmRoadOptions): Promise<VmRoad> {
     await takeLabTurn(t);
     const assets = await buildBootAssets();
-    const lab = await Lab.create({ hosts: options.lightHosts, linkMbit: 100, diskBytes: BOOTABLE_DISK_BYTES });
+    const ownBytes = options.diskBytes ?? BOOTABLE_DISK_BYTES;
+    const lab = await Lab.create({ hosts: options.lightHosts, linkMbit: 100, diskBytes: ownBytes });
     t.after(() => lab.takeDown());
     const rack = new VmRack(lab);
     lab.giveBootAssets(assets);
     await lab.startDaemon({ moreConfig: rack.daemonConfig });
     const road = new VmRoad(lab, rack, assets);
-    const diskBytes = BOOTABLE_DISK_BYTES + (options.moreDiskBytes ?? 0);
+    const diskBytes = ownBytes + (options.moreDiskBytes ?? 0);
     for (const firmware of options.firmwares) {
       const hasIdleCard = options.hasIdleCards ?? false;
       const vm = await rack.add({ name: firmware, firmware, diskBytes, hasIdleCard });
@@ -105,6 +109,19 @@ export class VmRoad {
   /** Until the machine has said the line on its serial console and has switched itself off. */
   async untilSaidAndOff(vm: VirtualMachine, line: string): Promise<void> {
     await this.#until(`${vm.name} says ${line}`, BOOT_LIMIT_MS, async () => this.rack.serialText(vm).includes(line));
+    await this.untilOff(vm);
+  }
+
+  /** Until it has asked on its serial console for a line, has got it, and has switched itself off. */
+  async untilAnsweredAndOff(vm: VirtualMachine, asks: string, line: string): Promise<void> {
+    await this.#until(`${vm.name} asks: ${asks}`, BOOT_LIMIT_MS, async () => this.rack.serialText(vm).includes(asks));
+    const serial = new SerialPort(vm);
+    serial.send(Buffer.from(`${line}\n`));
+    await this.untilOff(vm);
+    serial.close();
+  }
+
+  async untilOff(vm: VirtualMachine): Promise<void> {
     await this.#until(`${vm.name} switches off`, BOOT_LIMIT_MS, async () => this.rack.isAsleep(vm));
   }
 
