@@ -71,7 +71,7 @@ export class PassRunner {
   constructor(options: PassRunnerOptions) {
     this.#options = options;
     const { config, interface: name } = options;
-    this.#rates = new RateShare(() => interfaceRate(name, config.cast, readLinkMbit(name)));
+    this.#rates = new RateShare(() => interfaceRate(name, config.cast, readLinkMbit(name)), options.clock);
     this.#ports = new PortAllocator(options.config.cast, randomBytes(4).readUInt32LE() / 2 ** 32);
   }
 
@@ -231,7 +231,7 @@ export class PassRunner {
     const part = this.#rates.join({ weight: requestOf(live.row)?.weight ?? DEFAULT_WEIGHT, maxMbit: sender.maxMbit });
     let dropped = 0;
     const onProgress = (progress: CastProgress) => {
-      part.took(progress.takenBytes, clock.steadyMs());
+      part.took(progress.takenBytes);
       pass.view = withProgress(pass.view!, progress);
       for (const address of progress.dropped.slice(dropped)) parkings.noteDropped(live, address);
       dropped = progress.dropped.length;

@@ -38,8 +38,8 @@ export function shareRate(totalMbit: number, claims: readonly RateClaim[]): numb
 export interface RatePart {
   /** Now, in Mbit/s; undefined: as fast as it goes. */
   mbit(): number | undefined;
-  /** So many bytes has it been fed from its beginning until now, by the steady clock. */
-  took(takenBytes: number, steadyMs: number): void;
+  /** So many bytes has it been fed from its beginning until now. */
+  took(takenBytes: number): void;
   leave(): void;
 }
 
@@ -48,7 +48,8 @@ interface Sharer {
   readonly claim: RateClaim;
   /** It has lately used so much of its part: a receiver is slow, or it waits for its hosts. Undefined: all of it. */
   usedMbit: number | undefined;
-  window: { readonly fromMs: number; readonly fromBytes: number } | undefined;
+  takenBytes: number;
+  window: { readonly fromMs: number; readonly fromBytes: number };
 }
 
 /** What a cast uses is looked at over so much time, in ms. */
@@ -61,21 +62,24 @@ const GROWTH = 1.25;
 /** The running casts of one interface. */
 export class RateShare {
   readonly #readRate: () => InterfaceRate | undefined;
+  readonly #clock: Pick<Clock, 'steadyMs'>;
   #rate: InterfaceRate | undefined;
   #sharers: Sharer[] = [];
 
-  /** Asked whenever a cast begins. Undefined: udp-sender's own caps are enough. */
-  constructor(readRate: () => InterfaceRate | undefined) {
+  /** `readRate` is asked whenever a cast begins. Undefined: udp-sender's own caps are enough. */
+  constructor(readRate: () => InterfaceRate | undefined, clock: Pick<Clock, 'steadyMs'>) {
     this.#readRate = readRate;
+    this.#clock = clock;
   }
 
   join(claim: RateClaim): RatePart {
     this.#rate = this.#readRate();
-    const mine: Sharer = { claim, usedMbit: undefined, window: undefined };
+    const window = { fromMs: this.#clock.steadyMs(), fromBytes: 0 };
+    const mine: Sharer = { claim, usedMbit: undefined, takenBytes: 0, window };
     this.#sharers.push(mine);
     return {
       mbit: () => this.#partOf(mine),
-      took: (takenBytes, steadyMs) => this.#note(mine, takenBytes, steadyMs),
+      took: (takenBytes) => this.#note(mine, takenBytes),
       leave: () => {
         this.#sharers = this.#sharers.filter((one) => one !== mine);
       },
@@ -85,24 +89,32 @@ export class RateShare {
   /** Of what the others leave, a cast may take all of its own part at once, whatever it used before. */
   #partOf(mine: Sharer): number | undefined {
     if (this.#rate === undefined || (this.#sharers.length === 1 && !this.#rate.isCap)) return undefined;
-    const claims = this.#sharers.map((one) => (one === mine ? one.claim : wantOf(one)));
+    const claims = this.#sharers.map((one) => (one === mine ? one.claim : this.#wantOf(one)));
     return shareRate(this.#rate.mbit, claims)[this.#sharers.indexOf(mine)];
   }
 
-  #note(mine: Sharer, takenBytes: number, steadyMs: number): void {
-    mine.window ??= { fromMs: steadyMs, fromBytes: takenBytes };
-    const { fromMs, fromBytes } = mine.window;
-    const passedMs = steadyMs - fromMs;
-    if (passedMs < WINDOW_MS) return;
-    mine.window = { fromMs: steadyMs, fromBytes: takenBytes };
-    const usedMbit = ((takenBytes - fromBytes) * 8) / (passedMs * 1000);
+  #note(mine: Sharer, takenBytes: number): void {
+    mine.takenBytes = takenBytes;
+    const nowMs = this.#clock.steadyMs();
+    if (nowMs - mine.window.fromMs < WINDOW_MS) return;
+    const usedMbit = rateIn(mine, nowMs);
     const part = this.#partOf(mine);
     mine.usedMbit = part === undefined || usedMbit >= part * ALL_SHARE ? undefined : usedMbit;
+    mine.window = { fromMs: nowMs, fromBytes: takenBytes };
+  }
+
+  /** One that has long taken nothing does not say so: it is not asked. */
+  #wantOf(other: Sharer): RateClaim {
+    const nowMs = this.#clock.steadyMs();
+    const isStill = nowMs - other.window.fromMs >= 2 * WINDOW_MS;
+    const usedMbit = isStill ? rateIn(other, nowMs) : other.usedMbit;
+    if (usedMbit === undefined) return other.claim;
+    return { ...other.claim, maxMbit: Math.min(other.claim.maxMbit ?? Infinity, usedMbit * GROWTH) };
   }
 }
 
-function wantOf({ claim, usedMbit }: Sharer): RateClaim {
-  return usedMbit === undefined ? claim : { ...claim, maxMbit: Math.min(claim.maxMbit ?? Infinity, usedMbit * GROWTH) };
+function rateIn({ takenBytes, window }: Sharer, nowMs: number): number {
+  return ((takenBytes - window.fromBytes) * 8) / ((nowMs - window.fromMs) * 1000);
 }
 
 /** Holds a feed to a rate that may change at any time; what was not used is not saved up beyond BURST_MS. */

@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Pacer, RateShare, shareRate } from '#server/transfer/rate-share.ts';
 
+/** No time passes. */
+const still = { steadyMs: () => 0 };
+
 test('casts share an interface by weight, and what one may not use is the others’', () => {
   assert.deepEqual(shareRate(400, [{ weight: 1 }, { weight: 3 }]), [100, 300]);
   assert.deepEqual(shareRate(400, [{ weight: 1 }, { weight: 3, maxMbit: 100 }]), [300, 100]);
@@ -14,18 +17,18 @@ test('casts share an interface by weight, and what one may not use is the others
 });
 
 test('a cast that begins or ends changes the rate of those that run', () => {
-  const share = new RateShare(() => ({ mbit: 400, isCap: true }));
+  const share = new RateShare(() => ({ mbit: 400, isCap: true }), still);
   const one = share.join({ weight: 1 });
   assert.equal(one.mbit(), 400);
   const two = share.join({ weight: 1 });
   assert.deepEqual([one.mbit(), two.mbit()], [200, 200]);
   one.leave();
   assert.equal(two.mbit(), 400);
-  assert.equal(new RateShare(() => undefined).join({ weight: 1 }).mbit(), undefined);
+  assert.equal(new RateShare(() => undefined, still).join({ weight: 1 }).mbit(), undefined);
 });
 
 test('a lone cast is held to a cap, and not to what the cable is said to carry', () => {
-  const share = new RateShare(() => ({ mbit: 950, isCap: false }));
+  const share = new RateShare(() => ({ mbit: 950, isCap: false }), still);
   const one = share.join({ weight: 1 });
   assert.equal(one.mbit(), undefined);
   const two = share.join({ weight: 4 });
@@ -35,16 +38,31 @@ test('a lone cast is held to a cap, and not to what the cable is said to carry',
 });
 
 test('what a cast does not use is the others’, and it has its part again as soon as it takes it', () => {
-  const share = new RateShare(() => ({ mbit: 400, isCap: true }));
+  let nowMs = 0;
+  const share = new RateShare(() => ({ mbit: 400, isCap: true }), { steadyMs: () => nowMs });
   const [slow, quick] = [share.join({ weight: 1 }), share.join({ weight: 1 })];
-  const bytesOf = (mbit: number, ms: number) => (mbit * 1000 * ms) / 8;
-  slow.took(0, 0);
-  quick.took(0, 0);
-  slow.took(bytesOf(80, 1000), 1000);
-  quick.took(bytesOf(200, 1000), 1000);
+  const taken = { slow: 0, quick: 0 };
+  const passSecond = (slowMbit: number, quickMbit: number) => {
+    nowMs += 1000;
+    taken.slow += slowMbit * 125_000;
+    taken.quick += quickMbit * 125_000;
+    slow.took(taken.slow);
+    quick.took(taken.quick);
+  };
+  passSecond(80, 200);
   assert.deepEqual([slow.mbit(), quick.mbit()], [200, 300], 'a quarter more than it uses is kept for it');
-  slow.took(bytesOf(80, 1000) + bytesOf(190, 1000), 2000);
+  passSecond(190, 300);
   assert.deepEqual([slow.mbit(), quick.mbit()], [200, 200]);
+});
+
+test('a cast that waits for its hosts and takes nothing leaves all to the others', () => {
+  let nowMs = 0;
+  const share = new RateShare(() => ({ mbit: 400, isCap: true }), { steadyMs: () => nowMs });
+  const [waiting, quick] = [share.join({ weight: 3 }), share.join({ weight: 1 })];
+  assert.deepEqual([waiting.mbit(), quick.mbit()], [300, 100]);
+  nowMs = 2000;
+  quick.took(25e6);
+  assert.deepEqual([waiting.mbit(), quick.mbit()], [300, 400]);
 });
 
 test('a feed is held to its rate, also when the rate changes, and saves up no more than a burst', async () => {
