@@ -28,6 +28,8 @@ export interface PassRunnerOptions {
   readonly config: Config;
   readonly interface: string;
   readonly runCast: typeof runCast;
+  /** Of the server's address on the interface. */
+  isPortFree(port: number): Promise<boolean>;
   readonly catalog: Pick<Catalog, 'loadManifest'>;
   readonly store: PackReader;
   readonly casts: CastTable;
@@ -129,9 +131,7 @@ export class PassRunner {
   }
 
   async #run(live: LiveSession, pass: LivePass): Promise<void> {
-    const { casts, clock, config } = this.#options;
-    const { sessionId, manifestId } = live.row;
-    const manifest = await this.#options.catalog.loadManifest(manifestId!);
+    const manifest = await this.#options.catalog.loadManifest(live.row.manifestId!);
     const chosen = choosePassHosts(live.tasksIn('ready')).filter(
       (task) => task.holes !== undefined && task.holes.count > 0,
     );
@@ -142,27 +142,38 @@ export class PassRunner {
     const quick =
       modeOf(live.row) === 'oneway' ? chosen : this.#options.parkings.setAsideSlowLinks(live, chosen, plan.bytes);
     await this.#probe(live, pass, quick, plan.bytes);
-    const isStillReady = (task: LiveTask) => task.row.state === 'ready' && live.tasks.get(task.row.taskId) === task;
-    const tasks = choosePassHosts(quick.filter(isStillReady));
-    const isWanted = tasks.length > 0 && wanted.count > 0 && live.row.state === 'casting';
-    if (!isWanted || pass.abort.signal.aborted) return this.#end(live, pass, true);
-
-    const castId = `${sessionId}-${pass.pass}`;
-    const ports = this.#ports.take();
+    const ports = await this.#ports.takeFree(({ portBase }) => this.#options.isPortFree(portBase + 1));
     try {
-      const cast = { castId, nonce: randomBytes(NONCE_BYTES), ports, plan, receivers: tasks.length };
-      const view = castViewOf(cast, pass.pass, clock.nowMs());
-      pass.order = castOrderOf(live.row, cast, config);
-      pass.view = view;
-      for (const task of tasks) pass.lackedBefore.set(task.row.taskId, task.holes?.count ?? 0);
-      pass.phase = 'running';
-      this.#options.beginReceiving(live, tasks, () => casts.insert(sessionId, view));
-      live.row = { ...live.row, passes: pass.pass };
-      this.#say(live, 'started', `Pass ${pass.pass} begins: ${plan.frames} chunks to ${tasks.length} hosts`);
-      this.#close(live, pass, await this.#cast(live, pass, cast));
+      await this.#send(live, pass, { plan, ports, hosts: wanted.count > 0 ? quick : [] });
     } finally {
       this.#ports.giveBack(ports);
     }
+  }
+
+  /** To those of the hosts that are still there. */
+  async #send(
+    live: LiveSession,
+    pass: LivePass,
+    { plan, ports, hosts }: Pick<PassCast, 'plan' | 'ports'> & { hosts: readonly LiveTask[] },
+  ): Promise<void> {
+    const { casts, clock, config } = this.#options;
+    const { sessionId } = live.row;
+    const isStillReady = (task: LiveTask) => task.row.state === 'ready' && live.tasks.get(task.row.taskId) === task;
+    const tasks = choosePassHosts(hosts.filter(isStillReady));
+    const isWanted = tasks.length > 0 && live.row.state === 'casting';
+    if (!isWanted || pass.abort.signal.aborted) return this.#end(live, pass, true);
+
+    const castId = `${sessionId}-${pass.pass}`;
+    const cast = { castId, nonce: randomBytes(NONCE_BYTES), ports, plan, receivers: tasks.length };
+    const view = castViewOf(cast, pass.pass, clock.nowMs());
+    pass.order = castOrderOf(live.row, cast, config);
+    pass.view = view;
+    for (const task of tasks) pass.lackedBefore.set(task.row.taskId, task.holes?.count ?? 0);
+    pass.phase = 'running';
+    this.#options.beginReceiving(live, tasks, () => casts.insert(sessionId, view));
+    live.row = { ...live.row, passes: pass.pass };
+    this.#say(live, 'started', `Pass ${pass.pass} begins: ${plan.frames} chunks to ${tasks.length} hosts`);
+    this.#close(live, pass, await this.#cast(live, pass, cast));
   }
 
   /**

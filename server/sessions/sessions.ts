@@ -23,6 +23,7 @@ import type { Hosts } from '../inventory/hosts.ts';
 import { checkName } from '../inventory/name.ts';
 import type { Secrets } from '../inventory/secrets.ts';
 import { runCast } from '../transfer/cast.ts';
+import { isUdpPortFree } from '../transfer/udp-port.ts';
 import { AgentCalls } from './agent-calls.ts';
 import { DeltaAdvisor } from './delta-advisor.ts';
 import { diskNotesOf } from './disk-note.ts';
@@ -53,6 +54,8 @@ export interface SessionsOptions {
   readonly waker: { wake(host: HostView): Promise<void> };
   /** How a cast is run; a stand-in in tests that need no network. */
   readonly runCast?: typeof runCast;
+  /** Whether udp-sender can have a port; by default the server's address is asked. */
+  readonly isPortFree?: (port: number) => Promise<boolean>;
 }
 
 const TICK_MS = 1000;
@@ -108,6 +111,7 @@ export class Sessions {
     this.#passes = new PassRunner({
       interface: options.network.interface,
       runCast: options.runCast ?? runCast,
+      isPortFree: options.isPortFree ?? ((port) => isUdpPortFree(options.network.address, port)),
       casts: this.#casts,
       ...{ config, catalog, store, events, clock, log },
       beginReceiving: (live, tasks, alsoCommit) =>

@@ -42,6 +42,20 @@ export class PortAllocator {
     throw knownError('CAST_FAILED', { reason: `all ${this.#size} port bases are in use` });
   }
 
+  /** The same, without those that another program uses. Throws CAST_FAILED when none is left. */
+  async takeFree(isFree: (ports: CastPorts) => Promise<boolean>): Promise<CastPorts> {
+    const passedOver: CastPorts[] = [];
+    try {
+      for (;;) {
+        const ports = this.take();
+        if (await isFree(ports)) return ports;
+        passedOver.push(ports);
+      }
+    } finally {
+      for (const ports of passedOver) this.giveBack(ports);
+    }
+  }
+
   /** May be repeated. */
   giveBack(ports: CastPorts): void {
     this.#taken.delete(ports.portBase);

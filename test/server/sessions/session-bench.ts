@@ -44,6 +44,8 @@ export class SessionBench {
   readonly manifestBytes = makeManifest();
   readonly manifest = decodeManifest(this.manifestBytes);
   readonly casts: HeldCast[] = [];
+  /** Another program of the server has them. */
+  readonly takenPorts = new Set<number>();
   readonly wakes: string[] = [];
   readonly intakes: string[] = [];
   readonly warnings: string[] = [];
@@ -206,6 +208,7 @@ export class SessionBench {
       network: { interface: 'lo', address: '127.0.0.1' },
       waker: { wake: async (host) => void this.wakes.push(host.name) },
       runCast: (options) => this.#hold(options),
+      isPortFree: async (port) => !this.takenPorts.has(port),
     });
   }
 

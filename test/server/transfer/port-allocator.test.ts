@@ -33,3 +33,15 @@ test('a base in use is never given twice, and none is left when all are in use',
   allocator.giveBack(all[2]!);
   assert.deepEqual(allocator.take(), all[2]);
 });
+
+test('bases that another program uses are passed over, and tried again by the next cast', async () => {
+  const allocator = new PortAllocator(range, 0);
+  const ports = await allocator.takeFree(async ({ portBase }) => portBase === 9004);
+  assert.equal(ports.portBase, 9004);
+  await assert.rejects(
+    allocator.takeFree(async () => false),
+    { code: 'CAST_FAILED' },
+  );
+  allocator.giveBack(ports);
+  assert.equal((await allocator.takeFree(async ({ portBase }) => portBase === 9002)).portBase, 9002);
+});
