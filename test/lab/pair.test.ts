@@ -34,7 +34,7 @@ test('a machine of two disks is one image, cast once, and each disk lands on its
   assert.match(captured, /It is version pair@1\./);
   assert.match(
     await road.cli(['image', 'show', 'pair']),
-    /More disks +\d+\.\d MB, gpt[\s\S]*partition 2 of disk 2 +ext4/,
+    /More disks: +\d+\.\d MB, gpt[\s\S]*partition 2 of disk 2 +ext4/,
   );
 
   const words = ['deploy', 'pair', '--hosts', 'pc-1,pc-2'];
