@@ -52,7 +52,8 @@ export function whyNotGrown(volumes: readonly VolumeHead[], grow: GrowRule): str
 
 function whyVolumeNotGrown(volumes: readonly VolumeHead[], rule: { readonly name: string }): string | undefined {
   const part = volumes.find(({ within }) => within?.name === rule.name && within.name.includes('/'));
-  const container = part && containerIn(volumes, part.partition);
+  const onSameDisk = volumes.filter((one) => one.disk === part?.disk);
+  const container = part && containerIn(onSameDisk, part.partition);
   const volume = container?.volumes.find(({ name }) => name === rule.name);
   if (container === undefined || volume === undefined) return 'there is no such logical volume';
   const kept = whyKeepsSize(container);

@@ -55,7 +55,7 @@ const uploadLink = {
 export async function capture(name, keys) {
   const order = { kind: 'capture', rev: '1', taskId: 1, sessionId: 1, disk: identityOf(diskAt(name)), chunkBytes: 262144, zstdLevel: 1 };
   try {
-    const result = await runCapture(order, { disk: diskAt(name), link: uploadLink, keys: keys.map((key) => Buffer.from(key)), signal, onProgress });
+    const result = await runCapture(order, { disks: [diskAt(name)], link: uploadLink, keys: keys.map((key) => Buffer.from(key)), signal, onProgress });
     const { head } = decodeManifest(manifestBytes);
     say('CAPTURED', { result, volumes: head.volumes, containers: head.containers, format: manifestBytes.readUInt16LE(4) });
   } catch (error) {

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { readPhysicalVolume } from '#agent/disk/lvm-metadata.ts';
 import { lvm } from '#agent/disk/lvm-program.ts';
 import { LVM_GROUP, LVM_START, makeLvmDisk, onLvm } from '#test/client-agent/lvm-disk.ts';
+import { mutate, Random } from '#test/fuzz/mutation.ts';
 import { tempFolder } from '#test/temp-folder.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root (loop devices)';
@@ -60,4 +61,17 @@ test('a physical volume says how it is divided; the origin of a snapshot and its
       ['lab/home', true],
     ],
   );
+
+  await t.test('damaged, it is refused or read, and nothing beyond the volume is asked for', () => {
+    const [random, head] = [new Random(0x9e3779b9), bytes.subarray(0, MiB)];
+    const limit = 100 * MiB;
+    for (let i = 0; i < 3000; i++) {
+      // Labels and header of the area, where lengths and places are; its text has a checksum.
+      const damaged = Buffer.concat([mutate([head.subarray(0, 8192)], random), head]).subarray(0, MiB);
+      readPhysicalVolume((at, length) => {
+        assert.ok(at >= 0 && length >= 0 && at + length <= limit, `${length} bytes at ${at}`);
+        return Buffer.concat([damaged.subarray(at, at + length)], length);
+      }, limit);
+    }
+  });
 });

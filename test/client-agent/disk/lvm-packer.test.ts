@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { readPhysicalVolume } from '#agent/disk/lvm-metadata.ts';
 import { packPhysicalVolume } from '#agent/disk/lvm-packer.ts';
-import { formatConfig, parseConfig } from '#agent/disk/lvm-text.ts';
 import { KnownError } from '#protocol/errors.ts';
 import { LVM_HEAD, LVM_START, makeLvmDisk, readVolumes } from '#test/client-agent/lvm-disk.ts';
 import { writeInto } from '#test/client-agent/test-disk.ts';
@@ -71,10 +70,4 @@ test('of the metadata alone a smaller physical volume is made, by lvm and with t
         /The LVM could not.*cannot resize to 14 extents/s.test(error.message),
     );
   });
-});
-
-test("LVM's text is written as it was read", () => {
-  const text = 'vg {\nid = "a\\"#b\\\\"\nsize = 8192\nlist = ["x", 3]\nempty = []\nin {\n\n}\n}\nversion = 1';
-  assert.equal(formatConfig(parseConfig(text)!), text);
-  assert.equal(formatConfig(parseConfig('odd = 1.5')!), undefined);
 });

@@ -3,6 +3,8 @@ import { mkdirSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { applyLayout } from '#agent/disk/layout-writer.ts';
+import { withLoopDevice } from '#agent/disk/loop-device.ts';
+import { lvm } from '#agent/disk/lvm-program.ts';
 import { growPhysicalVolume } from '#agent/disk/physical-volume.ts';
 import { withVolumeDevice } from '#agent/disk/volume-device.ts';
 import { finishFit } from '#agent/orders/fit.ts';
@@ -12,7 +14,7 @@ import { run } from '#system/run.ts';
 import { ChunkSink } from '#test/client-agent/chunk-sink.ts';
 import { digestTree, makeEmptyFile, makeTree } from '#test/client-agent/filesystems.ts';
 import { fillVolume, LVM_HEAD, LVM_START, makeLvmDisk, readVolumes } from '#test/client-agent/lvm-disk.ts';
-import { capture, diskOf } from '#test/client-agent/test-disk.ts';
+import { capture, diskOf, writeInto } from '#test/client-agent/test-disk.ts';
 import { tempFolder } from '#test/temp-folder.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root (loop devices)';
@@ -88,5 +90,33 @@ test('a physical volume grows on a larger disk: its last volume with a filesyste
         error.code === 'GROW_FAILED' &&
         /the LVM of partition 1 could not be made larger: lvm failed.*[Ii]nsufficient free space/s.test(error.message),
     );
+  });
+});
+
+test('a physical volume that has a disk with sectors of 4096 bytes to itself grows over it', { skip }, async (t) => {
+  const [source, target] = ['source', 'target'].map((name) => join(tempFolder(t), name)) as [string, string];
+  const span = (path: string, sizeBytes: number) => {
+    return { path, startBytes: 0, sizeBytes, sectorBytes: 4096, mode: 'write' as const };
+  };
+  makeEmptyFile(source, 97 * MiB);
+  await withLoopDevice(span(source, 97 * MiB), async (device) => {
+    await lvm(device, 'pvcreate', device);
+    await lvm(device, 'vgcreate', 'lab', device);
+    await lvm(device, 'lvcreate', '-an', '-Zn', '-Wn', '--size', '64m', '--name', 'root', 'lab');
+  });
+  const image = `${source}.root`;
+  makeEmptyFile(image, 64 * MiB);
+  await run(['mke2fs', '-q', '-t', 'ext4', '-b', '4096', image]);
+  writeInto(source, MiB, image);
+  const sink = new ChunkSink();
+  await capture(diskOf(source, 4096), sink.link);
+  makeEmptyFile(target, 201 * MiB);
+  const { fit } = fitTo(sink.manifest!.head, 201 * MiB, 'lab/root');
+  sink.lay(target, placeManifest(sink.manifest!, fit));
+  const [fitted] = await finishFit(diskOf(target, 4096), changesOf(sink.manifest!.volumes, fit!));
+  assert.deepEqual([fitted!.check, fitted!.sizeBytes, fitted!.volumes![0]!.sizeBytes], ['clean', 201 * MiB, 168 * MiB]);
+  await withLoopDevice(span(target, 201 * MiB), async (device) => {
+    const { stdout } = await lvm(device, 'lvs', '--noheadings', '--units', 'm', '-o', 'lv_size,seg_pe_ranges', 'lab');
+    assert.equal(stdout.trim().replaceAll(/ +/g, ' '), `168.00m ${device}:0-41`);
   });
 });
