@@ -1,6 +1,7 @@
 /** `fleetcast secret …`: passphrases and key files that hosts are given; no command shows one. */
 import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
+import type { ReadStream } from 'node:tty';
 import { Command } from 'commander';
 import { MAX_SECRET_BYTES } from '#protocol/secret.ts';
 import { apiPath } from './daemon-link.ts';
@@ -37,7 +38,7 @@ function addCommand(cli: Cli): Command {
     .option('--key-file', 'take the file byte for byte, as cryptsetup takes a key file')
     .action(async (name: string, options: { fromFile: string; keyFile?: boolean }, self: Command) => {
       const invocation = invocationOf(cli, self);
-      const bytes = await readSource(options.fromFile, pathOf(self));
+      const bytes = await readSource(options.fromFile, invocation.terminal.stdin, pathOf(self));
       const secret = options.keyFile === true ? bytes : passphraseOf(bytes, pathOf(self));
       const added = await invocation.link.post('secret', apiPath`/secrets`, {
         name,
@@ -61,10 +62,10 @@ function removeCommand(cli: Cli): Command {
   return withExample(command, 'fleetcast secret remove room-101-disks');
 }
 
-async function readSource(file: string, command: string): Promise<Buffer> {
+async function readSource(file: string, stdin: ReadStream, command: string): Promise<Buffer> {
   if (file === '-') {
-    if (process.stdin.isTTY) throw usageError('Standard input is a terminal, which would show what is typed', command);
-    return buffer(process.stdin);
+    if (stdin.isTTY) throw usageError('Standard input is a terminal, which would show what is typed', command);
+    return buffer(stdin);
   }
   return readFile(file).catch((error: NodeJS.ErrnoException) => {
     throw usageError(`${file} cannot be read (${error.code ?? error.message})`, command);

@@ -1,10 +1,11 @@
 /** Where LUKS containers lie on another disk. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fitTo, placeManifest } from '#protocol/fit.ts';
+import { changesOf, fitTo, placeManifest } from '#protocol/fit.ts';
+import { whyNotGrown } from '#protocol/grow-rule.ts';
 import type { Layout } from '#protocol/layout.ts';
 import { payloadOf, placeContainers } from '#protocol/luks-container.ts';
-import { decodeManifest, encodeManifest } from '#protocol/manifest.ts';
+import { decodeManifest, encodeManifest, type VolumeHead } from '#protocol/manifest.ts';
 import { goldenContainers } from './golden-values.ts';
 
 const MIB = 1024 * 1024;
@@ -65,4 +66,59 @@ test('what lies in a container that a fit moves lies in it still', () => {
   const [moved] = placed.head.containers!;
   assert.ok(moved!.startBytes > container.startBytes);
   assert.equal(payloadOf(moved!).startBytes, placed.volumes[1]!.startBytes);
+});
+
+const uuid = template!.uuid;
+/** Partition 2 is a LUKS container; what lies in its payload is given as offsets from it. */
+function imageWith(
+  ...inner: readonly (Pick<VolumeHead, 'within' | 'filesystem' | 'map'> & { atMiB: number; sizeMiB: number })[]
+) {
+  const container = containerAt(101, 200);
+  const { startBytes } = payloadOf(container);
+  const volumes: VolumeHead[] = inner.map(({ atMiB, sizeMiB, ...head }) => {
+    return { kind: 'partition', partition: 2, startBytes: startBytes + atMiB * MIB, sizeBytes: sizeMiB * MIB, ...head };
+  });
+  return { layout: layoutWith([1, 100], [101, 200]), volumes, containers: [container] };
+}
+
+const ext4 = { filesystem: 'ext4', map: 'partclone.extfs' };
+const pv = { extentBytes: 4 * MIB, extents: 45, members: 1, areas: 1 };
+const lvm = [
+  {
+    atMiB: 0,
+    sizeMiB: 1,
+    filesystem: 'LVM2_member',
+    map: 'raw',
+    within: { kind: 'lvm', name: 'vault', luks: uuid, pv },
+  },
+  { atMiB: 1, sizeMiB: 100, ...ext4, within: { kind: 'lvm', name: 'vault/root', luks: uuid } },
+] as const;
+
+test('a filesystem in a LUKS container grows with its partition, header and all', () => {
+  const { layout, volumes } = imageWith({ atMiB: 0, sizeMiB: 184, ...ext4, within: { kind: 'luks', name: uuid } });
+  const { fit } = fitTo({ layout, volumes }, 2048 * MIB, 'last');
+  const [change] = changesOf(volumes, fit!);
+  const partition = fit!.layout.partitions[1]!;
+  assert.equal(change!.startBytes + change!.sizeBytes, (partition.startSector + partition.sectors) * 512);
+  assert.deepEqual([change!.filesystem, change!.startBytes, change!.fromBytes], ['crypto_LUKS', 117 * MIB, 184 * MIB]);
+  assert.ok(change!.sizeBytes > 1024 * MIB);
+});
+
+test('a logical volume in a LUKS container grows by what its partition gets', () => {
+  const { layout, volumes, containers } = imageWith(...lvm);
+  const { fit } = fitTo({ layout, volumes }, 2048 * MIB, 'vault/root');
+  const [grown] = fit!.containers!;
+  const [placed] = placeContainers(containers, layout, fit!.layout);
+  assert.deepEqual(payloadOf(placed!), { startBytes: grown!.startBytes, sizeBytes: grown!.sizeBytes });
+  assert.equal(grown!.volumes[0]!.name, 'vault/root');
+  assert.ok(grown!.volumes[0]!.sizeBytes > 1024 * MIB);
+});
+
+test('a group with a LUKS container among its volumes keeps its size', () => {
+  const { layout, volumes } = imageWith(
+    { ...lvm[0], within: { kind: 'lvm', name: 'vault', pv } },
+    { ...lvm[1], within: { kind: 'luks', name: uuid } },
+  );
+  assert.equal(fitTo({ layout, volumes }, 2048 * MIB, 'last').fit?.containers, undefined);
+  assert.match(whyNotGrown(volumes, 2)!, /one of its volumes is a container/);
 });

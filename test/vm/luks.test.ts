@@ -16,6 +16,8 @@ import { LUKS_ROAD } from './luks-road.ts';
 import { buildBootAssets, noVm } from './vm-road.ts';
 
 const MiB = 1024 * 1024;
+/** The last logical volume that can takes what the target has more. */
+const TARGET_BYTES = 400 * MiB;
 const OLD = 'passphrase of the source';
 const NEW = 'passphrase of the room';
 const EXTRA = 'key of the admin';
@@ -65,13 +67,14 @@ echo "LEFT $(busybox ls /tmp | busybox grep -c fleetcast || true) $(dmsetup ls)"
 
 const ROAD = `
 ${LUKS_ROAD}
+const grow = 'last';
 const finishing = { steps: [{ name: 'hostname', onError: 'fail', limitS: 60 }], host: 'pc-07', n: 1 };
 await capture('vda', ['wrong']);
 await capture('vda', ['wrong', '${OLD}']);
-await deploy('vdb', ['${NEW}', '${EXTRA}'], { stopAfter: 'repair' });
-await deploy('vdb', ['${NEW}', '${EXTRA}'], { hash: true, finishing });
+await deploy('vdb', ['${NEW}', '${EXTRA}'], { grow, stopAfter: 'repair' });
+await deploy('vdb', ['${NEW}', '${EXTRA}'], { grow, hash: true, finishing });
 await audit('vdb', ['${EXTRA}']);
-await deploy('vdb', ['${NEW}'], { hash: true });
+await deploy('vdb', ['${NEW}'], { grow, hash: true });
 `;
 
 const OPEN = `
@@ -85,7 +88,7 @@ for i in 2 3 4; do
   [ "$(cryptsetup luksUUID /dev/vda$i)" = "$(cryptsetup luksUUID /dev/vdb$i)" ] || echo "OTHER UUID $i"
   key() { dmsetup table --showkeys "$1" | busybox cut -d' ' -f5; }
   [ "$(key old$i)" != "$(key new$i)" ] || echo "SAME KEY $i"
-  kind() { dmsetup table "$1" | busybox cut -d' ' -f1-4,6,8-; }
+  kind() { dmsetup table "$1" | busybox cut -d' ' -f3,4,6,8-; }
   [ "$(kind old$i)" = "$(kind new$i)" ] || echo "OTHER KIND $(kind old$i) $(kind new$i)"
 done
 cryptsetup luksDump /dev/vdb2 | grep -e Label -e PBKDF: | busybox tr -s '\t ' ' '
@@ -97,7 +100,7 @@ for pair in old2:mapper/new2 old3:mapper/new3; do
   (cd /a; busybox find . -type f -exec sha256sum {} + | busybox sort) >/tmp/a; (cd /b; busybox find . -type f -exec sha256sum {} + | busybox sort) >/tmp/b
   busybox cmp /tmp/a /tmp/b && echo "SAME $(busybox wc -l </tmp/b)"; umount /a; umount /b
 done
-e2fsck -fn /dev/vault/root; mount -t ext4 -o ro /dev/vault/root /b; echo "ROOT $(cat /b/etc/hostname) $(cat /b/needle)"; busybox seq 1 300000 | busybox cmp - /b/numbers; umount /b
+e2fsck -fn /dev/vault/root; echo "MIB $(($(busybox blockdev --getsize64 /dev/vault/root) / 1048576)) $(($(dumpe2fs -h /dev/vault/root 2>/dev/null | busybox awk '/^Block count/ { n = $3 } /^Block size/ { print n * $3 }') / 1048576))"; mount -t ext4 -o ro /dev/vault/root /b; echo "ROOT $(cat /b/etc/hostname) $(cat /b/needle)"; busybox seq 1 300000 | busybox cmp - /b/numbers; umount /b
 /usr/sbin/blkid -o value -s UUID /dev/vault/swap
 echo "CLEAR $(busybox grep -c 'NEEDLE in' /dev/vdb || true)"
 `;
@@ -112,7 +115,7 @@ test('LUKS containers are captured open, and laid with keys of their own', { ski
   t.after(() => rmSync(folder, { recursive: true }));
   const workDir = join(folder, 'bench');
   const disks = ['source.img', 'target.img'].map((name) => {
-    makeEmptyFile(join(folder, name), 320 * MiB);
+    makeEmptyFile(join(folder, name), name === 'target.img' ? TARGET_BYTES : 320 * MiB);
     return join(folder, name);
   });
   const files = { 'usr/lib/fleetcast/client-agent/road.js': await bundleAgentScript(ROAD) };
@@ -163,10 +166,10 @@ test('LUKS containers are captured open, and laid with keys of their own', { ski
     assert.equal(deployed[0]?.result.finishers?.[0]?.log, 'source is now pc-07');
   });
 
-  await t.test('an audit opens the containers and finds what a finisher has changed', () => {
+  await t.test('an audit opens the containers and finds what a finisher and the growing have changed', () => {
     const [{ differingChunks = 0, layoutDiffers } = {}] = told<Partial<AuditResult>>('AUDITED');
-    assert.ok(differingChunks > 0 && differingChunks < 10, `${differingChunks}`);
-    assert.equal(layoutDiffers, false);
+    assert.ok(differingChunks > 0 && differingChunks < 30, `${differingChunks}`);
+    assert.equal(layoutDiffers, true, 'the last partition has grown');
   });
 
   await t.test('with other keys the containers are made anew, and only what lies outside them is kept', () => {
@@ -180,17 +183,21 @@ test('LUKS containers are captured open, and laid with keys of their own', { ski
     assert.match(made.output, /^LEFT 0 No devices found$/m);
   });
 
-  await t.test('the new passphrase alone opens the target, which has the files of the source', async () => {
-    const { exitCode, output } = await runOnWorkbench({ assets, workDir, disks, script: OPEN, memoryMiB: 1536 });
-    assert.equal(exitCode, 0, output);
-    assert.deepEqual(output.match(/^(OPENS|OTHER|SAME KEY).*$/gm), null, output);
-    assert.deepEqual(
-      output.match(/^ (Label|PBKDF).*$|^Label.*$/gm)?.map((line) => line.trim()),
-      [...['Label: two', 'PBKDF: argon2id', 'PBKDF: pbkdf2']],
-    );
-    assert.deepEqual(output.match(/^SAME \d$/gm), ['SAME 3', 'SAME 3'], output);
-    assert.match(output, /^ROOT source NEEDLE in vault\/root$/m);
-    assert.match(output, /^11111111-2222-4333-8444-555555555555$/m);
-    assert.match(output, /^CLEAR 0$/m);
-  });
+  await t.test(
+    'the new passphrase alone opens the target, which has the files of the source and has grown inside',
+    async () => {
+      const { exitCode, output } = await runOnWorkbench({ assets, workDir, disks, script: OPEN, memoryMiB: 1536 });
+      assert.equal(exitCode, 0, output);
+      assert.deepEqual(output.match(/^(OPENS|OTHER|SAME KEY).*$/gm), null, output);
+      assert.deepEqual(
+        output.match(/^ (Label|PBKDF).*$|^Label.*$/gm)?.map((line) => line.trim()),
+        [...['Label: two', 'PBKDF: argon2id', 'PBKDF: pbkdf2']],
+      );
+      assert.deepEqual(output.match(/^SAME \d$/gm), ['SAME 3', 'SAME 3'], output);
+      assert.match(output, /^MIB 144 144$/m, output);
+      assert.match(output, /^ROOT source NEEDLE in vault\/root$/m);
+      assert.match(output, /^11111111-2222-4333-8444-555555555555$/m);
+      assert.match(output, /^CLEAR 0$/m);
+    },
+  );
 });

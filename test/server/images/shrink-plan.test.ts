@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Layout } from '#protocol/layout.ts';
+import { payloadOf, placeContainers } from '#protocol/luks-container.ts';
 import type { Volume, Within } from '#protocol/manifest.ts';
 import { changesOfPlan, planShrink } from '#server/images/shrink-plan.ts';
+import { goldenContainers } from '../../protocol/golden-values.ts';
 
 const MIB = 1024 * 1024;
 
@@ -216,4 +218,25 @@ test('a filesystem in LUKS becomes smaller with its partition, behind the header
     [[0, 2982 * MIB]],
   );
   assert.match(planShrink(image, 500 * MIB).least!.why, /^partition 1 \(LUKS\) needs about 1074 MiB$/);
+});
+
+test('LVM in a LUKS container becomes smaller behind its header, and the container with it', () => {
+  const HEADER = 16 * MIB;
+  const [template] = goldenContainers;
+  const plain = lvmOf([['root', 4000, 1000]]);
+  const [partition] = plain.head.layout.partitions;
+  const layout = {
+    ...plain.head.layout,
+    diskBytes: plain.head.layout.diskBytes + HEADER,
+    partitions: [{ ...partition!, sectors: partition!.sectors + HEADER / 512 }],
+  };
+  const volumes = plain.volumes.map((volume) => {
+    return { ...volume, startBytes: volume.startBytes + HEADER, within: { ...volume.within!, luks: template!.uuid } };
+  });
+  const place = { partition: 1, startBytes: MIB, sizeBytes: partition!.sectors * 512 + HEADER };
+  const { plan } = planShrink({ head: { layout }, volumes }, 3000 * MIB);
+  const [cut] = plan!.containers;
+  const [placed] = placeContainers([{ ...template!, ...place }], layout, plan!.fit.layout);
+  assert.ok(placed!.sizeBytes < 3000 * MIB);
+  assert.deepEqual(payloadOf(placed!), { startBytes: cut!.startBytes, sizeBytes: cut!.sizeBytes });
 });
