@@ -24,7 +24,7 @@ import { runAudit } from './orders/audit.ts';
 import { CheckJob } from './orders/check.ts';
 import { DeployJob } from './orders/deploy.ts';
 import type { DeployMachine } from './orders/deploy-target.ts';
-import { problemOf } from './orders/deploy-targets.ts';
+import { problemOf } from './orders/disk-failure.ts';
 import { FinisherFailure } from './orders/finish.ts';
 import { describeOrder, isSameWork } from './orders/order.ts';
 import { readSecrets } from './orders/secrets.ts';

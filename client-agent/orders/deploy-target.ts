@@ -4,7 +4,7 @@
  */
 import type { DeployOrder, DeployResult, DiskResult, Inventory } from '#protocol/agent-api.ts';
 import type { Disk } from '#protocol/disk.ts';
-import { type ErrorBody, KnownError, knownError } from '#protocol/errors.ts';
+import { type ErrorBody, knownError } from '#protocol/errors.ts';
 import type { FinisherResult } from '#protocol/finisher.ts';
 import { type FitChange, placeManifest } from '#protocol/fit.ts';
 import type { HoleSet } from '#protocol/holes.ts';
@@ -24,6 +24,7 @@ import type { Meter } from '../receive/progress-meter.ts';
 import { plainBytesOf, readBack } from '../receive/read-back.ts';
 import type { SlabPool } from '../receive/slab-pool.ts';
 import type { ServerLink } from '../server-link.ts';
+import { bodyOf, withoutHost } from './disk-failure.ts';
 import { FinisherFailure, runFinishers } from './finish.ts';
 import { changesOfOrder, checkFit, finishFit, isRewritten } from './fit.ts';
 import { TargetContainers } from './target-containers.ts';
@@ -192,7 +193,7 @@ export class DeployTarget {
 
   /** Notes, once, what is wrong with this disk. `{host}` stays open in it. */
   fail(error: unknown): void {
-    this.failure ??= (error instanceof KnownError ? error : unforeseen(error)).toBody();
+    this.failure ??= bodyOf(error);
   }
 
   /** All chunks are in their places: now what came in no chunk because it is zeros. */
@@ -306,15 +307,6 @@ export class DeployTarget {
       this.#unverified.add(ordinal);
     }
   }
-}
-
-/** What is said of a disk, without the host whose it is. */
-export function withoutHost(message: string): string {
-  return message.replace('{host}: ', '');
-}
-
-function unforeseen(error: unknown): KnownError {
-  return knownError('AGENT_FAILED', { reason: error instanceof Error ? error.message : String(error) });
 }
 
 /** The chunks that reach into one of the runs. Pure. */

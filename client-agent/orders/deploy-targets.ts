@@ -3,8 +3,7 @@
  * lacking. A disk that fails is left where it is and named in the end; the others go on. The only disk, or the last, fails the step.
  */
 import type { CastOrder, DeployOrder, DeployResult, DiskResult } from '#protocol/agent-api.ts';
-import { type Disk, describeDisk } from '#protocol/disk.ts';
-import { type ErrorBody, KnownError, knownError } from '#protocol/errors.ts';
+import { KnownError } from '#protocol/errors.ts';
 import { HoleSet } from '#protocol/holes.ts';
 import { decodeManifest, type Manifest } from '#protocol/manifest.ts';
 import { chooseBufferBytes } from '../receive/buffer-size.ts';
@@ -13,7 +12,8 @@ import { FrameReader } from '../receive/frame-reader.ts';
 import { layStream } from '../receive/lay-stream.ts';
 import type { Meter, ProgressMeter } from '../receive/progress-meter.ts';
 import { SlabPool } from '../receive/slab-pool.ts';
-import { type DeployMachine, DeployTarget, type OrderedDisk, withoutHost } from './deploy-target.ts';
+import { type DeployMachine, DeployTarget, type OrderedDisk } from './deploy-target.ts';
+import { disksFailed, failuresOf, sayFailed } from './disk-failure.ts';
 import { readSecrets } from './secrets.ts';
 
 /** A stream of frames to be laid, and the road that it came by. */
@@ -201,31 +201,6 @@ export class DeployTargets {
     for (const one of failed) this.warnings.push(`${sayFailed(one)}. The other disks of this host go on`);
     if (this.living.length === 0) throw disksFailed(failuresOf(this.#targets), this.#targets.length);
   }
-}
-
-interface FailedDisk {
-  readonly disk: Disk;
-  readonly error: ErrorBody;
-}
-
-function failuresOf(targets: readonly DeployTarget[]): FailedDisk[] {
-  return targets.flatMap(({ disk, failure }) => (failure === undefined ? [] : { disk, error: failure }));
-}
-
-/** Why a task fails some of whose disks have failed, or all; undefined: none has. `{host}` stays open in it. */
-export function problemOf({ disks = [] }: DeployResult): KnownError | undefined {
-  const failed = disks.flatMap(({ disk, error }) => (error === undefined ? [] : { disk, error }));
-  return failed.length === 0 ? undefined : disksFailed(failed, disks.length);
-}
-
-function disksFailed(failed: readonly FailedDisk[], of: number): KnownError {
-  const rest = failed.length === of ? 'none is left' : `the other ${of - failed.length} are done`;
-  const problems = failed.map(sayFailed).join('; ');
-  return knownError('DISKS_FAILED', { count: failed.length, of, rest, problems, disk: failed[0]!.disk.serial });
-}
-
-function sayFailed({ disk, error }: FailedDisk): string {
-  return `${disk.path} ${describeDisk(disk)}: ${withoutHost(error.message)}`;
 }
 
 /** Pure. */

@@ -4,7 +4,7 @@ import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { DeployJob } from '#agent/orders/deploy.ts';
-import { problemOf } from '#agent/orders/deploy-targets.ts';
+import { problemOf } from '#agent/orders/disk-failure.ts';
 import { ServerLink } from '#agent/server-link.ts';
 import type { DeployOrder, Inventory, Progress } from '#protocol/agent-api.ts';
 import { type Disk, identityOf } from '#protocol/disk.ts';
@@ -117,7 +117,7 @@ test('a disk that breaks between two steps is left and named, and the others are
     result.disks?.map(({ error }) => error?.code),
     [undefined, 'DISK_READ_FAILED'],
   );
-  assert.match(problemOf(result)!.message, /1 of 2 disks failed, the other 1 are done: .*disk-1\.img .*reading/);
+  assert.match(problemOf(result)!.message, /1 of 2 disks failed, the other one is done: .*disk-1\.img .*reading/);
   assertLaid(paths[0]!);
 });
 
