@@ -1,6 +1,5 @@
 /** Ending a session before its time: at the admin's word, or because the window of its schedule closes. */
 import { isTaskEnded } from '#protocol/states.ts';
-import type { SessionTable } from '../db/session-table.ts';
 import type { AgentCalls } from './agent-calls.ts';
 import type { TaskMove } from './decide-task.ts';
 import { isLateForLastCall, releasedByWindow } from './last-call.ts';
@@ -10,7 +9,6 @@ import type { SessionChanges } from './session-changes.ts';
 import type { SessionRunner } from './session-runner.ts';
 
 export interface SessionEndingsOptions {
-  readonly table: SessionTable;
   readonly runner: SessionRunner;
   readonly passes: Pick<PassRunner, 'stop'>;
   readonly agents: Pick<AgentCalls, 'abandonUpload'>;
@@ -52,15 +50,12 @@ export class SessionEndings {
   }
 
   async #end(live: LiveSession, moveOf: (task: LiveTask) => TaskMove): Promise<void> {
-    const { table, runner, passes, agents } = this.#options;
+    const { runner, passes, agents } = this.#options;
     const running = runningTasks(live);
-    table.transaction(() => {
-      runner.moveTasks(
-        live,
-        running.map((task) => ({ task, move: moveOf(task) })),
-      );
-      runner.moveSession(live, 'cancelled');
-    });
+    runner.cancel(
+      live,
+      running.map((task) => ({ task, move: moveOf(task) })),
+    );
     await passes.stop(live);
     await Promise.all(running.map((task) => agents.abandonUpload(task.row.taskId)));
   }

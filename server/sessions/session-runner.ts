@@ -187,6 +187,23 @@ export class SessionRunner {
 
   /** Commits a move of the session and, in the same transaction, `alsoCommit`. */
   moveSession(live: LiveSession, to: SessionState, alsoCommit?: () => void): void {
+    const move = this.#prepareMove(live, to);
+    this.#options.table.transaction(() => {
+      alsoCommit?.();
+      move.commit();
+    });
+    move.apply();
+  }
+
+  /** Cancels a session together with these moves of its tasks: all is committed before anything counts. */
+  cancel(live: LiveSession, moves: readonly { task: LiveTask; move: TaskMove }[]): void {
+    const cancelling = this.#prepareMove(live, 'cancelled');
+    this.moveTasks(live, moves, cancelling.commit);
+    cancelling.apply();
+  }
+
+  /** `commit` writes the move down, within a transaction; `apply` is for when that is committed. */
+  #prepareMove(live: LiveSession, to: SessionState): { commit(): void; apply(): void } {
     const { table, events, clock } = this.#options;
     const { row, counts } = live;
     if (!sessionMoves[row.state].includes(to)) throw new Error(`session ${row.sessionId}: ${row.state} to ${to}`);
@@ -197,20 +214,22 @@ export class SessionRunner {
       ...(to === 'gathering' ? { gatheringMs: nowMs } : {}),
       ...(isSessionEnded(to) ? { endedMs: nowMs } : {}),
     };
-    table.transaction(() => {
-      alsoCommit?.();
+    const commit = () => {
       table.moveSession(row, { state: to, ...(isNextWave ? { wave } : {}), ...times });
       const text = saySessionMove({ ...row, wave }, to, counts.succeeded, counts.failed);
       events.add({ subject: 'session', action: to, text, sessionId: row.sessionId });
-    });
-    live.row = { ...live.row, state: to, wave, ...times, ...(isNextWave ? { isStartNow: false } : {}) };
-    if (to === 'gathering') {
-      live.passesBefore = live.row.passes;
-      live.gatheringAtMs = clock.steadyMs();
-    }
-    if (isNextWave) live.fruitlessPasses = 0;
-    if (isSessionEnded(to)) this.sessions.delete(row.sessionId);
-    this.#options.onChange(row.sessionId);
+    };
+    const apply = () => {
+      live.row = { ...live.row, state: to, wave, ...times, ...(isNextWave ? { isStartNow: false } : {}) };
+      if (to === 'gathering') {
+        live.passesBefore = live.row.passes;
+        live.gatheringAtMs = clock.steadyMs();
+      }
+      if (isNextWave) live.fruitlessPasses = 0;
+      if (isSessionEnded(to)) this.sessions.delete(row.sessionId);
+      this.#options.onChange(row.sessionId);
+    };
+    return { commit, apply };
   }
 
   /** True when one of them moved. A thousand that move together are one transaction. */

@@ -141,7 +141,7 @@ export class Sessions {
       view: (sessionId) => this.view(sessionId),
     });
     this.#endings = new SessionEndings({
-      ...{ table: this.#table, runner: this.#runner, passes: this.#passes, agents: this.agents, changes: this.changes },
+      ...{ runner: this.#runner, passes: this.#passes, agents: this.agents, changes: this.changes },
     });
     this.power = new HostPower({ ...options, agents: this.agents, runningSessionOf });
   }

@@ -39,6 +39,24 @@ test('a database that another program holds costs a session nothing but the time
   assert.ok(cast!.endedAtMs !== undefined);
 });
 
+test('a cancel that cannot be kept is refused, and nothing of it counts', async (t) => {
+  const bench = new SessionBench(t);
+  bench.addHosts('pc-1', 'pc-2');
+  const { sessionId } = await bench.deploy();
+  for (const name of ['pc-1', 'pc-2']) await bench.done(name, 'all');
+  const told = bench.order('pc-1');
+  // The tasks can be moved, the session cannot: as when the disk becomes full in between.
+  bench.database.exec(
+    `CREATE TEMP TRIGGER full BEFORE UPDATE OF state ON session BEGIN SELECT RAISE(ABORT, 'full'); END`,
+  );
+  await assert.rejects(bench.sessions.cancel(sessionId), /full/);
+  assert.deepEqual(bench.tasks(sessionId), { 'pc-1': 'receiving', 'pc-2': 'receiving' });
+  assert.equal(bench.order('pc-1').rev, told.rev);
+  bench.database.exec('DROP TRIGGER full');
+  assert.equal((await bench.sessions.cancel(sessionId)).state, 'cancelled');
+  assert.deepEqual(bench.tasks(sessionId), { 'pc-1': 'cancelled', 'pc-2': 'cancelled' });
+});
+
 test('an error in a statement is a bug, and no blocked database', () => {
   const database = openDatabase(':memory:');
   assert.throws(
