@@ -21,7 +21,7 @@ import { type ChunkBatch, joinIds, readChunkBatches } from './chunk-stream.ts';
 import type { PackFiles } from './pack-files.ts';
 import { readPackContent } from './pack-reader.ts';
 import { type ChunkSlice, PackWriter } from './pack-writer.ts';
-import { writeIntoStore } from './store-space.ts';
+import { requireRoom, writeIntoStore } from './store-space.ts';
 
 export interface Intake {
   /** n · 32 bytes of ids → bitmap of ceil(n/8) bytes, bit i set: neither the store nor this intake has id i. */
@@ -187,6 +187,7 @@ export class PackIntake implements Intake {
     const fresh = chunks.filter((chunk) => !this.#has(chunk.id) && ids.add(chunk.id));
     answer.duplicates += chunks.length - fresh.length;
     if (fresh.length === 0) return;
+    await requireRoom(this.#store.dir, bytes.length);
     await writeIntoStore(this.#store.dir, async () => {
       this.#writer ??= await PackWriter.create(this.#store.files);
       await this.#writer.append(bytes, fresh);

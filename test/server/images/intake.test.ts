@@ -223,7 +223,7 @@ test('a sender that goes away in the middle costs only its last chunk', async (t
   for (const chunk of chunks) assert.deepEqual(await readStored(store, chunk.id), chunk.stored);
 });
 
-test('a full disk stops the capture with STORE_FULL, and abort frees the space', async (t) => {
+test('a full disk stops the capture with STORE_FULL while the database can still be written, and abort frees the space', async (t) => {
   if (process.getuid?.() !== 0) return t.skip('needs root to mount a small filesystem');
   const dir = await mkdtemp(join(tmpdir(), 'fleetcast-full-'));
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'fc-test-full', dir]);
@@ -249,6 +249,8 @@ test('a full disk stops the capture with STORE_FULL, and abort frees the space',
     },
   );
   assert.ok((await freeBytesOf(dir)) < 1024 * 1024);
+  test.database.exec('CREATE TABLE note (text TEXT) STRICT');
+  for (let i = 0; i < 5; i++) test.database.prepare('INSERT INTO note VALUES (?)').run('the capture has failed');
   await intake.abort();
   assert.ok(freeBefore - (await freeBytesOf(dir)) < 256 * 1024);
   assert.deepEqual(
