@@ -57,7 +57,8 @@ export async function bootDisk(o: DiskBootOptions): Promise<string> {
 /** Pure. To be run in its folder. */
 export function diskBootArguments({ firmware, disk, hasNetworkCard = false }: DiskBootOptions): string[] {
   return [
-    ...['qemu-system-x86_64', ...processorArguments, '-m', '512'],
+    // Whoever is killed takes the machine along.
+    ...['setpriv', '--pdeathsig', 'KILL', 'qemu-system-x86_64', ...processorArguments, '-m', '512'],
     ...['-display', 'none', '-nodefaults', '-vga', 'std', '-no-reboot', ...machineArguments[firmware]],
     ...['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console', '-monitor', 'none'],
     ...['-drive', `if=none,id=disk,file=${disk},format=raw,cache=unsafe,snapshot=on`],
