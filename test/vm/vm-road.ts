@@ -26,6 +26,8 @@ export const noVm: string | false = noLab || (missingForVirtualMachines() ?? fal
 export interface VmRoadOptions {
   readonly firmwares: readonly VmFirmware[];
   readonly lightHosts: readonly string[];
+  /** One more virtual machine, `golden`, to be captured; its disk is as large as the light hosts'. */
+  readonly golden?: VmFirmware;
   /** Of the light hosts' disks. Default: that of the bootable disk. */
   readonly diskBytes?: number;
   /** Disks of the virtual machines are larger than the light hosts' by so many bytes. */
@@ -61,6 +63,10 @@ export class VmRoad {
       const hasIdleCard = options.hasIdleCards ?? false;
       const vm = await rack.add({ name: firmware, firmware, diskBytes, hasIdleCard });
       await road.cli(['host', 'add', vm.name, vm.mac]);
+    }
+    if (options.golden !== undefined) {
+      const golden = await rack.add({ name: 'golden', firmware: options.golden, diskBytes: ownBytes });
+      await road.cli(['host', 'add', golden.name, golden.mac]);
     }
     for (const host of lab.topology.hosts) await road.cli(['host', 'add', host.name, host.mac]);
     return road;
