@@ -40,7 +40,7 @@ export function renderPlan(plan: DeployPlan, paintHead?: (text: string) => strin
   }
   const warnings = (plan.warnings ?? []).map((warning) => `Warning: ${plan.image}: ${printable(warning)}`);
   if (warnings.length > 0) blocks.push(warnings.join('\n'));
-  blocks.push(totalsOf(plan, going));
+  blocks.push(going.length === 0 ? 'Nothing would be sent or overwritten.' : totalsOf(plan, going));
   return blocks.join('\n\n');
 }
 

@@ -178,9 +178,10 @@ export class SessionRunner {
       }
       alsoCommit?.();
     });
+    for (const { task, change } of changes) this.#apply(live, task, change, nowMs);
     // What is written in their wake is one transaction too: a thousand of their own would hold up everybody.
     table.transaction(() => {
-      for (const { task, change } of changes) this.#apply(live, task, change, nowMs);
+      for (const { task } of changes) this.#options.onTaskMoved(live, task);
     });
     this.#options.onChange(live.row.sessionId);
   }
@@ -313,6 +314,7 @@ export class SessionRunner {
     };
   }
 
+  /** Into memory alone, so that nothing can go wrong half-way: what is committed counts. */
   #apply(live: LiveSession, task: LiveTask, change: TaskChange, nowMs: number): void {
     const { row, report } = task;
     const steadyMs = this.#options.clock.steadyMs();
@@ -347,6 +349,5 @@ export class SessionRunner {
     task.stateAtMs = steadyMs;
     task.movedAtMs = steadyMs;
     if (isTaskEnded(change.state)) this.tasksByHost.delete(row.hostId);
-    this.#options.onTaskMoved(live, task);
   }
 }

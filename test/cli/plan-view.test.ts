@@ -29,6 +29,13 @@ test('a plan names each disk, what is lost on it, who is refused and why, and ho
   ]);
 });
 
+test('a plan without a host that takes part sends nothing', () => {
+  const { error } = failure('DISK_NONE', { host: 'pc-01', found: 'no disk' });
+  const text = renderPlan(plan([planHost('pc-01', { refused: error })]));
+  assert.match(text, /Refused, 1 host:[\s\S]*\n\nNothing would be sent or overwritten\.$/);
+  assert.doesNotMatch(text, /Sends|Overwrites/);
+});
+
 test('a plan says what grows and what moves on a disk of another size', () => {
   const place = { fromStartBytes: 1e9, startBytes: 1e9, fromBytes: 50e9, sizeBytes: 70e9 };
   const fitted = [

@@ -57,6 +57,27 @@ test('a cancel that cannot be kept is refused, and nothing of it counts', async 
   assert.deepEqual(bench.tasks(sessionId), { 'pc-1': 'cancelled', 'pc-2': 'cancelled' });
 });
 
+test('moves that are kept count for all hosts, even when what is noted in their wake cannot be', async (t) => {
+  const bench = new SessionBench(t);
+  bench.addHosts('pc-1', 'pc-2');
+  const { sessionId } = await bench.deploy();
+  await bench.done('pc-1', 'all');
+  bench.database.exec(
+    `CREATE TEMP TRIGGER full BEFORE UPDATE OF inventory ON host BEGIN SELECT RAISE(ABORT, 'full'); END`,
+  );
+  // The pass cannot begin; both are asked anew.
+  await bench.done('pc-2', 'all');
+  bench.database.exec('DROP TRIGGER full');
+  const kept = bench.database.prepare('SELECT state FROM task WHERE session_id = ?').pluck().all(sessionId);
+  assert.deepEqual(Object.values(bench.tasks(sessionId)), kept);
+  for (const name of ['pc-1', 'pc-2']) await bench.done(name, 'all');
+  for (const name of ['pc-1', 'pc-2']) {
+    await bench.done(name, []);
+    await bench.verifyAndFinish(name);
+  }
+  assert.equal(bench.state(sessionId), 'completed');
+});
+
 test('an error in a statement is a bug, and no blocked database', () => {
   const database = openDatabase(':memory:');
   assert.throws(
