@@ -2,10 +2,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
-/** Waits until nobody else has the lock. Gives what lets it go. */
-export async function takeLock(path: string): Promise<() => Promise<void>> {
+/** Waits until nobody else has the lock; `together`: nobody who took it alone. Gives what lets it go. */
+export async function takeLock(path: string, how: 'alone' | 'together' = 'alone'): Promise<() => Promise<void>> {
   // Its own process group: a Ctrl-C in the terminal must not let the lock go before the work under it has ended.
-  const holder = spawn('flock', [path, 'cat'], { stdio: ['pipe', 'pipe', 'inherit'], detached: true });
+  const holder = spawn('flock', [how === 'alone' ? '--exclusive' : '--shared', path, 'cat'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    detached: true,
+  });
   const ended = once(holder, 'exit');
   // cat answers as soon as flock has let it start.
   holder.stdin.write('mine\n');

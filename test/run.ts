@@ -1,6 +1,6 @@
 /**
  * `npm test [-- PATH…]`: types and style first, then every test (or those below the paths given), two files at a time.
- * Tests of the virtual network take turns by themselves (test/lab/lab-turn.ts) and come last.
+ * Tests of the virtual network take turns by themselves (test/lab/lab-turn.ts), those of workbenches beside each other, and come last.
  */
 import { spawnSync } from 'node:child_process';
 import { globSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { spec } from 'node:test/reporters';
 const ROOT = join(import.meta.dirname, '..');
 const FILES_AT_ONCE = 2;
 /** One file, turns included, in ms. */
-const FILE_LIMIT_MS = 900_000;
+const FILE_LIMIT_MS = 1_800_000;
 
 interface Counts {
   tests: number;

@@ -7,7 +7,7 @@ import { runOnWorkbench } from '#lab/workbench.ts';
 import type { VolumeHead } from '#protocol/manifest.ts';
 import { makeEmptyFile } from '#test/client-agent/filesystems.ts';
 import { tempFolder } from '#test/temp-folder.ts';
-import { takeLabTurn } from '../lab/lab-turn.ts';
+import { takeWorkbenchTurn } from '../lab/lab-turn.ts';
 import { bundleAgentScript } from './agent-script.ts';
 import { buildBootAssets, noVm } from './vm-road.ts';
 
@@ -58,7 +58,7 @@ interface Map {
 }
 
 test('volumes in pieces, thin pools and mirrors come back from what is carried of them', { skip: noVm }, async (t) => {
-  await takeLabTurn(t);
+  await takeWorkbenchTurn(t);
   const assets = await buildBootAssets();
   const folder = tempFolder(t);
   const workDir = join(folder, 'bench');

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { runOnWorkbench, type WorkbenchDisk } from '#lab/workbench.ts';
 import { makeEmptyFile, randomBytesOf } from '#test/client-agent/filesystems.ts';
 import { tempFolder } from '#test/temp-folder.ts';
-import { takeLabTurn } from '../lab/lab-turn.ts';
+import { takeWorkbenchTurn } from '../lab/lab-turn.ts';
 import { bundleAgentScript } from './agent-script.ts';
 import { buildBootAssets, noVm } from './vm-road.ts';
 
@@ -55,7 +55,7 @@ const wiped: readonly (Omit<WorkbenchDisk, 'path'> & {
 test('disks of every bus are wiped in the way that they can, and nothing is left on them', {
   skip: noVm,
 }, async (t) => {
-  await takeLabTurn(t);
+  await takeWorkbenchTurn(t);
   const assets = await buildBootAssets();
   const folder = tempFolder(t);
   const disks = wiped.map(({ bus, sectorBytes }, i) => {
@@ -177,7 +177,7 @@ echo SAME-FILES
 test('a disk with sectors of 4096 bytes is captured and laid on another one, and refused on one with 512', {
   skip: noVm,
 }, async (t) => {
-  await takeLabTurn(t);
+  await takeWorkbenchTurn(t);
   const assets = await buildBootAssets();
   const folder = tempFolder(t);
   const disks = ([4096, 4096, 512] as const).map((sectorBytes, i): WorkbenchDisk => {

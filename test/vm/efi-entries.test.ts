@@ -10,7 +10,7 @@ import { buildDebianSystem } from '#lab/debian-system.ts';
 import { bootDisk } from '#lab/disk-boot.ts';
 import { vmFiles } from '#lab/virtual-machine.ts';
 import { runOnWorkbench } from '#lab/workbench.ts';
-import { takeLabTurn } from '../lab/lab-turn.ts';
+import { takeWorkbenchTurn } from '../lab/lab-turn.ts';
 import { bundleAgentScript } from './agent-script.ts';
 import { buildBootAssets, noVm } from './vm-road.ts';
 
@@ -45,7 +45,7 @@ execFileSync('efibootmgr', ['-q', '-N']);
 test('a real UEFI has one entry for the disk however often it is deployed, and boots by it', {
   skip: noVm,
 }, async (t) => {
-  await takeLabTurn(t);
+  await takeWorkbenchTurn(t);
   const assets = await buildBootAssets();
   const folder = mkdtempSync(join(tmpdir(), 'fc-efi-'));
   t.after(() => rmSync(folder, { recursive: true }));

@@ -12,7 +12,7 @@ import { run } from '#system/run.ts';
 import { makeEmptyFile } from '#test/client-agent/filesystems.ts';
 import { diskOf, writeInto } from '#test/client-agent/test-disk.ts';
 import { tempFolder } from '#test/temp-folder.ts';
-import { takeLabTurn } from '../lab/lab-turn.ts';
+import { takeWorkbenchTurn } from '../lab/lab-turn.ts';
 import { buildBootAssets, noVm } from './vm-road.ts';
 
 const MiB = 1024 * 1024;
@@ -36,7 +36,7 @@ const table = (startBytes: number) =>
   `label: dos\n\nstart=${startBytes / 512}, size=${SIZE / 512}, type=83, bootable\n`;
 
 test('an EXTLINUX whose volume has moved boots from its new place', { skip: noVm }, async (t) => {
-  await takeLabTurn(t);
+  await takeWorkbenchTurn(t);
   const assets = await buildBootAssets();
   const folder = tempFolder(t);
   const [source, target] = [join(folder, 'source.img'), join(folder, 'target.img')];

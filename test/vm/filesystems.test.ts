@@ -10,7 +10,7 @@ import { ChunkSink } from '#test/client-agent/chunk-sink.ts';
 import { digestTree, makeEmptyFile, makeTree } from '#test/client-agent/filesystems.ts';
 import { capture, diskOf } from '#test/client-agent/test-disk.ts';
 import { tempFolder } from '#test/temp-folder.ts';
-import { takeLabTurn } from '../lab/lab-turn.ts';
+import { takeWorkbenchTurn } from '../lab/lab-turn.ts';
 import { buildBootAssets, noVm } from './vm-road.ts';
 
 const MiB = 1024 * 1024;
@@ -67,7 +67,7 @@ const filesystems: readonly ForeignFilesystem[] = [
 ];
 
 test('filesystems of other systems come back from their used blocks', { skip: noVm }, async (t) => {
-  await takeLabTurn(t);
+  await takeWorkbenchTurn(t);
   const assets = await buildBootAssets();
   const folder = tempFolder(t);
   const tree = join(folder, 'tree');

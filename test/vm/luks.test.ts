@@ -10,7 +10,7 @@ import type { AuditResult } from '#protocol/drift.ts';
 import type { LuksContainer } from '#protocol/luks-container.ts';
 import type { VolumeHead } from '#protocol/manifest.ts';
 import { makeEmptyFile } from '#test/client-agent/filesystems.ts';
-import { takeLabTurn } from '../lab/lab-turn.ts';
+import { takeWorkbenchTurn } from '../lab/lab-turn.ts';
 import { bundleAgentScript } from './agent-script.ts';
 import { LUKS_ROAD } from './luks-road.ts';
 import { buildBootAssets, noVm } from './vm-road.ts';
@@ -109,7 +109,7 @@ type Captured = { result: CaptureResult; volumes: VolumeHead[]; containers: Luks
 type Deployed = { result: DeployResult; lacking: Record<string, number> };
 
 test('LUKS containers are captured open, and laid with keys of their own', { skip: noVm }, async (t) => {
-  await takeLabTurn(t);
+  await takeWorkbenchTurn(t);
   const assets = await buildBootAssets();
   const folder = mkdtempSync(join(tmpdir(), 'fc-luks-'));
   t.after(() => rmSync(folder, { recursive: true }));

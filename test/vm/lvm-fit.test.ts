@@ -11,7 +11,7 @@ import { filesystems, makeTree } from '#test/client-agent/filesystems.ts';
 import { fillVolume, makeLvmDisk } from '#test/client-agent/lvm-disk.ts';
 import { captureImage, linesOf } from '#test/server/images/captured-image.ts';
 import { tempFolder } from '#test/temp-folder.ts';
-import { takeLabTurn } from '../lab/lab-turn.ts';
+import { takeWorkbenchTurn } from '../lab/lab-turn.ts';
 import { bundleAgentScript } from './agent-script.ts';
 import { buildBootAssets, noVm } from './vm-road.ts';
 
@@ -56,7 +56,7 @@ busybox sha256sum /tmp/vd?-* | busybox sed 's/^/SUM /'
 test('LVM that was fitted is activated, sound, and has its files, also where a volume lies in pieces now', {
   skip: noVm,
 }, async (t) => {
-  await takeLabTurn(t);
+  await takeWorkbenchTurn(t);
   const assets = await buildBootAssets();
   const folder = tempFolder(t);
   const [source, larger, smaller, tree] = ['source', 'larger', 'smaller', 'tree'].map((name) => join(folder, name)) as [

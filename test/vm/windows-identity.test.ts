@@ -9,7 +9,7 @@ import { makeEmptyFile } from '#test/client-agent/filesystems.ts';
 import { makeSystemHive, readHive } from '#test/client-agent/finishers/hive.ts';
 import { writeInto } from '#test/client-agent/test-disk.ts';
 import { tempFolder } from '#test/temp-folder.ts';
-import { takeLabTurn } from '../lab/lab-turn.ts';
+import { takeWorkbenchTurn } from '../lab/lab-turn.ts';
 import { bundleAgentScript } from './agent-script.ts';
 import { buildBootAssets, noVm } from './vm-road.ts';
 
@@ -57,7 +57,7 @@ umount /mnt
 `;
 
 test('a Windows on NTFS gets its computer name and its unattend.xml', { skip: noVm }, async (t) => {
-  await takeLabTurn(t);
+  await takeWorkbenchTurn(t);
   const assets = await buildBootAssets();
   const folder = tempFolder(t);
   const [disk, volume, archive, out, hive] = ['disk', 'volume', 'hive.tar', 'out', 'SYSTEM'].map((name) => {
