@@ -133,7 +133,7 @@ link.lacking = async (task, ids) => {
 };
 const signal = new AbortController().signal;
 const order = { kind: 'capture', rev: '', taskId: 1, sessionId: 1, disk: source, chunkBytes: 65536, zstdLevel: 1 };
-const { warnings } = await runCapture(order, { disk: source, link, signal, onProgress: () => undefined });
+const { warnings } = await runCapture(order, { disks: [source], link, signal, onProgress: () => undefined });
 try {
   checkFit(other, manifest);
 } catch ({ code }) {
