@@ -82,7 +82,7 @@ function tell({ terminal, isJson }: Invocation, event: EventView): void {
 }
 
 /** `2026-11-22 03:18:46  session 12  pc-07 was woken  (anna)`; the host is named once. */
-export function describeEvent(event: EventView): string {
+function describeEvent(event: EventView): string {
   const session = event.sessionId === undefined ? '' : `session ${event.sessionId}`;
   const next = event.error ? `Next: ${event.error.next}` : '';
   const host = event.host !== undefined && !event.text.includes(event.host) ? event.host : '';

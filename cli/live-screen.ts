@@ -6,7 +6,7 @@ const HIDE_CURSOR = '\x1b[?25l';
 const SHOW_CURSOR = '\x1b[?25h';
 
 /** What to write so that `lines` stand where `drawnLines` lines stood (ECMA-48: CUU, EL, ED). */
-export function redraw(drawnLines: number, lines: readonly string[]): string {
+function redraw(drawnLines: number, lines: readonly string[]): string {
   const up = drawnLines > 0 ? `\r\x1b[${drawnLines}A` : '\r';
   return `${up}${lines.map((line) => `${line}\x1b[K\n`).join('')}\x1b[J`;
 }

@@ -16,7 +16,7 @@ export function takingPart(plan: { readonly hosts: readonly PlanHost[] }): PlanH
   return plan.hosts.filter((host) => host.refused === undefined);
 }
 
-export function refusedOf(plan: { readonly hosts: readonly PlanHost[] }): PlanHost[] {
+function refusedOf(plan: { readonly hosts: readonly PlanHost[] }): PlanHost[] {
   return plan.hosts.filter((host) => host.refused !== undefined);
 }
 

@@ -75,7 +75,7 @@ async function readSource(file: string, stdin: ReadStream, command: string): Pro
 /**
  * The one line of a passphrase, without the end of line that editors and echo put behind it. Pure. Throws USAGE.
  */
-export function passphraseOf(bytes: Buffer, command: string): Buffer {
+function passphraseOf(bytes: Buffer, command: string): Buffer {
   const end = bytes.at(-1) === 0x0a ? bytes.length - (bytes.at(-2) === 0x0d ? 2 : 1) : bytes.length;
   const line = bytes.subarray(0, end);
   if (line.length === 0) throw usageError('The passphrase is empty', command);

@@ -68,7 +68,7 @@ export function runningCast(view: SessionView): CastView | undefined {
 }
 
 /** Set aside because it was too slow, or in a running pass but not of it: dropped, or late. It is repaired afterwards. */
-export function isParked(task: TaskView, view: SessionView): boolean {
+function isParked(task: TaskView, view: SessionView): boolean {
   if (task.parkedBytesPerSecond !== undefined && (task.state === 'preparing' || task.state === 'ready')) return true;
   return runningCast(view) !== undefined && (task.state === 'ready' || task.state === 'repairing');
 }

@@ -30,7 +30,7 @@ export async function setLinkFault(topology: Topology, host: LabHost, fault: Lin
 }
 
 /** Arguments of tc(8). Pure. */
-export function linkFaultLines(port: string, fault: LinkFault): string[][] {
+function linkFaultLines(port: string, fault: LinkFault): string[][] {
   const { loss = 0, multicastLoss = 0, mbit } = fault;
   const drop = multicastLoss > 0 ? multicastLossProgram(multicastLoss) : loss > 0 ? lossProgram(loss) : undefined;
   if (drop === undefined && mbit === undefined) return [];

@@ -45,7 +45,7 @@ export function compareWithLock(section: DebianLock[string] | undefined, used: r
 }
 
 /** A line for a person. `isNewer` compares two different versions. */
-export function tellDifference({ name, locked, used }: Difference, isNewer: (a: string, b: string) => boolean): string {
+function tellDifference({ name, locked, used }: Difference, isNewer: (a: string, b: string) => boolean): string {
   if (locked === undefined) return `not in the lock: ${name} ${used}`;
   if (used === undefined) return `in the lock, but not used: ${name} ${locked}`;
   if (locked === used) return `other content than the lock says: ${name} ${used}`;

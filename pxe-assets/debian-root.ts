@@ -134,7 +134,7 @@ async function fetchDebian(folder: string, choice: PackageChoice, how: readonly 
 }
 
 /** The mirror that this machine's own apt uses for Debian. Throws BOOT_NO_MIRROR. */
-export async function findMirror(aptFolder = '/etc/apt'): Promise<string> {
+async function findMirror(aptFolder = '/etc/apt'): Promise<string> {
   const lists = await readdir(join(aptFolder, 'sources.list.d')).catch(() => []);
   const paths = [
     join(aptFolder, 'sources.list'),

@@ -118,7 +118,7 @@ function touches(extents: Extents, start: number, end: number): boolean {
 const zeros = Buffer.alloc(RAW_BLOCK_BYTES);
 
 /** Appends the runs of blocks that are not all zero; false when there are none. `startBytes` is a multiple of a block. */
-export function findRuns(chunk: Buffer, startBytes: number, runs: number[]): boolean {
+function findRuns(chunk: Buffer, startBytes: number, runs: number[]): boolean {
   let isUsed = false;
   for (let at = 0; at < chunk.length; at += RAW_BLOCK_BYTES) {
     const block = chunk.subarray(at, at + RAW_BLOCK_BYTES);

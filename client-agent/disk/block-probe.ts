@@ -22,7 +22,7 @@ export async function probeBlock(path: string, span?: { startBytes: number; size
 }
 
 /** Reads `blkid -o export`: NAME=value lines, "potentially unsafe" characters of a value escaped by a backslash. */
-export function readProbe(output: string, isAmbiguous: boolean): BlockProbe {
+function readProbe(output: string, isAmbiguous: boolean): BlockProbe {
   const values = new Map<string, string>();
   for (const line of output.split('\n')) {
     const at = line.indexOf('=');

@@ -44,7 +44,7 @@ export async function readRaidMember(diskPath: string): Promise<string | undefin
 }
 
 /** Pure; `probes` by partition number. */
-export function describeContent(layout: Layout, probes: ReadonlyMap<number, BlockProbe>): string {
+function describeContent(layout: Layout, probes: ReadonlyMap<number, BlockProbe>): string {
   if (layout.partitions.length === 0) return `${layout.label}: no partitions`;
   const shown = layout.partitions.filter((partition) => probes.has(partition.number));
   const parts = shown.map((partition) => {

@@ -56,7 +56,7 @@ export async function findDistrust(type: string, volume: VolumeReader): Promise<
 }
 
 /** Pure. */
-export function distrustExt(superblock: Buffer): string | undefined {
+function distrustExt(superblock: Buffer): string | undefined {
   return (superblock.readUInt32LE(96) & 0x4) === 0 ? undefined : LOG_TO_REPLAY;
 }
 
@@ -76,7 +76,7 @@ export function distrustFat(boot: Buffer): string | undefined {
 }
 
 /** Pure. */
-export function distrustXfs(superblock: Buffer): string | undefined {
+function distrustXfs(superblock: Buffer): string | undefined {
   return superblock.readBigUInt64BE(48) === 0n ? 'its log lies on another device' : undefined;
 }
 
@@ -99,7 +99,7 @@ export function readXfsLogState(output: string): string | undefined {
 }
 
 /** Its log holds what was saved by fsync(2) since the last commit: neither it nor its data is in the extent tree. Pure. */
-export function distrustBtrfs(superblock: Buffer): string | undefined {
+function distrustBtrfs(superblock: Buffer): string | undefined {
   if (superblock.readBigUInt64LE(136) > 1n) return 'it spans several devices';
   return superblock.readBigUInt64LE(96) === 0n ? undefined : LOG_TO_REPLAY;
 }
@@ -125,7 +125,7 @@ function versionOf(checkpoint: Buffer): bigint {
 }
 
 /** Version 3 has no such field. Pure. */
-export function distrustMinix(superblock: Buffer): string | undefined {
+function distrustMinix(superblock: Buffer): string | undefined {
   const hasState = [0x137f, 0x138f, 0x2468, 0x2478].includes(superblock.readUInt16LE(16));
   return hasState && (superblock.readUInt16LE(18) & 3) !== 1 ? NOT_UNMOUNTED : undefined;
 }

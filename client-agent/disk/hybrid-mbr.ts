@@ -42,7 +42,7 @@ export function readHybridMbr(mbr: Buffer, partitions: Layout['partitions']): Hy
 }
 
 /** Puts the entries into sector 0 of a disk whose GPT has just been laid: those of partitions where the partitions are now. Pure. */
-export function withHybridMbr(mbr: Buffer, hybrid: HybridMbr, layout: Layout, diskSectors: number): Buffer {
+function withHybridMbr(mbr: Buffer, hybrid: HybridMbr, layout: Layout, diskSectors: number): Buffer {
   const made = Buffer.from(mbr);
   made.writeUInt32LE(hybrid.signature, SIGNATURE);
   hybrid.entries.forEach(({ raw, partition: number }, i) => {

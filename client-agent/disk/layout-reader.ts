@@ -68,7 +68,7 @@ function labelOf(probe: BlockProbe, disk: string): Layout['label'] {
 }
 
 /** Turns what sfdisk printed into a layout. Throws LAYOUT_UNSUPPORTED when it is not what this program can lay again. */
-export function layoutFromDump(
+function layoutFromDump(
   dump: unknown,
   o: { diskPath: string; sectorBytes: number; diskBytes: number; bootCode: Buffer },
 ): Layout {
@@ -96,7 +96,7 @@ export function layoutFromDump(
  * does. Or one that sfdisk would not lay again (the image of a bootable CD, say): partitions begin in the boot record itself, or one
  * lies in another that is no extended one. Pure.
  */
-export function isNoTable(layout: Pick<Layout, 'label' | 'partitions'>): boolean {
+function isNoTable(layout: Pick<Layout, 'label' | 'partitions'>): boolean {
   return (layout.label === 'dos' && layout.partitions.length === 0) || isOverlapping(layout);
 }
 

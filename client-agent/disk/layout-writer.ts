@@ -33,7 +33,7 @@ export async function applyLayout(disk: Disk, layout: Layout): Promise<void> {
   if (!isFile) await run(['blockdev', '--rereadpt', disk.path], { limitMs: 30_000, okCodes: [0, 1] });
 }
 
-export function sfdiskArgv(path: string): string[] {
+function sfdiskArgv(path: string): string[] {
   const careful = ['--no-reread', '--no-tell-kernel', '--wipe', 'never', '--wipe-partitions', 'never'];
   return ['sfdisk', '--quiet', ...careful, path];
 }

@@ -49,7 +49,7 @@ export async function packPhysicalVolume(file: string, headBytes: number, job: P
 }
 
 /** The tree of a group whose volumes lie at these extents of its one physical volume, which has so many. Pure. */
-export function packGroup(
+function packGroup(
   config: ConfigSection,
   { group, content, pvName, pv }: Exclude<ReturnType<typeof sectionsOf>, string>,
   volumes: NonNullable<PackJob['volumes']>,

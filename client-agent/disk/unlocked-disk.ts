@@ -86,7 +86,7 @@ async function openOne(
 }
 
 /** The table of the device. Pure. */
-export function unlockedTable(
+function unlockedTable(
   { path, sizeBytes }: Pick<Disk, 'path' | 'sizeBytes'>,
   payloads: readonly { readonly startBytes: number; readonly sizeBytes: number; readonly path: string }[],
 ): string {
@@ -102,7 +102,7 @@ export function unlockedTable(
 }
 
 /** `partition 3`, `the disk`, for people. */
-export function describePlace({ partition }: Pick<LuksContainer, 'partition'>): string {
+function describePlace({ partition }: Pick<LuksContainer, 'partition'>): string {
   return partition === undefined ? 'the disk' : `partition ${partition}`;
 }
 

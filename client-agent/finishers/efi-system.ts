@@ -35,7 +35,7 @@ export async function repairEsp(esp: Volume, context: FinisherContext): Promise<
 }
 
 /** Paths of files from `mdir -/ -b`. Pure. */
-export function readListing(stdout: string): string[] {
+function readListing(stdout: string): string[] {
   return stdout
     .split('\n')
     .map((line) => line.trim().replace(/^::\//, ''))

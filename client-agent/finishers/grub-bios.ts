@@ -35,12 +35,12 @@ export interface SectorFile {
 }
 
 /** Whether the sector is GRUB's boot.img. Pure. */
-export function isGrubBoot(sector: Buffer): boolean {
+function isGrubBoot(sector: Buffer): boolean {
   return sector.readUInt16LE(0x5a) === 0x8000 && sector.readUInt16LE(510) === 0xaa55 && sector.includes('GRUB ');
 }
 
 /** By how many sectors of 512 bytes that sector of the source has moved. Pure. */
-export function shiftOf(sector: number, changes: readonly FitChange[]): number {
+function shiftOf(sector: number, changes: readonly FitChange[]): number {
   const at = sector * GRUB_SECTOR_BYTES;
   const change = changes.find(
     ({ fromStartBytes, fromBytes }) => fromStartBytes <= at && at < fromStartBytes + fromBytes,
@@ -49,7 +49,7 @@ export function shiftOf(sector: number, changes: readonly FitChange[]): number {
 }
 
 /** boot.img for the new places, and the core's sector there; undefined: nothing of it has moved. Pure. */
-export function moveBoot(boot: Buffer, changes: readonly FitChange[]): { boot: Buffer; core: number } | undefined {
+function moveBoot(boot: Buffer, changes: readonly FitChange[]): { boot: Buffer; core: number } | undefined {
   const from = Number(boot.readBigUInt64LE(CORE_AT));
   const shift = shiftOf(from, changes);
   if (shift === 0) return undefined;
@@ -59,7 +59,7 @@ export function moveBoot(boot: Buffer, changes: readonly FitChange[]): { boot: B
 }
 
 /** The core's first sector for the new places; the same bytes when nothing is to be moved. Pure. */
-export function moveCore(core: Buffer, changes: readonly FitChange[]): Buffer {
+function moveCore(core: Buffer, changes: readonly FitChange[]): Buffer {
   const moved = Buffer.from(core);
   for (let at = FIRST_ENTRY_AT; at >= LEAST_ENTRY_AT; at -= ENTRY_BYTES) {
     if (moved.readUInt16LE(at + 8) === 0) break;

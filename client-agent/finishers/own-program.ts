@@ -12,7 +12,7 @@ import type { FinisherContext } from './finisher.ts';
 const GRACE_MS = 2000;
 
 /** The whole environment of an own finisher. Pure. */
-export function environmentOf({ values, system, disk }: Pick<FinisherContext, 'values' | 'system' | 'disk'>) {
+function environmentOf({ values, system, disk }: Pick<FinisherContext, 'values' | 'system' | 'disk'>) {
   return {
     PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     LC_ALL: 'C',

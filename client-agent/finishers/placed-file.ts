@@ -16,7 +16,7 @@ export async function placeFile(to: string, template: Uint8Array, context: Finis
 }
 
 /** In XML the values are written as XML wants them. Pure. */
-export function fillFile(to: string, template: string, values: TemplateValues): string {
+function fillFile(to: string, template: string, values: TemplateValues): string {
   return fillTemplate(template, values, /\.xml$/i.test(to) ? escapeXml : undefined);
 }
 

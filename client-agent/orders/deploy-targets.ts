@@ -204,7 +204,7 @@ export class DeployTargets {
 }
 
 /** Pure. */
-export function sumUp(results: readonly DiskResult[], chunks: number): DeployResult {
+function sumUp(results: readonly DiskResult[], chunks: number): DeployResult {
   const [first] = results;
   if (results.length === 1) return { ...first!, chunks };
   const sumOf = (key: 'castBytes' | 'httpBytes' | 'keptBytes') =>

@@ -46,7 +46,7 @@ export function makeBootDirector(server: string, facts: BootFacts): BootDirector
 }
 
 /** Why the machine boots its local disk; undefined: it boots the agent. */
-export function reasonForLocal(host: BootHost | undefined, isCalled: boolean): string | undefined {
+function reasonForLocal(host: BootHost | undefined, isCalled: boolean): string | undefined {
   if (host === undefined) return 'this machine is unknown, and too many unknown ones wait for approval';
   if (host.approval === 'pending') return `${host.name} waits for approval: fleetcast host approve ${host.name}`;
   // No plan can be made for a host whose disks are unknown, so it boots the agent once without being called.

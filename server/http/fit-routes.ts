@@ -58,7 +58,7 @@ export function addFitRoutes(app: App, services: FitServices): void {
 }
 
 /** `win11-60G`: the name says what size of disk it is for, in powers of ten as on the disk's label. */
-export function fittedName(image: string, toBytes: number): string {
+function fittedName(image: string, toBytes: number): string {
   const isLarge = toBytes >= 1e9;
   const size = (toBytes / (isLarge ? 1e9 : 1e6)).toFixed(1).replace(/\.0$/, '');
   return `${image}-${size}${isLarge ? 'G' : 'M'}`;

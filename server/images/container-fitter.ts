@@ -78,11 +78,7 @@ function packedWorks(
 }
 
 /** Pieces that lie one behind the other now are one; undefined: their chunks are not on one grid, so they stay several. Pure. */
-export function joinPieces(
-  manifest: Manifest,
-  pieces: readonly Volume[],
-  startBytes: number,
-): FittedVolume | undefined {
+function joinPieces(manifest: Manifest, pieces: readonly Volume[], startBytes: number): FittedVolume | undefined {
   const { chunkBytes } = manifest.head;
   const isOnGrid = pieces.slice(0, -1).every(({ sizeBytes }) => sizeBytes % chunkBytes === 0);
   if (!isOnGrid) return undefined;

@@ -24,7 +24,7 @@ export class VolumeTooSmall extends Error {
 }
 
 /** The program in a mount namespace of its own: what it has mounted is gone when it is, however it ends. */
-export function fitterArgv(): string[] {
+function fitterArgv(): string[] {
   return ['unshare', '--mount', '--propagation', 'private', process.execPath, PROGRAM];
 }
 

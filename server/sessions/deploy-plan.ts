@@ -86,7 +86,7 @@ function disksOfFree(host: HostView): readonly Disk[] {
 }
 
 /** The rule that counts: that of the session, the host, its groups; undefined: none is set. Throws DISK_RULES_DIFFER. */
-export function ruleFor(host: HostView, rule: string | undefined): ChosenRule | undefined {
+function ruleFor(host: HostView, rule: string | undefined): ChosenRule | undefined {
   if (rule !== undefined) return { rule, from: 'the session' };
   const rules = host.diskRules ?? [];
   if (new Set(rules.map((one) => one.rule)).size > 1) {

@@ -59,7 +59,7 @@ export class NetworkProbe implements AddressProbe {
 }
 
 /** The MAC that answered for an address, from the text of /proc/net/arp; undefined when nobody did. */
-export function neighbourMac(table: string, address: string, device: string): string | undefined {
+function neighbourMac(table: string, address: string, device: string): string | undefined {
   for (const line of table.split('\n').slice(1)) {
     const [ip, , flags, mac, , name] = line.trim().split(/\s+/);
     if (ip === address && name === device && (Number(flags) & RESOLVED) !== 0) return mac;

@@ -66,7 +66,7 @@ export function judgeServers(mode: 'proxy' | 'full', seen: readonly SeenServer[]
 }
 
 /** Reads an OFFER to our probe; undefined when it is none. */
-export function readOffer(bytes: Buffer, xid: number, source: string): SeenServer | undefined {
+function readOffer(bytes: Buffer, xid: number, source: string): SeenServer | undefined {
   const packet = decodePacket(bytes);
   if (typeof packet === 'string' || packet.op !== OP_REPLY || packet.xid !== xid) return undefined;
   if (messageTypeOf(packet) !== message.offer) return undefined;
@@ -80,7 +80,7 @@ export function readOffer(bytes: Buffer, xid: number, source: string): SeenServe
 }
 
 /** A DISCOVER as a UEFI PXE ROM sends it (facts: OVMF), from the interface's own MAC: switches with DHCP snooping let it pass. */
-export function probePacket(mac: string, xid: number): Buffer {
+function probePacket(mac: string, xid: number): Buffer {
   const packet: DhcpPacket = {
     op: OP_REQUEST,
     htype: 1,
