@@ -9,11 +9,11 @@ export function renderErrorsDoc(): string {
   });
   return `# Errors
 
-Every error that fleetcast foresees: the same code and text in the CLI, the API, the web and the audit log.
+Every error that fleetcast foresees: the same code and text in the CLI, the API and the audit log.
 Words in braces are filled in. Anything else is a bug and shows as INTERNAL with the id under which the log has it.
 An API answer is \`{"error": {"code", "message", "next"}}\`; the exit code is that of the CLI ([cli.md](cli.md)).
 
-This page is made from \`protocol/errors.ts\`: \`bin/node cli/write-docs.ts\`.
+This page is made from the tables in \`protocol/errors/\`: \`bin/node cli/write-docs.ts\`.
 
 | code | HTTP | exit | message | next |
 |---|--:|--:|---|---|
