@@ -81,7 +81,7 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
     events,
     clock,
     lostAfterMs: config.session.lostAfterS * 1000,
-    runningSessionOf: (hostId) => sessions.runningSessionOf(hostId),
+    runningSessionOf: (hostId) => sessions.running.sessionOf(hostId),
     addressProblem: (address) =>
       bootInterfaces.some(({ dhcp }) => dhcp === 'full')
         ? reservationProblem(address, subnets, ownAddresses)
@@ -93,7 +93,7 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
   const secrets = new Secrets({
     dir: join(dataDir, 'secrets'),
     events,
-    sessionNaming: (secret) => sessions.sessionNaming(secret),
+    sessionNaming: (secret) => sessions.running.sessionNaming(secret),
   });
   const tokens = new Tokens({ database, hosts, events, clock, bootTokenMs: config.session.bootTokenS * 1000 });
   const waker = new Waker(network, {
@@ -105,7 +105,7 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
     ...{ database, config, hosts, finishers, secrets, events, catalog, store, clock, log, network, waker },
   });
   opened.defer(() => sessions.stop());
-  const gate = new StoreGate(() => sessions.runningSession());
+  const gate = new StoreGate(() => sessions.running.anySession());
   const schedules = new Schedules({
     ...{ database, config, hosts, events, catalog, sessions, clock, log },
     requireNoPrune: () => gate.requireNoPrune(),
@@ -121,7 +121,7 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
       const host = hosts.sawBoot(mac, uuid);
       return host && { ...host, isRegistered: host.inventory !== undefined };
     },
-    isCalled: (hostId) => sessions.isCalled(hostId) || doctor.isCalled(hostId),
+    isCalled: (hostId) => sessions.running.isCalled(hostId) || doctor.isCalled(hostId),
     issueToken: (host, { mac, uuid }) => {
       const text = `${host.name} (${normalizeMac(mac)}) boots the agent`;
       events.add({ subject: 'host', action: 'boots-agent', text, hostId: host.hostId, host: host.name });
@@ -139,7 +139,7 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
     dataDir,
     hosts: hosts.count(),
     images: catalog.list().length,
-    runningSessions: sessions.runningCount(),
+    runningSessions: sessions.running.count,
     rssBytes: process.memoryUsage.rss(),
   });
 

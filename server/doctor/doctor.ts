@@ -24,7 +24,7 @@ import { judgeServer, type ServerFacts } from './server-rules.ts';
 export interface DoctorOptions {
   readonly config: Config;
   readonly hosts: Pick<Hosts, 'resolve' | 'list' | 'byId'>;
-  readonly sessions: Pick<Sessions, 'agents' | 'power' | 'runningSession' | 'runningSessionOf'>;
+  readonly sessions: Pick<Sessions, 'agents' | 'power' | 'running'>;
   readonly waker: { wake(host: HostView): Promise<void> };
   readonly events: EventLog;
   readonly clock: Clock;
@@ -104,7 +104,7 @@ export class Doctor {
     const present: HostView[] = [];
     const asleep: HostView[] = [];
     for (const host of chosen) {
-      const session = this.#o.sessions.runningSessionOf(host.hostId);
+      const session = this.#o.sessions.running.sessionOf(host.hostId);
       if (host.approval === 'pending') tellHost(host, { state: 'pending' });
       else if (session !== undefined) tellHost(host, { state: 'busy', session });
       else if (this.#isThere(host.hostId)) present.push(host);
@@ -155,7 +155,7 @@ export class Doctor {
     this.#called.delete(hostId);
     const { sessions } = this.#o;
     // One that a session has taken meanwhile is the session's.
-    if (onDone === 'stay' || sessions.runningSessionOf(hostId) !== undefined || !this.#isThere(hostId)) return;
+    if (onDone === 'stay' || sessions.running.sessionOf(hostId) !== undefined || !this.#isThere(hostId)) return;
     sessions.power.order(name, onDone);
   }
 
@@ -225,7 +225,7 @@ export class Doctor {
 
   /** None while a session runs: its cast would suffer, and so would the probe. */
   #planProbe(): ProbeOrder | undefined {
-    if (this.#o.sessions.runningSession() !== undefined) return undefined;
+    if (this.#o.sessions.running.anySession() !== undefined) return undefined;
     const { portLast, dataAddressBase } = this.#o.config.cast;
     const nonce = randomBytes(8).toString('hex');
     // Listening ends with the next order; this is for a server that has gone.
@@ -253,7 +253,7 @@ export class Doctor {
     probe: Sent | undefined,
     serverMtu: number | undefined,
   ): HostFacts {
-    const session = this.#o.sessions.runningSessionOf(hostId);
+    const session = this.#o.sessions.running.sessionOf(hostId);
     if (session !== undefined) return { state: 'busy', session };
     if (report?.status === 'failed')
       return {

@@ -114,7 +114,7 @@ export function addImageRoutes(
     const { image, version } = catalog.resolve(ref);
     const all = catalog.list().find(({ name }) => name === image)?.versions ?? [];
     for (const { manifestId } of ref === image ? all : [version]) {
-      const session = sessions.sessionUsing(manifestId);
+      const session = sessions.running.sessionUsing(manifestId);
       if (session !== undefined) throw knownError('IMAGE_IN_USE', { image: ref, session });
     }
   }

@@ -23,10 +23,12 @@ import type { LiveSession, LiveTask } from './live-session.ts';
 import { OrderMemo } from './order-memo.ts';
 import { OrderWaiters } from './order-waiters.ts';
 import { powerOrder, releaseAction, releaseOrder, waitOrder } from './orders.ts';
+import type { RunningSessions } from './running-sessions.ts';
 import type { SessionRunner } from './session-runner.ts';
 
 export interface AgentCallsOptions {
   readonly config: Config;
+  readonly running: RunningSessions;
   readonly runner: SessionRunner;
   readonly table: SessionTable;
   readonly history: Pick<TaskHistory, 'lastTasks'>;
@@ -76,7 +78,7 @@ export class AgentCalls {
   }
 
   orderFor(hostId: number): Order {
-    const running = this.#options.runner.tasksByHost.get(hostId);
+    const running = this.#options.running.taskOf(hostId);
     if (running !== undefined) {
       const { live, task } = running;
       const cast = live.pass?.lackedBefore.has(task.row.taskId) === true ? live.pass.order : undefined;
@@ -109,7 +111,7 @@ export class AgentCalls {
       const warnings = report.captureResult?.warnings ?? [];
       // Before the report ends the task: a daemon that is killed in between is told again.
       if (warnings.length > 0) await this.#noteWarnings(hostId, warnings);
-      const running = this.#options.runner.tasksByHost.get(hostId);
+      const running = this.#options.running.taskOf(hostId);
       if (running !== undefined && report.rev === this.orderFor(hostId).rev) {
         this.#options.runner.noteReport(running.live, running.task, report);
       } else if (running === undefined) this.checks.note(hostId, report);
@@ -127,7 +129,7 @@ export class AgentCalls {
     // After its end, whatever the clock says: it may have been set back meanwhile.
     const helloMs = Math.max(this.#options.clock.nowMs(), (last?.endedMs ?? 0) + 1);
     if (last !== undefined) this.#lastTasks.set(hostId, { ...last, helloMs });
-    const running = this.#options.runner.tasksByHost.get(hostId);
+    const running = this.#options.running.taskOf(hostId);
     if (running === undefined) return;
     const { live, task } = running;
     const { state } = task.row;
@@ -276,7 +278,7 @@ export class AgentCalls {
 
   /** What the agent warns of belongs to the version that it has made. */
   async #noteWarnings(hostId: number, warnings: readonly string[]): Promise<void> {
-    const live = this.#options.runner.tasksByHost.get(hostId)?.live;
+    const live = this.#options.running.taskOf(hostId)?.live;
     if (live?.row.kind !== 'capture' || live.row.version === undefined) return;
     const { sessionId, image, version } = live.row;
     try {
@@ -297,7 +299,7 @@ export class AgentCalls {
 
   /** The running task of a host; `taskId` and `states` are what the call is about. Throws TASK_STALE. */
   #taskOf(hostId: number, taskId: number | undefined, states?: readonly TaskState[]) {
-    const running = this.#options.runner.tasksByHost.get(hostId);
+    const running = this.#options.running.taskOf(hostId);
     if (running === undefined) throw staleTask(taskId, 'over');
     const { row } = running.task;
     if (taskId !== undefined && row.taskId !== taskId) throw staleTask(taskId, 'over');

@@ -4,12 +4,13 @@ import { knownError } from '#protocol/errors.ts';
 import type { EventLog } from '../inventory/events.ts';
 import type { Hosts } from '../inventory/hosts.ts';
 import type { AgentCalls } from './agent-calls.ts';
+import type { RunningSessions } from './running-sessions.ts';
 
 export interface HostPowerOptions {
   readonly hosts: Pick<Hosts, 'get'>;
   readonly events: EventLog;
   readonly agents: Pick<AgentCalls, 'hasLeft' | 'power'>;
-  runningSessionOf(hostId: number): number | undefined;
+  readonly running: Pick<RunningSessions, 'sessionOf'>;
 }
 
 export class HostPower {
@@ -21,9 +22,9 @@ export class HostPower {
 
   /** May be repeated. Throws HOST_UNKNOWN, HOST_BUSY, HOST_AWAY. */
   order(ref: string, action: PowerAction): HostView {
-    const { hosts, events, agents, runningSessionOf } = this.#options;
+    const { hosts, events, agents, running } = this.#options;
     const { hostId, name, presence } = hosts.get(ref);
-    const session = runningSessionOf(hostId);
+    const session = running.sessionOf(hostId);
     if (session !== undefined) throw knownError('HOST_BUSY', { host: name, session });
     if (presence === 'away' || agents.hasLeft(hostId)) throw knownError('HOST_AWAY', { host: name });
     agents.power(hostId, action);

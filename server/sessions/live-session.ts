@@ -10,6 +10,9 @@ import type { SessionRow } from '../db/session-row.ts';
 import type { TaskRow } from '../db/task-row.ts';
 import type { SessionProbe } from './session-probe.ts';
 
+/** A pass, or a restart of the daemon, is followed by so much patience for hosts that prepare. */
+export const SETTLE_MS = 15_000;
+
 export interface LiveTask {
   row: TaskRow;
   /** Absent: not known. */
@@ -73,11 +76,11 @@ export class LiveSession {
   /** Chunks that the store is known not to have whole. */
   damaged: HoleSet | undefined;
 
-  constructor(row: SessionRow, tasks: readonly TaskRow[], casts: CastView[], now: Now, settleMs: number) {
+  constructor(row: SessionRow, tasks: readonly TaskRow[], casts: CastView[], now: Now) {
     this.row = row;
     this.casts = casts;
     this.passesBefore = row.state === 'gathering' ? row.passes : 0;
-    this.settleUntilMs = now.steadyMs + settleMs;
+    this.settleUntilMs = now.steadyMs + SETTLE_MS;
     this.gatheringAtMs =
       row.gatheringMs === undefined ? undefined : steadyOf(Math.max(row.gatheringMs, row.startSetMs ?? 0), now);
     this.firstReadyMs = now.steadyMs;

@@ -24,6 +24,7 @@ import type { DeltaAdvisor } from './delta-advisor.ts';
 import { chooseTaskDisks, fitOf, makeDeployPlan, tasksOfPlan } from './deploy-plan.ts';
 import { bestPaceOf, EARLIER_CASTS } from './pass-cost.ts';
 import { withSetAside } from './plan-links.ts';
+import type { RunningSessions } from './running-sessions.ts';
 import { waveProblem } from './waves.ts';
 import { makeWipePlan } from './wipe-plan.ts';
 
@@ -36,7 +37,7 @@ export interface PlannerOptions {
   readonly secrets: Pick<Secrets, 'requireKnown'>;
   readonly delta: Pick<DeltaAdvisor, 'advise'>;
   readonly casts: Pick<CastTable, 'latest'>;
-  runningSessionOf(hostId: number): number | undefined;
+  readonly running: Pick<RunningSessions, 'sessionOf'>;
 }
 
 export class Planner {
@@ -126,7 +127,7 @@ export class Planner {
   }
 
   #withSession(host: HostView): HostView {
-    const session = this.#options.runningSessionOf(host.hostId);
+    const session = this.#options.running.sessionOf(host.hostId);
     return session === undefined ? host : { ...host, session };
   }
 }

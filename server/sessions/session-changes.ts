@@ -16,10 +16,12 @@ import type { Hosts } from '../inventory/hosts.ts';
 import type { AgentCalls } from './agent-calls.ts';
 import type { LiveSession, LiveTask } from './live-session.ts';
 import type { Planner } from './planner.ts';
+import type { RunningSessions } from './running-sessions.ts';
 import type { SessionRunner } from './session-runner.ts';
 import { sayStart } from './session-text.ts';
 
 export interface SessionChangesOptions {
+  readonly running: RunningSessions;
   readonly runner: SessionRunner;
   readonly table: SessionTable;
   readonly planner: Planner;
@@ -27,8 +29,6 @@ export interface SessionChangesOptions {
   readonly hosts: Pick<Hosts, 'get' | 'resolve'>;
   readonly events: EventLog;
   readonly clock: Clock;
-  /** Throws SESSION_UNKNOWN, SESSION_ENDED. */
-  running(sessionId: number): LiveSession;
   view(sessionId: number): SessionView;
 }
 
@@ -59,7 +59,7 @@ export class SessionChanges {
   /** Begins with whoever is ready. May be repeated while it gathers. Throws SESSION_UNKNOWN, SESSION_ENDED, SESSION_NOT_GATHERING. */
   startNow(sessionId: number): SessionView {
     const { runner, table, events } = this.#options;
-    const live = this.#options.running(sessionId);
+    const live = this.#options.running.get(sessionId);
     requireGathering(live);
     if (!live.row.isStartNow) {
       table.transaction(() => {
@@ -89,12 +89,12 @@ export class SessionChanges {
 
   /** Late hosts are hosts with more holes. Throws PLAN_CHANGED, PLAN_REFUSED, HOST_BUSY, SESSION_ENDED, and all of planAdd. */
   async add(sessionId: number, added: AddedHosts): Promise<SessionView> {
-    const { runner, table, events, clock, agents } = this.#options;
+    const { running, runner, table, events, clock, agents } = this.#options;
     const plan = await this.planAdd(sessionId, added);
     const tasks = await this.#options.planner.tasksOf(plan, added, this.#deployment(sessionId).row.request.grow);
     // The session may have ended, and a host may have begun something else, while the plan was made.
     const live = this.#deployment(sessionId);
-    runner.requireFree(tasks);
+    running.requireFree(tasks);
     const rows = table.transaction(() => {
       const names = tasks.map(({ host }) => host).join(', ');
       events.add({
@@ -110,7 +110,7 @@ export class SessionChanges {
         clock.nowMs(),
       );
     });
-    runner.take(live, rows);
+    running.addTasks(live, rows);
     for (const { hostId } of tasks) agents.taskBegan(hostId);
     runner.settle(live);
     return this.#options.view(sessionId);
@@ -119,7 +119,7 @@ export class SessionChanges {
   /** Releases these hosts, all or none; the others go on. Throws HOST_UNKNOWN, HOST_NOT_IN_SESSION, SESSION_UNKNOWN, SESSION_ENDED. */
   remove(sessionId: number, refs: readonly string[]): SessionView {
     const { runner, hosts } = this.#options;
-    const live = this.#options.running(sessionId);
+    const live = this.#options.running.get(sessionId);
     const chosen = new Map(refs.map((ref) => hosts.get(ref)).map((host) => [this.#runningTask(live, host), host]));
     runner.moveTasks(
       live,
@@ -145,7 +145,7 @@ export class SessionChanges {
   }
 
   #deployment(sessionId: number) {
-    const live = this.#options.running(sessionId);
+    const live = this.#options.running.get(sessionId);
     const { row } = live;
     if (row.kind !== 'deploy') throw knownError('SESSION_NOT_DEPLOY', { session: sessionId, kind: row.kind });
     return live as LiveSession & { row: typeof row };

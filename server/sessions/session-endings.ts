@@ -5,10 +5,12 @@ import type { TaskMove } from './decide-task.ts';
 import { isLateForLastCall, releasedByWindow } from './last-call.ts';
 import type { LiveSession, LiveTask } from './live-session.ts';
 import type { PassRunner } from './pass-runner.ts';
+import type { RunningSessions } from './running-sessions.ts';
 import type { SessionChanges } from './session-changes.ts';
 import type { SessionRunner } from './session-runner.ts';
 
 export interface SessionEndingsOptions {
+  readonly running: RunningSessions;
   readonly runner: SessionRunner;
   readonly passes: Pick<PassRunner, 'stop'>;
   readonly agents: Pick<AgentCalls, 'abandonUpload'>;
@@ -32,8 +34,8 @@ export class SessionEndings {
    * their pass · `stop`: those that write are stopped too. May be repeated; nothing for a session that has ended.
    */
   async closeWindow(sessionId: number, schedule: string, step: 'last-call' | 'stop'): Promise<void> {
-    const { runner, changes } = this.#options;
-    const live = runner.sessions.get(sessionId);
+    const { running: sessions, runner, changes } = this.#options;
+    const live = sessions.byId(sessionId);
     if (live === undefined) return;
     const moveOf = (task: LiveTask) => releasedByWindow(task.row, schedule);
     const late = [...live.tasks.values()].filter((task) => isLateForLastCall(task.row));

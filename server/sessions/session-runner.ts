@@ -6,35 +6,31 @@
 import type { HostView } from '#protocol/admin/host-api.ts';
 import type { Report } from '#protocol/agent-api.ts';
 import { knownError } from '#protocol/errors.ts';
-import {
-  isSessionEnded,
-  isTaskEnded,
-  isWriting,
-  type SessionState,
-  sessionMoves,
-  taskMoves,
-} from '#protocol/states.ts';
+import { isSessionEnded, isTaskEnded, type SessionState, sessionMoves } from '#protocol/states.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Logger } from '#system/log.ts';
 import type { Config } from '../config.ts';
 import type { CastTable } from '../db/cast-table.ts';
 import type { SessionTable } from '../db/session-table.ts';
-import type { TaskChange, TaskRow } from '../db/task-row.ts';
+import type { TaskChange } from '../db/task-row.ts';
 import type { EventLog } from '../inventory/events.ts';
 import type { Hosts } from '../inventory/hosts.ts';
 import { decideSession } from './decide-session.ts';
 import { decideTask, type TaskLimits, type TaskMove } from './decide-task.ts';
 import { Facts } from './facts.ts';
 import { HaveNotes } from './have-notes.ts';
-import { LiveSession, type LiveTask } from './live-session.ts';
+import { type LiveSession, type LiveTask, SETTLE_MS } from './live-session.ts';
 import { Parkings } from './parkings.ts';
 import { chooseRepairHosts } from './pass-hosts.ts';
 import type { PassRunner } from './pass-runner.ts';
+import type { RunningSessions } from './running-sessions.ts';
 import { saySessionMove, sayTaskMove, sayWavesStopped } from './session-text.ts';
+import { changeOf, rowAfter } from './task-change.ts';
 import { Waking } from './waking.ts';
 
 export interface SessionRunnerOptions {
   readonly config: Config;
+  readonly running: RunningSessions;
   readonly table: SessionTable;
   readonly casts: CastTable;
   readonly hosts: Pick<Hosts, 'byId' | 'presence'>;
@@ -53,17 +49,11 @@ export interface SessionRunnerOptions {
   onChange(sessionId: number): void;
 }
 
-/** A pass, or a restart of the daemon, is followed by so much patience for hosts that prepare. */
-const SETTLE_MS = 15_000;
-
 export class SessionRunner {
   /** What the decisions look at. */
   readonly facts: Facts;
   /** Who leaves a cast, or stays out of it, because of what it costs the others. */
   readonly parkings: Parkings;
-  readonly sessions = new Map<number, LiveSession>();
-  /** The running task of each host. */
-  readonly tasksByHost = new Map<number, { readonly live: LiveSession; readonly task: LiveTask }>();
   passes: PassRunner | undefined;
   isStopped = false;
   #options: SessionRunnerOptions;
@@ -86,38 +76,10 @@ export class SessionRunner {
     });
   }
 
-  /** Takes a running session from the database into memory. */
-  load(sessionId: number): LiveSession {
-    const { table, casts, clock } = this.#options;
-    const row = table.session(sessionId)!;
-    const now = { nowMs: clock.nowMs(), steadyMs: clock.steadyMs() };
-    const live = new LiveSession(row, table.tasksOf(sessionId), casts.ofSession(sessionId), now, SETTLE_MS);
-    this.sessions.set(sessionId, live);
-    for (const task of live.tasks.values()) {
-      if (!isTaskEnded(task.row.state)) this.tasksByHost.set(task.row.hostId, { live, task });
-    }
-    return live;
-  }
-
-  /** Takes new tasks of a running session into memory. */
-  take(live: LiveSession, rows: readonly TaskRow[]): void {
-    const steadyMs = this.#options.clock.steadyMs();
-    for (const row of rows) this.tasksByHost.set(row.hostId, { live, task: live.addTask(row, steadyMs) });
-    this.#options.onChange(live.row.sessionId);
-  }
-
-  /** Throws HOST_BUSY when one of the hosts has a running task. */
-  requireFree(hosts: readonly { readonly hostId: number; readonly host: string }[]): void {
-    for (const { hostId, host } of hosts) {
-      const busy = this.tasksByHost.get(hostId);
-      if (busy !== undefined) throw knownError('HOST_BUSY', { host, session: busy.live.row.sessionId });
-    }
-  }
-
   /** Decides everything that time may have changed. */
   tick(): void {
     this.#waking.beginTick();
-    for (const live of [...this.sessions.values()]) {
+    for (const live of [...this.#options.running.all()]) {
       try {
         this.settle(live);
       } catch (error) {
@@ -160,7 +122,10 @@ export class SessionRunner {
   moveTasks(live: LiveSession, moves: readonly { task: LiveTask; move: TaskMove }[], alsoCommit?: () => void): void {
     const { table, events, clock } = this.#options;
     const nowMs = clock.nowMs();
-    const changes = moves.map(({ task, move }) => ({ task, move, change: this.#changeOf(live, task, move, nowMs) }));
+    const changes = moves.map(({ task, move }) => {
+      const isHashing = move.to === 'preparing' ? this.#options.mayHash(live, task) : undefined;
+      return { task, move, change: changeOf(task.row, move, { report: task.report, isHashing, nowMs }) };
+    });
     table.transaction(() => {
       for (const { task, move, change } of changes) {
         table.moveTask(task.row, change, nowMs);
@@ -227,7 +192,7 @@ export class SessionRunner {
         live.gatheringAtMs = clock.steadyMs();
       }
       if (isNextWave) live.fruitlessPasses = 0;
-      if (isSessionEnded(to)) this.sessions.delete(row.sessionId);
+      if (isSessionEnded(to)) this.#options.running.end(row.sessionId);
       this.#options.onChange(row.sessionId);
     };
     return { commit, apply };
@@ -288,32 +253,6 @@ export class SessionRunner {
     );
   }
 
-  #changeOf(live: LiveSession, task: LiveTask, move: TaskMove, nowMs: number): TaskChange {
-    const { row, report } = task;
-    if (!taskMoves[row.state].includes(move.to)) throw new Error(`task ${row.taskId}: ${row.state} to ${move.to}`);
-    const isFirst = row.startedMs === undefined && (move.to === 'preparing' || move.to === 'capturing');
-    const result = report?.deployResult ?? report?.auditResult ?? report?.captureResult ?? report?.wipeResult;
-    const isHashing = move.to === 'preparing' ? this.#options.mayHash(live, task) : undefined;
-    return {
-      state: move.to,
-      ...(move.isFruitless === true ? { repairs: row.repairs + 1 } : {}),
-      ...(isFirst ? { startedMs: nowMs } : {}),
-      ...(isTaskEnded(move.to) ? { endedMs: nowMs } : {}),
-      ...(isHashing === undefined ? {} : { isHashing }),
-      ...(move.parking === undefined ? {} : { parking: move.parking }),
-      ...(move.isDeaf === true ? { isDeaf: true } : {}),
-      // An agent that begins anew says anew what it lacks; a task that has ended needs them no more.
-      ...(move.to === 'preparing' || move.to === 'booting' || isTaskEnded(move.to) ? { holes: null } : {}),
-      ...(move.to === 'succeeded' && result !== undefined ? { result } : {}),
-      ...(move.to === 'failed' && report?.finisherResults !== undefined
-        ? { result: { finisherResults: report.finisherResults } }
-        : {}),
-      // One of its disks has failed, others are done.
-      ...(move.to === 'failed' && report?.deployResult !== undefined ? { result: report.deployResult } : {}),
-      ...(move.error === undefined ? {} : { error: move.error }),
-    };
-  }
-
   /** Into memory alone, so that nothing can go wrong half-way: what is committed counts. */
   #apply(live: LiveSession, task: LiveTask, change: TaskChange, nowMs: number): void {
     const { row, report } = task;
@@ -321,33 +260,11 @@ export class SessionRunner {
     live.counts[row.state]--;
     live.counts[change.state]++;
     if (change.state === 'ready' && live.counts.ready === 1) live.firstReadyMs = steadyMs;
-    const isDone = change.state === 'succeeded';
-    const { holes: _wire, finisherResults: _earlier, ...kept } = row;
-    task.row = {
-      ...kept,
-      state: change.state,
-      round: row.round + 1,
-      hasWritten: row.hasWritten || isWriting(change.state),
-      stateMs: nowMs,
-      ...(change.repairs === undefined ? {} : { repairs: change.repairs }),
-      ...(change.startedMs === undefined ? {} : { startedMs: change.startedMs }),
-      ...(change.isHashing === undefined ? {} : { isHashing: change.isHashing }),
-      ...(change.parking === undefined ? {} : { parking: change.parking }),
-      ...(change.isDeaf === true ? { isDeaf: true } : {}),
-      ...(change.endedMs === undefined ? {} : { endedMs: change.endedMs }),
-      ...(change.error === undefined ? {} : { error: change.error }),
-      ...((isDone || change.state === 'failed') && report?.deployResult !== undefined
-        ? { deployResult: report.deployResult }
-        : {}),
-      ...(isDone && report?.auditResult !== undefined ? { auditResult: report.auditResult } : {}),
-      ...(isDone && report?.wipeResult !== undefined ? { wipeResult: report.wipeResult } : {}),
-      ...(isDone && report?.captureResult !== undefined ? { captureResult: report.captureResult } : {}),
-      ...(change.result !== undefined && 'finisherResults' in change.result ? change.result : {}),
-    };
+    task.row = rowAfter(row, change, report, nowMs);
     if (change.holes === null) task.holes = undefined;
     task.report = undefined;
     task.stateAtMs = steadyMs;
     task.movedAtMs = steadyMs;
-    if (isTaskEnded(change.state)) this.tasksByHost.delete(row.hostId);
+    if (isTaskEnded(change.state)) this.#options.running.release(row.hostId);
   }
 }

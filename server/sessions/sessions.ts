@@ -25,13 +25,15 @@ import type { Secrets } from '../inventory/secrets.ts';
 import { runCast } from '../transfer/cast.ts';
 import { isUdpPortFree } from '../transfer/udp-port.ts';
 import { AgentCalls } from './agent-calls.ts';
+import type { TaskMove } from './decide-task.ts';
 import { DeltaAdvisor } from './delta-advisor.ts';
 import { diskNotesOf } from './disk-note.ts';
 import { HostPower } from './host-power.ts';
-import type { LiveSession } from './live-session.ts';
+import type { LiveTask } from './live-session.ts';
 import { PassRunner } from './pass-runner.ts';
 import { Planner } from './planner.ts';
 import { Reports } from './reports.ts';
+import { RunningSessions } from './running-sessions.ts';
 import { SessionChanges } from './session-changes.ts';
 import { SessionEndings } from './session-endings.ts';
 import { SessionRunner } from './session-runner.ts';
@@ -58,9 +60,19 @@ export interface SessionsOptions {
   readonly isPortFree?: (port: number) => Promise<boolean>;
 }
 
+/** What the sessions are made of besides: their tables, and those that run. */
+interface Parts extends SessionsOptions {
+  readonly table: SessionTable;
+  readonly casts: CastTable;
+  readonly history: TaskHistory;
+  readonly running: RunningSessions;
+}
+
 const TICK_MS = 1000;
 
 export class Sessions {
+  /** Those that run, and which task each host has. */
+  readonly running: RunningSessions;
   /** The other side of every task. */
   readonly agents: AgentCalls;
   /** What sessions did to which host. */
@@ -82,74 +94,32 @@ export class Sessions {
 
   constructor(options: SessionsOptions) {
     this.#options = options;
-    const { database, config, events, clock, log, catalog, store } = options;
+    const { database, clock } = options;
     this.#table = new SessionTable(database);
     this.#casts = new CastTable(database);
-    const tables = { table: this.#table, casts: this.#casts, history: new TaskHistory(database) };
     // Before anybody can look: what an earlier daemon was sending died with it.
     this.#casts.endInterrupted(clock.nowMs());
-    const onChange = (sessionId: number) => {
-      for (const listener of this.#listeners) listener(sessionId);
-    };
-    const delta = new DeltaAdvisor({ ...options, ...tables });
-    const runningSessionOf = (hostId: number) => this.runningSessionOf(hostId);
-    this.#planner = new Planner({ ...options, casts: this.#casts, delta, runningSessionOf });
-    this.#runner = new SessionRunner({
-      ...options,
-      ...tables,
-      bytesPerChunk: (live) => this.#planner.averageChunk(live.row.manifestId!),
-      hasLeft: (hostId) => this.agents.hasLeft(hostId),
-      mayHash: (live, task) => delta.mayHash(live, task),
-      onTaskMoved: (live, task) => {
-        for (const { disk, content } of diskNotesOf(live.row, task.row)) {
-          options.hosts.noteDiskContent(task.row.hostId, disk, content);
-        }
-        this.agents.taskMoved(live, task);
-      },
-      onChange,
-    });
-    this.#passes = new PassRunner({
-      interface: options.network.interface,
-      runCast: options.runCast ?? runCast,
-      isPortFree: options.isPortFree ?? ((port) => isUdpPortFree(options.network.address, port)),
-      casts: this.#casts,
-      ...{ config, catalog, store, events, clock, log },
-      beginReceiving: (live, tasks, alsoCommit) =>
-        this.#runner.moveTasks(
-          live,
-          tasks.map((task) => ({ task, move: { to: 'receiving' } })),
-          alsoCommit,
-        ),
-      address: options.network.address,
-      onOrder: (hostId) => this.agents.orderChanged(hostId),
-      onDeaf: (live, task, problem) => {
-        const why = `${task.row.host} ${problem}. It fetches the image over HTTP`;
-        this.#runner.moveTasks(live, [{ task, move: { to: 'repairing', why, isDeaf: true } }]);
-      },
-      onSkipped: (live, ordinal, error) => this.agents.noteDamaged(live, ordinal, error.message),
-      onTurn: (live) => this.#runner.settle(live),
-      onProgress: (live) => onChange(live.row.sessionId),
-      parkings: this.#runner.parkings,
-    });
+    const tables = { table: this.#table, casts: this.#casts, history: new TaskHistory(database) };
+    this.running = new RunningSessions({ ...tables, clock });
+    const parts = { ...options, ...tables, running: this.running };
+    const delta = new DeltaAdvisor(parts);
+    this.#planner = new Planner({ ...parts, delta });
+    this.#runner = this.#makeRunner({ ...parts, delta });
+    this.#passes = this.#makePasses();
     this.#runner.passes = this.#passes;
-    this.agents = new AgentCalls({ ...options, runner: this.#runner, ...tables });
-    this.reports = new Reports({ ...options, ...tables });
-    this.changes = new SessionChanges({
-      ...options,
-      ...{ runner: this.#runner, table: this.#table, planner: this.#planner, agents: this.agents },
-      running: (sessionId) => this.#running(sessionId),
-      view: (sessionId) => this.view(sessionId),
-    });
-    this.#endings = new SessionEndings({
-      ...{ runner: this.#runner, passes: this.#passes, agents: this.agents, changes: this.changes },
-    });
-    this.power = new HostPower({ ...options, agents: this.agents, runningSessionOf });
+    const movers = { runner: this.#runner, passes: this.#passes, planner: this.#planner };
+    this.agents = new AgentCalls({ ...parts, ...movers });
+    this.reports = new Reports(parts);
+    const { agents } = this;
+    this.changes = new SessionChanges({ ...parts, ...movers, agents, view: (sessionId) => this.view(sessionId) });
+    this.#endings = new SessionEndings({ ...parts, ...movers, agents, changes: this.changes });
+    this.power = new HostPower({ ...parts, agents });
   }
 
   /** After a start of the daemon: takes up every session where it was, and begins to tick. */
   resume(): void {
     for (const row of this.#table.runningSessions()) {
-      const live = this.#runner.load(row.sessionId);
+      const live = this.running.load(row.sessionId);
       // What an interrupted capture had uploaded is gone with its intake; the host begins anew and uploads only what lacks.
       this.#runner.moveTasks(
         live,
@@ -164,7 +134,7 @@ export class Sessions {
   async stop(): Promise<void> {
     this.#runner.isStopped = true;
     this.#stopping.abort();
-    const passes = [...this.#runner.sessions.values()].map((live) => this.#passes.stop(live));
+    const passes = [...this.running.all()].map((live) => this.#passes.stop(live));
     await Promise.all([...passes, this.agents.stop()]);
     await this.#ticking;
   }
@@ -215,7 +185,7 @@ export class Sessions {
 
   /** Throws SESSION_UNKNOWN. */
   view(sessionId: number): SessionView {
-    const live = this.#runner.sessions.get(sessionId);
+    const live = this.running.byId(sessionId);
     if (live !== undefined) return viewLive(live, (task) => this.#runner.facts.isLost(task));
     const row = this.#table.session(sessionId);
     if (row === undefined) throw knownError('SESSION_UNKNOWN', { session: sessionId });
@@ -224,48 +194,13 @@ export class Sessions {
 
   /** Releases every host that has not ended, ends its cast and frees what a capture uploaded. Throws SESSION_UNKNOWN, SESSION_ENDED. */
   async cancel(sessionId: number): Promise<SessionView> {
-    await this.#endings.cancel(this.#running(sessionId));
+    await this.#endings.cancel(this.running.get(sessionId));
     return this.view(sessionId);
   }
 
   /** As SessionEndings.closeWindow. */
   closeWindow(sessionId: number, schedule: string, step: 'last-call' | 'stop'): Promise<void> {
     return this.#endings.closeWindow(sessionId, schedule, step);
-  }
-
-  runningSessionOf(hostId: number): number | undefined {
-    return this.#runner.tasksByHost.get(hostId)?.live.row.sessionId;
-  }
-
-  runningCount(): number {
-    return this.#runner.sessions.size;
-  }
-
-  /** Some running session, if there is one. */
-  runningSession(): number | undefined {
-    return this.#runner.sessions.keys().next().value;
-  }
-
-  /** A running session that deploys this image version. */
-  sessionUsing(manifestId: string): number | undefined {
-    for (const live of this.#runner.sessions.values()) {
-      if (live.row.manifestId === manifestId) return live.row.sessionId;
-    }
-    return undefined;
-  }
-
-  /** A running session that names this secret. */
-  sessionNaming(secret: string): number | undefined {
-    for (const { row } of this.#runner.sessions.values()) {
-      if (row.kind !== 'wipe' && row.request.luksSecrets?.includes(secret)) return row.sessionId;
-    }
-    return undefined;
-  }
-
-  /** The host has a running task whose turn has come: it boots the agent. */
-  isCalled(hostId: number): boolean {
-    const task = this.#runner.tasksByHost.get(hostId)?.task;
-    return task !== undefined && task.row.state !== 'pending';
   }
 
   /** Calls the listener when a session or its progress changed; returns how to stop. */
@@ -276,7 +211,7 @@ export class Sessions {
 
   #start(session: NewSession, alsoCommit?: (sessionId: number) => void): SessionView {
     const { clock, events } = this.#options;
-    this.#runner.requireFree(session.tasks);
+    this.running.requireFree(session.tasks);
     const sessionId = this.#table.transaction(() => {
       const id = this.#table.insert(session, clock.nowMs());
       const what = sayOrder(session);
@@ -285,18 +220,52 @@ export class Sessions {
       alsoCommit?.(id);
       return id;
     });
-    const live = this.#runner.load(sessionId);
+    const live = this.running.load(sessionId);
     for (const { hostId } of session.tasks) this.agents.taskBegan(hostId);
     this.#runner.settle(live);
     return this.view(sessionId);
   }
 
-  #running(sessionId: number): LiveSession {
-    const live = this.#runner.sessions.get(sessionId);
-    if (live !== undefined) return live;
-    const row = this.#table.session(sessionId);
-    if (row === undefined) throw knownError('SESSION_UNKNOWN', { session: sessionId });
-    throw knownError('SESSION_ENDED', { session: sessionId, state: row.state });
+  #makeRunner(parts: Parts & { readonly delta: DeltaAdvisor }): SessionRunner {
+    return new SessionRunner({
+      ...parts,
+      bytesPerChunk: (live) => this.#planner.averageChunk(live.row.manifestId!),
+      hasLeft: (hostId) => this.agents.hasLeft(hostId),
+      mayHash: (live, task) => parts.delta.mayHash(live, task),
+      onTaskMoved: (live, task) => {
+        for (const { disk, content } of diskNotesOf(live.row, task.row)) {
+          parts.hosts.noteDiskContent(task.row.hostId, disk, content);
+        }
+        this.agents.taskMoved(live, task);
+      },
+      onChange: (sessionId) => this.#changed(sessionId),
+    });
+  }
+
+  #makePasses(): PassRunner {
+    const { network, config, catalog, store, events, clock, log, ...standIns } = this.#options;
+    return new PassRunner({
+      ...network,
+      ...{ config, catalog, store, events, clock, log, casts: this.#casts, parkings: this.#runner.parkings },
+      runCast: standIns.runCast ?? runCast,
+      isPortFree: standIns.isPortFree ?? ((port) => isUdpPortFree(network.address, port)),
+      beginReceiving: (live, tasks, alsoCommit) => {
+        const moves = tasks.map((task): { task: LiveTask; move: TaskMove } => ({ task, move: { to: 'receiving' } }));
+        this.#runner.moveTasks(live, moves, alsoCommit);
+      },
+      onOrder: (hostId) => this.agents.orderChanged(hostId),
+      onDeaf: (live, task, problem) => {
+        const why = `${task.row.host} ${problem}. It fetches the image over HTTP`;
+        this.#runner.moveTasks(live, [{ task, move: { to: 'repairing', why, isDeaf: true } }]);
+      },
+      onSkipped: (live, ordinal, error) => this.agents.noteDamaged(live, ordinal, error.message),
+      onTurn: (live) => this.#runner.settle(live),
+      onProgress: (live) => this.#changed(live.row.sessionId),
+    });
+  }
+
+  #changed(sessionId: number): void {
+    for (const listener of this.#listeners) listener(sessionId);
   }
 
   async #tickUntilStopped(): Promise<void> {

@@ -82,8 +82,7 @@ async function makeAdmin(t: TestContext, facts: { runningSession?: number; usedB
       if (sessionId !== 7) throw knownError('SESSION_UNKNOWN', { session: sessionId });
       return session;
     },
-    runningSession: () => facts.runningSession,
-    sessionUsing: () => facts.usedBy,
+    running: { sessionUsing: () => facts.usedBy },
     onChange: (listener: (sessionId: number) => void) => {
       listeners.add(listener);
       return () => listeners.delete(listener);

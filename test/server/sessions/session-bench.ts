@@ -233,7 +233,7 @@ export class SessionBench {
     return new Secrets({
       dir: join(this.config.daemon.dataDir, 'secrets'),
       events: this.events,
-      sessionNaming: (secret) => this.sessions.sessionNaming(secret),
+      sessionNaming: (secret) => this.sessions.running.sessionNaming(secret),
     });
   }
 

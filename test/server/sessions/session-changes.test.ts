@@ -168,7 +168,7 @@ for (const [state, reach] of Object.entries(roads)) {
     bench.sessions.changes.remove(sessionId, ['pc-1']);
     await letRun();
     assert.equal(bench.sessions.view(sessionId).tasks[0]!.error?.code, 'HOST_REMOVED');
-    assert.equal(bench.sessions.isCalled(bench.hostId('pc-1')), false);
+    assert.equal(bench.sessions.running.isCalled(bench.hostId('pc-1')), false);
     if (bench.tasks(sessionId)['pc-2'] === 'booting') bench.arrive('pc-2');
     if (bench.told('pc-2') === 'prepare') await bench.done('pc-2', 'all');
     if (bench.told('pc-2') === 'receive') await bench.done('pc-2', []);

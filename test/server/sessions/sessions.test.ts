@@ -40,7 +40,7 @@ test('a deployment wakes, gathers, casts once, verifies, finishes and releases',
   assert.equal(view.succeeded, 2);
   assert.equal(view.casts.length, 1);
   assert.equal(bench.told('pc-1'), 'release reboot');
-  assert.equal(bench.sessions.isCalled(bench.hostId('pc-1')), false);
+  assert.equal(bench.sessions.running.isCalled(bench.hostId('pc-1')), false);
   await bench.clock.advance(1);
   bench.arrive('pc-1');
   assert.equal(bench.told('pc-1'), 'wait', 'an agent that has booted since has been released');
@@ -237,7 +237,7 @@ test('cancelling releases the hosts, ends the cast and cannot be done twice', as
   assert.equal(view.state, 'cancelled');
   assert.ok(bench.casts[0]!.options.signal.aborted);
   assert.equal(bench.told('pc-1'), 'release reboot');
-  assert.equal(bench.sessions.runningCount(), 0);
+  assert.equal(bench.sessions.running.count, 0);
   await assert.rejects(bench.sessions.cancel(sessionId), isError('SESSION_ENDED'));
   await bench.clock.advance(5);
   assert.deepEqual(bench.tasks(sessionId), { 'pc-1': 'cancelled', 'pc-2': 'cancelled' });

@@ -63,7 +63,11 @@ function states({ tasks }: SessionView): string[] {
 test('a wave is done, verified, before any host of the next is woken', async (t) => {
   const { bench, sessionId } = await inWaves(t);
   assert.deepEqual(bench.wakes, ['pc-1']);
-  assert.equal(bench.sessions.isCalled(bench.hostId('pc-4')), false, 'a host of a later wave boots its own disk');
+  assert.equal(
+    bench.sessions.running.isCalled(bench.hostId('pc-4')),
+    false,
+    'a host of a later wave boots its own disk',
+  );
   await doWave(bench, ['pc-1']);
   const second = bench.sessions.view(sessionId);
   assert.deepEqual([second.state, second.wave, second.waveCount], ['gathering', 2, 3]);
@@ -87,7 +91,7 @@ test('when failures reach the limit the hosts that wait are free again, untouche
   const stopped = view.tasks[3]!.error!;
   assert.equal(stopped.code, 'WAVES_STOPPED');
   assert.equal(stopped.message, 'pc-4 was not touched: 1 host has failed up to wave 2 (the limit is 1)');
-  assert.equal(bench.sessions.runningSessionOf(bench.hostId('pc-4')), undefined);
+  assert.equal(bench.sessions.running.sessionOf(bench.hostId('pc-4')), undefined);
   await bench.casts[1]!.end('sent');
   for (let step = 0; step < 2; step++) await bench.done('pc-3', []);
   await bench.done('pc-3');
