@@ -11,7 +11,7 @@ import { fitLineSchema, imageViewSchema, pruneAnswerSchema, verifyLineSchema } f
 import { deployPlanSchema } from '#protocol/admin/plan-api.ts';
 import { receiptSchema, sessionReportSchema } from '#protocol/admin/receipt-api.ts';
 import { schedulePreviewSchema, scheduleRunSchema, scheduleViewSchema } from '#protocol/admin/schedule-api.ts';
-import { secretViewSchema } from '#protocol/admin/secret-api.ts';
+import { luksChoiceSchema, secretViewSchema } from '#protocol/admin/secret-api.ts';
 import { sessionViewSchema } from '#protocol/admin/session-api.ts';
 import { statusSchema } from '#protocol/admin/status-api.ts';
 import { wipePlanSchema } from '#protocol/admin/wipe-api.ts';
@@ -32,6 +32,7 @@ export const answerSchemas = {
   finishers: Type.Array(finisherViewSchema),
   finisherDefault: finisherDefaultSchema,
   secret: secretViewSchema,
+  luksChoice: luksChoiceSchema,
   secrets: Type.Array(secretViewSchema),
   prune: pruneAnswerSchema,
   plan: deployPlanSchema,

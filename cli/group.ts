@@ -2,10 +2,11 @@
 import { Command } from 'commander';
 import type { GroupView } from '#protocol/admin/group-api.ts';
 import { knownError } from '#protocol/errors.ts';
+import { type ChoiceOptions, choose, describeChosen, isChoice, withChoiceOptions } from './choice.ts';
 import { apiPath } from './daemon-link.ts';
-import { chooseFinishers, type FinisherChoice, isFinisherChoice, withFinisherOptions } from './finisher-choice.ts';
 import { type Cli, invocationOf, listing, show, withExample } from './invocation.ts';
 import { countOf } from './size.ts';
+import { renderFacts } from './table.ts';
 import { usageError } from './usage-error.ts';
 
 export function groupCommand(cli: Cli): Command {
@@ -34,14 +35,14 @@ function listCommand(cli: Cli): Command {
 
 function showCommand(cli: Cli): Command {
   const command = new Command('show')
-    .description('List the hosts of a group, one a line')
+    .description('List the hosts of a group, one a line, and below them what is set for them')
     .argument('<group>')
     .action(async (name: string, _options: object, self: Command) => {
       const invocation = invocationOf(cli, self);
       const groups = await invocation.link.get('groups', apiPath`/groups`);
       const group = groups.find((candidate) => candidate.name === name);
       if (!group) throw knownError('GROUP_UNKNOWN', { group: name });
-      show(invocation, group, (value) => value.hosts.join('\n') || `The group ${name} has no hosts.`);
+      show(invocation, group, describeGroup);
     });
   return withExample(command, 'fleetcast group show room-101');
 }
@@ -87,17 +88,17 @@ function renameCommand(cli: Cli): Command {
 }
 
 function setCommand(cli: Cli): Command {
-  const command = withFinisherOptions(
+  const command = withChoiceOptions(
     new Command('set')
       .description('Set what holds for all hosts of a group, one thing at a time; none removes a disk rule')
       .argument('<group>')
       .option('--disk <rule>', 'their disk, when neither the session nor the host says: transport=nvme, order=1, …'),
-  ).action(async (name: string, options: FinisherChoice & { disk?: string }, self: Command) => {
+  ).action(async (name: string, options: ChoiceOptions & { disk?: string }, self: Command) => {
     const invocation = invocationOf(cli, self);
-    if (isFinisherChoice(options) === (options.disk !== undefined)) {
-      throw usageError('give --disk RULE, --finishers NAMES or --unset-finishers', invocation.command);
+    if (isChoice(options) && options.disk !== undefined) {
+      throw usageError('set one thing at a time', invocation.command);
     }
-    if (options.disk === undefined) return chooseFinishers(invocation, 'group', name, options);
+    if (options.disk === undefined) return choose(invocation, 'group', name, options);
     const disk = options.disk === 'none' ? null : options.disk;
     const group = await invocation.link.post('group', apiPath`/groups/${name}/set`, { disk });
     show(invocation, group, (value) => `Group ${value.name}: its disk rule is ${value.disk ?? 'not set'}.`);
@@ -115,6 +116,11 @@ function deleteCommand(cli: Cli): Command {
       show(invocation, { removed: [name] }, () => `Group ${name} deleted.`);
     });
   return withExample(command, 'fleetcast group delete room-101');
+}
+
+function describeGroup({ name, hosts, disk, ...chosen }: GroupView): string {
+  const set = renderFacts([['Disk rule', disk], ...describeChosen(chosen)]);
+  return [hosts.join('\n') || `The group ${name} has no hosts.`, set].filter((block) => block !== '').join('\n\n');
 }
 
 function describeSize(group: GroupView): string {

@@ -3,10 +3,10 @@ import { Command } from 'commander';
 import type { ImageView, PruneAnswer, VerifyLine, VersionView } from '#protocol/admin/image-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import type { Layout } from '#protocol/layout.ts';
+import { describeChosen, setImageCommand } from './choice.ts';
 import { confirm, requireAnswerer } from './confirm.ts';
 import { apiPath } from './daemon-link.ts';
 import { formatTime } from './duration.ts';
-import { setImageCommand } from './finisher-choice.ts';
 import { fitCommand } from './image-fit.ts';
 import { type Cli, type Invocation, invocationOf, listing, show, withExample } from './invocation.ts';
 import { progressBar } from './progress-bar.ts';
@@ -189,6 +189,7 @@ function describeImage(invocation: Invocation, image: ImageView): string {
       ['Image', image.name],
       ['Disk', layout && describeLayout(layout)],
       ['More disks', moreDisks?.map(describeLayout).join('\n')],
+      ...describeChosen(image),
       ['Warnings', shown?.warnings.join('\n')],
     ]),
     renderTable(

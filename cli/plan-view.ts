@@ -112,6 +112,7 @@ function totalsOf(plan: DeployPlan, going: readonly PlanHost[]): string {
   const larger = all.some(({ fit }) => fit === 'larger');
   return [
     ...wavesOf(going),
+    ...secretsOf(going),
     ...finishersOf(going),
     ...asideOf(going),
     `Overwrites ${countOf(all.length, 'disk')}, ${formatBytes(disks)} in all${waking}.`,
@@ -129,6 +130,17 @@ function asideOf(going: readonly PlanHost[]): string[] {
   const { withSeconds, withoutSeconds } = first.setAside;
   const gain = `have all in ${formatDuration(withoutSeconds)} instead of ${formatDuration(withSeconds)}`;
   return [`Set aside, served after the others, who so ${gain}: ${names.join(', ')}.`];
+}
+
+/** One line for all hosts whose containers open with the same secrets. */
+function secretsOf(going: readonly PlanHost[]): string[] {
+  const said = ({ luksSecrets }: PlanHost) =>
+    luksSecrets === undefined ? '' : `${luksSecrets.names.join(', ')} (${luksSecrets.from})`;
+  const groups = [...Map.groupBy(going, said)].filter(([names]) => names !== '');
+  return groups.map(([names, hosts]) => {
+    const where = hosts.length === going.length ? '' : ` on ${hosts.map(({ host }) => host).join(', ')}`;
+    return `LUKS containers open${printable(where)} with: ${printable(names)}.`;
+  });
 }
 
 /** One line for all hosts with the same finishers. */

@@ -23,9 +23,13 @@ function listCommand(cli: Cli): Command {
     .action(async (_options: object, self: Command) => {
       const invocation = invocationOf(cli, self);
       const secrets = await invocation.link.get('secrets', apiPath`/secrets`);
-      const rows = secrets.map(({ name, createdAtMs }) => [name, formatTime(createdAtMs)]);
+      const rows = secrets.map(({ name, createdAtMs, chosenBy }) => [
+        name,
+        formatTime(createdAtMs),
+        chosenBy.join(', '),
+      ]);
       const next = 'There is no secret. Next: fleetcast secret add NAME --from-file FILE';
-      show(invocation, secrets, () => listing(invocation, ['SECRET', 'ADDED'], rows, next));
+      show(invocation, secrets, () => listing(invocation, ['SECRET', 'ADDED', 'CHOSEN BY'], rows, next));
     });
   return withExample(command, 'fleetcast secret list');
 }
@@ -56,8 +60,11 @@ function removeCommand(cli: Cli): Command {
     .argument('<name>')
     .action(async (name: string, _options: object, self: Command) => {
       const invocation = invocationOf(cli, self);
+      const secrets = await invocation.link.get('secrets', apiPath`/secrets`);
+      const { chosenBy = [] } = secrets.find((one) => one.name === name) ?? {};
       await invocation.link.delete(apiPath`/secrets/${name}`);
-      show(invocation, { removed: [name] }, () => `Secret ${name} removed.`);
+      const still = chosenBy.length === 0 ? '' : ` Still chosen by ${chosenBy.join(', ')}: add another under its name.`;
+      show(invocation, { removed: [name] }, () => `Secret ${name} removed.${still}`);
     });
   return withExample(command, 'fleetcast secret remove room-101-disks');
 }

@@ -15,6 +15,7 @@ import { readSubnets } from './boot/full-mode.ts';
 import { NetworkBoot } from './boot/network-boot.ts';
 import { chooseBootInterfaces } from './boot-interfaces.ts';
 import type { Config } from './config.ts';
+import { ChoiceTable } from './db/choice-table.ts';
 import { openDatabase } from './db/database.ts';
 import { HostTable } from './db/host-table.ts';
 import { LeaseTable } from './db/lease-table.ts';
@@ -89,10 +90,11 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
   });
   opened.defer(() => hosts.presence.write());
   const groups = new Groups({ database, hosts, events });
+  const choices = new ChoiceTable(database);
   const finishers = new Finishers({ database, dir: join(dataDir, 'finishers'), events, clock });
   const secrets = new Secrets({
     dir: join(dataDir, 'secrets'),
-    events,
+    ...{ database, events },
     sessionNaming: (secret) => sessions.running.sessionNaming(secret),
   });
   const tokens = new Tokens({ database, hosts, events, clock, bootTokenMs: config.session.bootTokenS * 1000 });
@@ -149,6 +151,7 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
     groups,
     finishers,
     secrets,
+    choices,
     tokens,
     events,
     catalog,

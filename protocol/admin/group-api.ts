@@ -10,6 +10,7 @@
  * | DELETE /groups/GROUP | → 204 |
  */
 import { type Static, Type } from 'typebox';
+import { chosenSchema } from './chosen.ts';
 import { nameSchema } from './name.ts';
 
 export const groupViewSchema = Type.Object({
@@ -17,6 +18,7 @@ export const groupViewSchema = Type.Object({
   hosts: Type.Array(Type.String()),
   /** Disk rule of its hosts for when neither session nor host gives one. */
   disk: Type.Optional(Type.String()),
+  ...chosenSchema.properties,
 });
 export type GroupView = Static<typeof groupViewSchema>;
 

@@ -15,6 +15,7 @@ import { errorBodySchema } from '../agent-api.ts';
 import { fitChangeSchema } from '../fit.ts';
 import { layoutSchema } from '../layout.ts';
 import { volumeHeadSchema } from '../manifest.ts';
+import { chosenSchema } from './chosen.ts';
 import { nameSchema } from './name.ts';
 import { timeMs } from './time.ts';
 
@@ -41,6 +42,8 @@ export const imageViewSchema = Type.Object({
   name: nameSchema,
   /** Newest first. */
   versions: Type.Array(versionViewSchema),
+  /** What it chooses is in the view of one image, too. */
+  ...chosenSchema.properties,
   /** Of the newest (or the named) version; only in the view of one image. */
   layout: Type.Optional(layoutSchema),
   /** Of an image of several disks: layouts of the others. */

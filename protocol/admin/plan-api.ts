@@ -42,6 +42,8 @@ export const planHostSchema = Type.Object({
   ),
   /** What runs when all is laid, in order. */
   finishers: Type.Optional(Type.Array(finisherStepSchema)),
+  /** What will open the LUKS containers, and who says so (`the session`, `the group room-101`). Absent: the image has none that it carries open. */
+  luksSecrets: Type.Optional(Type.Object({ names: Type.Array(Type.String()), from: Type.String() })),
   /** Its canary wave, from 1. */
   wave: Type.Optional(Type.Integer()),
   refused: Type.Optional(errorBodySchema),

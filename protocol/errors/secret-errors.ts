@@ -25,8 +25,13 @@ export const secretErrors = {
   LUKS_SECRET_MISSING: {
     status: 409,
     message:
-      '{image} carries what lies in LUKS containers ({count}), and nothing says what is to open them on the hosts',
-    next: 'Say it: --luks-secret NAME   (fleetcast secret list; fleetcast secret add NAME --from-file FILE)',
+      '{host}: {image} carries what lies in LUKS containers ({count}), and neither session nor group nor image says what is to open them',
+    next: 'Say it: --luks-secret NAME, or for good: fleetcast group set GROUP --luks-secret NAME   (fleetcast secret list; fleetcast secret add NAME --from-file FILE)',
+  },
+  LUKS_SECRETS_DIFFER: {
+    status: 409,
+    message: '{host} is in groups that choose different secrets for LUKS containers: {secrets}',
+    next: 'Name them: fleetcast deploy … --luks-secret A,B',
   },
   LUKS_KEY_REFUSED: {
     status: 409,

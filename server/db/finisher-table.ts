@@ -1,4 +1,4 @@
-/** SQL of own finishers, and of what groups and images choose. */
+/** SQL of own finishers. */
 import type { OnError } from '#protocol/finisher.ts';
 import type { Database } from './database.ts';
 
@@ -12,8 +12,6 @@ export interface FinisherRow {
   readonly limit_s: number;
   readonly created_ms: number;
 }
-
-export type DefaultScope = 'group' | 'image';
 
 export class FinisherTable {
   #database: Database;
@@ -58,33 +56,5 @@ export class FinisherTable {
       )
       .pluck()
       .get(name);
-  }
-
-  /** Undefined: nothing is said. */
-  defaultOf(scope: DefaultScope, name: string): string[] | undefined {
-    const text = this.#database
-      .prepare<[string, string], string>('SELECT finishers FROM finisher_default WHERE scope = ? AND name = ?')
-      .pluck()
-      .get(scope, name);
-    return text === undefined ? undefined : (JSON.parse(text) as string[]);
-  }
-
-  /** Every default, as `group room-101`, with its finishers. */
-  defaults(): { of: string; finishers: string[] }[] {
-    return this.#database
-      .prepare<[], { of: string; finishers: string }>(
-        `SELECT scope || ' ' || name AS of, finishers FROM finisher_default ORDER BY scope, name`,
-      )
-      .all()
-      .map(({ of, finishers }) => ({ of, finishers: JSON.parse(finishers) as string[] }));
-  }
-
-  /** `finishers` undefined takes it back. */
-  setDefault(scope: DefaultScope, name: string, finishers: readonly string[] | undefined): void {
-    this.#database.prepare('DELETE FROM finisher_default WHERE scope = ? AND name = ?').run(scope, name);
-    if (finishers === undefined) return;
-    this.#database
-      .prepare('INSERT INTO finisher_default (scope, name, finishers) VALUES (?, ?, ?)')
-      .run(scope, name, JSON.stringify(finishers));
   }
 }

@@ -61,12 +61,12 @@ export class SessionTable {
   /** Throws SQLite's constraint error when a host already has a running task. */
   insertTasks(sessionId: number, tasks: readonly NewTask[], nowMs: number): TaskRow[] {
     const insertTask = this.#database.prepare<unknown[], Cells>(
-      `INSERT INTO task (session_id, host_id, host, state, disk, fit, twins, finishers, wave, state_ms, hash, number)
-       VALUES (@sessionId, @hostId, @host, 'pending', @disk, @fit, @twins, @finishers, @wave, @nowMs, @hash, @number) RETURNING *`,
+      `INSERT INTO task (session_id, host_id, host, state, disk, fit, twins, finishers, luks_secrets, wave, state_ms, hash, number)
+       VALUES (@sessionId, @hostId, @host, 'pending', @disk, @fit, @twins, @finishers, @luksSecrets, @wave, @nowMs, @hash, @number) RETURNING *`,
     );
     const numbers = this.#numbersOf(sessionId);
     let next = Math.max(0, ...numbers.values()) + 1;
-    return tasks.map(({ hostId, host, disk, fit, twins, finishers = [], wave = 1, isHashing = false }) => {
+    return tasks.map(({ hostId, host, disk, fit, twins, finishers = [], luksSecrets, wave = 1, isHashing = false }) => {
       const number = numbers.get(hostId) ?? next++;
       numbers.set(hostId, number);
       const cells = {
@@ -80,6 +80,7 @@ export class SessionTable {
           disk: JSON.stringify(disk),
           fit: toJson(fit),
           twins: toJson(twins),
+          luksSecrets: toJson(luksSecrets),
         },
         ...{ finishers: finishers.length === 0 ? null : JSON.stringify(finishers), hash: Number(isHashing) },
       };

@@ -32,6 +32,8 @@ export interface TaskRow {
   readonly twins?: readonly Twin[];
   /** What runs when all is laid, in order; absent: nothing. */
   readonly finishers?: readonly FinisherStep[];
+  /** Names of the secrets that open its LUKS containers; absent: what its session says. */
+  readonly luksSecrets?: readonly string[];
   /** Of the host in its session, from 1; the same when it is tried again. */
   readonly number: number;
   /** Raised with every move. */
@@ -92,6 +94,7 @@ export interface NewTask {
   readonly fit?: Fit;
   readonly twins?: readonly Twin[];
   readonly finishers?: readonly FinisherStep[];
+  readonly luksSecrets?: readonly string[];
   /** Absent: no. */
   readonly isHashing?: boolean;
 }
@@ -108,6 +111,7 @@ export function toTask(cells: Cells): TaskRow {
     ...presentJson('fit', cells.fit),
     ...presentJson('twins', cells.twins),
     ...presentJson('finishers', cells.finishers),
+    ...presentJson('luksSecrets', cells.luks_secrets),
     number: cells.number,
     round: cells.round,
     repairs: cells.repairs,

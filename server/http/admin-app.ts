@@ -4,6 +4,7 @@ import { type DaemonStatus, statusSchema } from '#protocol/admin/status-api.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Logger } from '#system/log.ts';
 import type { NetworkBoot } from '../boot/network-boot.ts';
+import type { ChoiceTable } from '../db/choice-table.ts';
 import type { Doctor } from '../doctor/doctor.ts';
 import type { Catalog } from '../images/catalog.ts';
 import type { ChunkStore } from '../images/chunk-store.ts';
@@ -35,6 +36,7 @@ export interface AdminServices {
   readonly groups: Groups;
   readonly finishers: Finishers;
   readonly secrets: Secrets;
+  readonly choices: ChoiceTable;
   readonly events: EventLog;
   readonly catalog: Catalog;
   readonly store: ChunkStore;

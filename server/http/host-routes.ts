@@ -10,8 +10,8 @@ import {
   wakeAnswerSchema,
 } from '#protocol/admin/host-api.ts';
 import type { Clock } from '#system/clock.ts';
+import type { ChoiceTable } from '../db/choice-table.ts';
 import type { EventLog } from '../inventory/events.ts';
-import type { Finishers } from '../inventory/finishers.ts';
 import type { Groups } from '../inventory/groups.ts';
 import type { Hosts } from '../inventory/hosts.ts';
 import type { Waker } from '../inventory/wake.ts';
@@ -26,7 +26,7 @@ const hostsBody = Type.Object({ hosts: Type.Array(Type.String(), { minItems: 1 }
 export interface HostServices {
   readonly hosts: Hosts;
   readonly groups: Groups;
-  readonly finishers: Pick<Finishers, 'follow'>;
+  readonly choices: Pick<ChoiceTable, 'follow'>;
   readonly events: EventLog;
   readonly sessions: Pick<Sessions, 'power'>;
   readonly waker: Pick<Waker, 'wake'>;
@@ -34,7 +34,7 @@ export interface HostServices {
 }
 
 export function addHostRoutes(app: App, services: HostServices): void {
-  const { hosts, groups, finishers, events, sessions, waker, clock } = services;
+  const { hosts, groups, choices, events, sessions, waker, clock } = services;
   app.get('/hosts', { schema: { summary: 'All hosts', response: { 200: Type.Array(hostViewSchema) } } }, async () =>
     hosts.list(),
   );
@@ -127,7 +127,7 @@ export function addHostRoutes(app: App, services: HostServices): void {
     { schema: { summary: 'Renames a group', params: groupParams, body: nameBody, response: { 200: groupViewSchema } } },
     async ({ params, body }) => {
       const group = groups.rename(params.group, body.name);
-      finishers.follow('group', params.group, group.name);
+      choices.follow('group', params.group, group.name);
       return group;
     },
   );
@@ -172,7 +172,7 @@ export function addHostRoutes(app: App, services: HostServices): void {
     { schema: { summary: 'Removes a group; its hosts stay', params: groupParams, response: { 204: Type.Null() } } },
     async ({ params }, reply) => {
       groups.remove(params.group);
-      finishers.follow('group', params.group, undefined);
+      choices.follow('group', params.group, undefined);
       return reply.code(204).send(null);
     },
   );

@@ -3,12 +3,12 @@ import { Readable } from 'node:stream';
 import { Type } from 'typebox';
 import { imageViewSchema, pruneAnswerSchema, type VerifyLine, verifyLineSchema } from '#protocol/admin/image-api.ts';
 import { knownError } from '#protocol/errors.ts';
+import type { ChoiceTable } from '../db/choice-table.ts';
 import type { Catalog } from '../images/catalog.ts';
 import type { ChunkStore } from '../images/chunk-store.ts';
 import { prune } from '../images/pruner.ts';
 import { verifyChunks } from '../images/verifier.ts';
 import type { EventLog } from '../inventory/events.ts';
-import type { Finishers } from '../inventory/finishers.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { App } from './app.ts';
 import type { StoreGate } from './store-gate.ts';
@@ -21,12 +21,12 @@ export function addImageRoutes(
     catalog: Catalog;
     store: ChunkStore;
     sessions: Sessions;
-    finishers: Pick<Finishers, 'follow'>;
+    choices: Pick<ChoiceTable, 'shownOf' | 'follow'>;
     events: EventLog;
     gate: StoreGate;
   },
 ): void {
-  const { catalog, store, sessions, finishers, events, gate } = services;
+  const { catalog, store, sessions, choices, events, gate } = services;
 
   app.get('/images', { schema: { summary: 'All images', response: { 200: Type.Array(imageViewSchema) } } }, async () =>
     catalog.list(),
@@ -34,7 +34,10 @@ export function addImageRoutes(
   app.get(
     '/images/:image',
     { schema: { summary: 'One image, NAME or NAME@VERSION', params, response: { 200: imageViewSchema } } },
-    async (request) => catalog.view(request.params.image),
+    async (request) => {
+      const image = await catalog.view(request.params.image);
+      return { ...image, ...choices.shownOf('image', image.name) };
+    },
   );
   app.post(
     '/images/:image/rename',
@@ -51,7 +54,7 @@ export function addImageRoutes(
       const { name } = request.body;
       requireUnused(image);
       const view = await catalog.rename(image, name);
-      finishers.follow('image', image, view.name);
+      choices.follow('image', image, view.name);
       events.add({ subject: 'image', action: 'renamed', text: `The image ${image} is now called ${name}` });
       return view;
     },
@@ -70,7 +73,7 @@ export function addImageRoutes(
       gate.requireNoPrune();
       requireUnused(image);
       await catalog.remove(image);
-      if (!image.includes('@')) finishers.follow('image', image, undefined);
+      if (!image.includes('@')) choices.follow('image', image, undefined);
       events.add({ subject: 'image', action: 'removed', text: `The image ${image} was removed` });
       return reply.code(204).send(null);
     },

@@ -15,8 +15,10 @@ import { whyNoProgram } from '#protocol/finisher-program.ts';
 import { checkTemplate } from '#protocol/template.ts';
 import type { Clock } from '#system/clock.ts';
 import { syncFolder, writeFileAtomic } from '#system/files.ts';
+import { type ChoiceScope, ChoiceTable } from '../db/choice-table.ts';
 import type { Database } from '../db/database.ts';
-import { type DefaultScope, type FinisherRow, FinisherTable } from '../db/finisher-table.ts';
+import { type FinisherRow, FinisherTable } from '../db/finisher-table.ts';
+import { type Choosers, choiceFor } from './choice.ts';
 import type { EventLog } from './events.ts';
 import { checkName } from './name.ts';
 
@@ -28,27 +30,20 @@ export interface FinishersOptions {
   readonly clock: Clock;
 }
 
-/** Who may choose the finishers of a host; the first that says something does: session, group, image. */
-export interface FinisherChoosers {
-  readonly session: readonly string[] | undefined;
-  readonly host: string;
-  readonly groups: readonly string[];
-  readonly image: string;
-}
-
 export class Finishers {
   readonly #options: FinishersOptions;
   readonly #table: FinisherTable;
+  readonly #choices: ChoiceTable;
 
   constructor(options: FinishersOptions) {
     this.#options = options;
     this.#table = new FinisherTable(options.database);
+    this.#choices = new ChoiceTable(options.database);
   }
 
   /** The built-in ones, then the own ones in name order. */
   list(): FinisherView[] {
-    const defaults = this.#table.defaults();
-    const chosenBy = (name: string) => defaults.filter((one) => one.finishers.includes(name)).map(({ of }) => of);
+    const chosenBy = (name: string) => this.#choices.choosersOf('finishers', name);
     const builtIn = Object.entries(builtInFinishers).map(([name, { scope, onError, limitS }]) => {
       return { name, isBuiltIn: true, scope, onError, limitS, chosenBy: chosenBy(name) };
     });
@@ -91,9 +86,9 @@ export class Finishers {
   }
 
   /** What a group or an image chooses; null takes it back. Throws FINISHER_UNKNOWN, INVALID_REQUEST. */
-  setDefault(scope: DefaultScope, name: string, finishers: readonly string[] | null): FinisherDefault {
+  setDefault(scope: ChoiceScope, name: string, finishers: readonly string[] | null): FinisherDefault {
     if (finishers !== null) this.#stepsOf(finishers);
-    this.#table.setDefault(scope, name, finishers ?? undefined);
+    this.#choices.set('finishers', scope, name, finishers ?? undefined);
     const what = finishers === null ? 'nothing of its own' : finishers.join(', ') || NO_FINISHERS;
     this.#options.events.add({
       ...{ subject: 'finisher', action: 'chosen', text: `The ${scope} ${name} chooses these finishers: ${what}` },
@@ -101,25 +96,12 @@ export class Finishers {
     return { of: `${scope} ${name}`, finishers: finishers === null ? null : [...finishers] };
   }
 
-  /** The group or image has another name, or (undefined) is gone; its choice goes with it. */
-  follow(scope: DefaultScope, name: string, newName: string | undefined): void {
-    const chosen = this.#table.defaultOf(scope, name);
-    if (chosen === undefined || name === newName) return;
-    this.#table.setDefault(scope, name, undefined);
-    if (newName !== undefined) this.#table.setDefault(scope, newName, chosen);
-  }
-
   /** What runs on a host, in order. Throws FINISHER_UNKNOWN, FINISHERS_AMBIGUOUS. */
-  chosenFor({ session, host, groups, image }: FinisherChoosers): FinisherStep[] {
-    if (session !== undefined) return this.#stepsOf(session);
-    const said = groups.flatMap((group) => {
-      const finishers = this.#table.defaultOf('group', group);
-      return finishers === undefined ? [] : [{ group, finishers }];
-    });
-    if (new Set(said.map(({ finishers }) => finishers.join())).size > 1) {
-      throw knownError('FINISHERS_AMBIGUOUS', { host, groups: said.map(({ group }) => group).join(', ') });
-    }
-    return this.#stepsOf(said[0]?.finishers ?? this.#table.defaultOf('image', image) ?? []);
+  chosenFor(choosers: Choosers): FinisherStep[] {
+    const choice = choiceFor(this.#choices, 'finishers', choosers);
+    if (!Array.isArray(choice)) return this.#stepsOf(choice?.names ?? []);
+    const groups = choice.map(({ from }) => from.replace(/^the group /, '')).join(', ');
+    throw knownError('FINISHERS_AMBIGUOUS', { host: choosers.host, groups });
   }
 
   /** The bytes of an own one. Throws FINISHER_DAMAGED. */

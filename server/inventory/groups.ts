@@ -3,6 +3,7 @@ import type { GroupSettings, GroupView } from '#protocol/admin/group-api.ts';
 import type { HostView } from '#protocol/admin/host-api.ts';
 import { parseDiskRule } from '#protocol/disk-rule.ts';
 import { knownError } from '#protocol/errors.ts';
+import { ChoiceTable } from '../db/choice-table.ts';
 import type { Database } from '../db/database.ts';
 import { type GroupRow, GroupTable } from '../db/group-table.ts';
 import type { EventLog } from './events.ts';
@@ -12,12 +13,14 @@ import { byName, checkName } from './name.ts';
 export class Groups {
   #database: Database;
   #table: GroupTable;
+  #choices: ChoiceTable;
   #hosts: Hosts;
   #events: EventLog;
 
   constructor(options: { database: Database; hosts: Hosts; events: EventLog }) {
     this.#database = options.database;
     this.#table = new GroupTable(options.database);
+    this.#choices = new ChoiceTable(options.database);
     this.#hosts = options.hosts;
     this.#events = options.events;
   }
@@ -28,7 +31,7 @@ export class Groups {
     return this.#table
       .all()
       .map((row) =>
-        viewOf(
+        this.#viewOf(
           row,
           hosts.filter((host) => host.groups.includes(row.name)),
         ),
@@ -119,15 +122,20 @@ export class Groups {
 
   #view(row: GroupRow): GroupView {
     const hosts = this.#table.membersOf(row.group_id).map((hostId) => this.#hosts.byId(hostId)!);
-    return viewOf(row, hosts.sort(byName));
+    return this.#viewOf(row, hosts.sort(byName));
+  }
+
+  #viewOf({ name, disk_rule }: GroupRow, hosts: readonly HostView[]): GroupView {
+    const names = hosts.map((host) => host.name);
+    return {
+      name,
+      hosts: names,
+      ...(disk_rule === null ? {} : { disk: disk_rule }),
+      ...this.#choices.shownOf('group', name),
+    };
   }
 
   #note(action: string, text: string): void {
     this.#events.add({ subject: 'group', action, text });
   }
-}
-
-function viewOf({ name, disk_rule }: GroupRow, hosts: readonly HostView[]): GroupView {
-  const names = hosts.map((host) => host.name);
-  return { name, hosts: names, ...(disk_rule === null ? {} : { disk: disk_rule }) };
 }

@@ -1,13 +1,16 @@
 /**
  * The secrets that the server keeps for hosts: a file each, that only the daemon may read. Their content is in no database, event,
- * answer or log; docs/luks.md says how it comes to a host.
+ * answer or log; docs/luks.md says how it comes to a host. And which of them groups and images choose, by name.
  */
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { NewSecret, SecretView } from '#protocol/admin/secret-api.ts';
+import type { LuksChoice, NewSecret, SecretView } from '#protocol/admin/secret-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import { MAX_SECRET_BYTES } from '#protocol/secret.ts';
 import { syncFolder, writeFileAtomic } from '#system/files.ts';
+import { type ChoiceScope, ChoiceTable } from '../db/choice-table.ts';
+import type { Database } from '../db/database.ts';
+import { type Choice, type Choosers, choiceFor } from './choice.ts';
 import type { EventLog } from './events.ts';
 import { byName, checkName } from './name.ts';
 
@@ -17,24 +20,45 @@ const FILE_MODE = 0o600;
 export interface SecretsOptions {
   /** Folder of the files, each named as its secret. */
   readonly dir: string;
+  readonly database: Database;
   readonly events: Pick<EventLog, 'add'>;
   /** Of a running session that names the secret. */
   sessionNaming(secret: string): number | undefined;
 }
 
+export interface SecretChoices {
+  /** Undefined: nobody chooses any. Throws LUKS_SECRETS_DIFFER, SECRET_UNKNOWN. */
+  chosenFor(choosers: Choosers): Choice | undefined;
+}
+
 export class Secrets {
   readonly #options: SecretsOptions;
+  readonly #choices: ChoiceTable;
 
   constructor(options: SecretsOptions) {
     this.#options = options;
+    this.#choices = new ChoiceTable(options.database);
   }
 
   /** In name order. */
   async list(): Promise<SecretView[]> {
-    const files = await readdir(this.#options.dir).catch(emptyWhenMissing);
-    // A name cannot hold what is left behind by a power cut.
-    const names = files.filter((name) => !name.includes('.tmp-'));
-    return (await Promise.all(names.map((name) => this.#view(name)))).sort(byName);
+    return (await Promise.all((await this.#names()).map((name) => this.#view(name)))).sort(byName);
+  }
+
+  /** What groups and images choose for hosts, of what there is now. */
+  async choices(): Promise<SecretChoices> {
+    const known = new Set(await this.#names());
+    return { chosenFor: (choosers) => this.#chosenFor(choosers, known) };
+  }
+
+  /** What a group or an image chooses to open LUKS containers; null takes it back. Throws SECRET_UNKNOWN. */
+  async setDefault(scope: ChoiceScope, name: string, secrets: readonly string[] | null): Promise<LuksChoice> {
+    await this.requireKnown(secrets ?? []);
+    this.#choices.set('luks-secrets', scope, name, secrets ?? undefined);
+    const what = secrets === null ? 'no secrets of its own' : `these secrets: ${secrets.join(', ')}`;
+    const text = `The ${scope} ${name} chooses ${what}`;
+    this.#options.events.add({ subject: 'secret', action: 'chosen', text });
+    return { of: `${scope} ${name}`, luksSecrets: secrets === null ? null : [...secrets] };
   }
 
   /** Throws NAME_INVALID, SECRET_EXISTS, SECRET_INVALID. */
@@ -54,7 +78,7 @@ export class Secrets {
     return this.#view(name);
   }
 
-  /** Throws SECRET_UNKNOWN, SECRET_IN_USE. */
+  /** What groups and images choose stays: a passphrase is changed by removing it and adding another under its name. Throws SECRET_UNKNOWN, SECRET_IN_USE. */
   async remove(name: string): Promise<void> {
     await this.requireKnown([name]);
     const session = this.#options.sessionNaming(name);
@@ -78,7 +102,24 @@ export class Secrets {
 
   async #view(name: string): Promise<SecretView> {
     const { mtimeMs } = await stat(join(this.#options.dir, name));
-    return { name, createdAtMs: Math.round(mtimeMs) };
+    return { name, createdAtMs: Math.round(mtimeMs), chosenBy: this.#choices.choosersOf('luks-secrets', name) };
+  }
+
+  async #names(): Promise<string[]> {
+    const files = await readdir(this.#options.dir).catch(emptyWhenMissing);
+    // A name cannot hold what is left behind by a power cut.
+    return files.filter((name) => !name.includes('.tmp-'));
+  }
+
+  #chosenFor(choosers: Choosers, known: ReadonlySet<string>): Choice | undefined {
+    const choice = choiceFor(this.#choices, 'luks-secrets', choosers);
+    if (Array.isArray(choice)) {
+      const secrets = choice.map(({ names, from }) => `${names.join(',')} (${from})`).join('; ');
+      throw knownError('LUKS_SECRETS_DIFFER', { host: choosers.host, secrets });
+    }
+    const missing = choice?.names.find((name) => !known.has(name));
+    if (missing !== undefined) throw knownError('SECRET_UNKNOWN', { secret: missing });
+    return choice;
   }
 
   /** Looks the name up: what is no name is no path either. */

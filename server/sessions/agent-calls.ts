@@ -22,7 +22,7 @@ import { CheckOrders } from './check-orders.ts';
 import type { LiveSession, LiveTask } from './live-session.ts';
 import { OrderMemo } from './order-memo.ts';
 import { OrderWaiters } from './order-waiters.ts';
-import { powerOrder, releaseAction, releaseOrder, waitOrder } from './orders.ts';
+import { powerOrder, releaseAction, releaseOrder, secretsOfTask, waitOrder } from './orders.ts';
 import type { RunningSessions } from './running-sessions.ts';
 import type { SessionRunner } from './session-runner.ts';
 
@@ -160,9 +160,9 @@ export class AgentCalls {
   /** A secret that the host's task names, while it works. It is noted that it was given. Throws TASK_STALE, DENIED, SECRET_UNKNOWN. */
   async readSecret(hostId: number, taskId: number, name: string): Promise<Buffer> {
     const { live, task } = this.#taskOf(hostId, taskId, SECRET_STATES);
-    const { request, kind, sessionId } = live.row;
-    const names = kind === 'wipe' ? [] : (request.luksSecrets ?? []);
-    if (!names.includes(name)) throw knownError('DENIED', { reason: 'your task names no such secret' });
+    const { sessionId } = live.row;
+    if (!secretsOfTask(live.row, task.row)?.includes(name))
+      throw knownError('DENIED', { reason: 'your task names no such secret' });
     const secret = await this.#options.secrets.read(name);
     const { host } = task.row;
     const text = `${host} is given the secret ${name}`;

@@ -34,19 +34,28 @@ export interface Pace {
   readonly because: string;
 }
 
+/** What is chosen for each host. */
+export interface HostChoices {
+  finishersOf?(host: HostView): FinisherStep[];
+  /** What opens the LUKS containers of the image. A KnownError refuses that host alone. */
+  secretsOf?(host: HostView): PlanHost['luksSecrets'];
+}
+
 /** Plans for these hosts. Throws DISK_RULE_INVALID, GROW_IMPOSSIBLE; what only concerns one host is in its `refused`. */
 export function makeDeployPlan(
   request: DeployRequest,
   planImage: PlanImage,
   hosts: readonly HostView[],
   configMaxMbit: number | undefined,
-  finishersOf: (host: HostView) => FinisherStep[] = () => [],
+  { finishersOf = () => [], secretsOf = () => undefined }: HostChoices = {},
 ): DeployPlan {
   const { image, version } = planImage;
   requireGrowable(request, planImage);
   requireOneDisk(request, planImage);
   const planned = inWaves(
-    hosts.map((host) => withFinishers(planHost(host, planImage, request), finishersOf(host))),
+    hosts.map((host) =>
+      withSecrets(withFinishers(planHost(host, planImage, request), finishersOf(host)), () => secretsOf(host)),
+    ),
     request.waves,
   );
   const taking = hosts.filter((_, i) => planned[i]!.refused === undefined);
@@ -110,10 +119,11 @@ export function tasksOfPlan(
   if (taking.length === 0 || (refused !== undefined && !request.skipRefused)) {
     throw knownError('PLAN_REFUSED', { what: refused ?? 'every host' });
   }
-  return taking.map(({ hostId, host, disk, twins, wave = 1, delta, finishers }) => ({
+  return taking.map(({ hostId, host, disk, twins, wave = 1, delta, finishers, luksSecrets }) => ({
     ...{ hostId, host, disk: disk!, wave, isHashing: delta?.hash === true },
     ...(twins === undefined ? {} : { twins: twins.map(toTwin) }),
     ...(finishers === undefined ? {} : { finishers }),
+    ...(luksSecrets === undefined ? {} : { luksSecrets: luksSecrets.names }),
   }));
 }
 
@@ -145,6 +155,17 @@ export function fitOf(
 
 function withFinishers(host: PlanHost, finishers: FinisherStep[]): PlanHost {
   return host.refused !== undefined || finishers.length === 0 ? host : { ...host, finishers };
+}
+
+function withSecrets(host: PlanHost, choose: () => PlanHost['luksSecrets']): PlanHost {
+  if (host.refused !== undefined) return host;
+  try {
+    const luksSecrets = choose();
+    return luksSecrets === undefined ? host : { ...host, luksSecrets };
+  } catch (error) {
+    if (!(error instanceof KnownError)) throw error;
+    return { ...host, refused: error.toBody() };
+  }
 }
 
 function planHost(host: HostView, image: PlanImage, request: DeployRequest): PlanHost {
@@ -250,13 +271,16 @@ function requireGrowable({ grow = 'none' }: DeployRequest, { image, manifest }: 
 
 /** Hash of everything that would be written, and where. */
 function planIdOf(manifestId: string, hosts: readonly PlanHost[], isNewIds: boolean): string {
-  const targets = hosts.map(({ hostId, disk, refused, fitted, finishers, twins = [], unfitDisks = [] }) => {
-    const more = [
-      ...twins.map((twin) => [twin.disk, twin.fitted ?? null, twin.source ?? null]),
-      ...unfitDisks.map((unfit) => [unfit.disk, unfit.refused.code]),
-    ];
-    return [hostId, disk ?? null, refused?.code ?? null, fitted ?? null, finishers ?? null, ...more];
-  });
+  const targets = hosts.map(
+    ({ hostId, disk, refused, fitted, finishers, luksSecrets, twins = [], unfitDisks = [] }) => {
+      const more = [
+        ...(luksSecrets === undefined ? [] : [['luks-secrets', ...luksSecrets.names]]),
+        ...twins.map((twin) => [twin.disk, twin.fitted ?? null, twin.source ?? null]),
+        ...unfitDisks.map((unfit) => [unfit.disk, unfit.refused.code]),
+      ];
+      return [hostId, disk ?? null, refused?.code ?? null, fitted ?? null, finishers ?? null, ...more];
+    },
+  );
   return createHash('sha256')
     .update(canonicalJson([manifestId, targets, ...(isNewIds ? ['new-ids'] : [])]))
     .digest('hex')

@@ -38,7 +38,7 @@ export function orderOfTask(
     // The round is not part of the order, but a capture that begins again must be a new one.
     const more = twins === undefined ? {} : { moreDisks: twins.map((twin) => twin.disk) };
     const rescue = session.request.rescue === true ? { rescue: true } : {};
-    const own = { ...rescue, ...secretsOf(session.request) };
+    const own = { ...rescue, ...orderedSecrets(session, task) };
     return withRev({ kind: 'capture', taskId, sessionId, disk, ...more, chunkBytes, zstdLevel, ...own }, round);
   }
   if (session.kind === 'wipe') {
@@ -48,7 +48,7 @@ export function orderOfTask(
   }
   if (session.request.audit === true) {
     if (task.state !== 'preparing') return waitOrder();
-    const own = secretsOf(session.request);
+    const own = orderedSecrets(session, task);
     return withRev({ kind: 'audit', taskId, sessionId, manifestId: session.manifestId!, disk, ...own }, round);
   }
   const step = stepOf(task.state, cast !== undefined);
@@ -70,7 +70,7 @@ export function orderOfTask(
       ...(twins === undefined
         ? {}
         : { twins: twins.map(({ fit: own, ...twin }) => ({ ...twin, ...orderedFit(own, session.request) })) }),
-      ...secretsOf(session.request),
+      ...orderedSecrets(session, task),
       ...(step === 'finish' && session.request.newIds === true ? { newIds: true as const } : {}),
       ...(step !== 'finish' || finishers === undefined ? {} : { finishing: finishingOf(session.request, task) }),
     },
@@ -82,8 +82,15 @@ function orderedFit(fit: Fit | undefined, { grow = 'none' }: DeployRequest) {
   return fit === undefined ? {} : { fit: { ...fit, grow } };
 }
 
-function secretsOf({ luksSecrets }: Pick<DeployRequest, 'luksSecrets'>): Pick<DeployRequest, 'luksSecrets'> {
-  return luksSecrets === undefined ? {} : { luksSecrets };
+function orderedSecrets(session: SessionRow, task: TaskRow): { luksSecrets?: string[] } {
+  const names = secretsOfTask(session, task);
+  return names === undefined ? {} : { luksSecrets: [...names] };
+}
+
+/** The secrets that the task's host is given; undefined: none. */
+export function secretsOfTask({ kind, request }: SessionRow, { luksSecrets }: TaskRow): readonly string[] | undefined {
+  // Tasks of before 0016-choices.sql have what the whole session says, and so have captures.
+  return kind === 'wipe' ? undefined : (luksSecrets ?? request.luksSecrets);
 }
 
 function finishingOf(

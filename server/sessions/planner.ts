@@ -34,7 +34,7 @@ export interface PlannerOptions {
   readonly catalog: Pick<Catalog, 'list' | 'resolve' | 'loadManifest'>;
   readonly store: Pick<ChunkStore, 'locate'>;
   readonly finishers: Pick<Finishers, 'chosenFor'>;
-  readonly secrets: Pick<Secrets, 'requireKnown'>;
+  readonly secrets: Pick<Secrets, 'requireKnown' | 'choices'>;
   readonly delta: Pick<DeltaAdvisor, 'advise'>;
   readonly casts: Pick<CastTable, 'latest'>;
   readonly running: Pick<RunningSessions, 'sessionOf'>;
@@ -48,7 +48,7 @@ export class Planner {
     this.#options = options;
   }
 
-  /** Throws IMAGE_UNKNOWN, VERSION_UNKNOWN, HOST_UNKNOWN, GROUP_UNKNOWN, GROUP_EMPTY, PLAN_EMPTY, DISK_RULE_INVALID, WAVES_INVALID, GROW_IMPOSSIBLE, IMAGE_DAMAGED, FINISHER_UNKNOWN, FINISHERS_AMBIGUOUS, TEMPLATE_INVALID, SECRET_UNKNOWN, LUKS_SECRET_MISSING. */
+  /** Throws IMAGE_UNKNOWN, VERSION_UNKNOWN, HOST_UNKNOWN, GROUP_UNKNOWN, GROUP_EMPTY, PLAN_EMPTY, DISK_RULE_INVALID, WAVES_INVALID, GROW_IMPOSSIBLE, IMAGE_DAMAGED, FINISHER_UNKNOWN, FINISHERS_AMBIGUOUS, TEMPLATE_INVALID, SECRET_UNKNOWN. */
   async plan(request: DeployRequest): Promise<DeployPlan> {
     const { catalog, store, hosts, config, finishers } = this.#options;
     const { image, version } = catalog.resolve(request.image);
@@ -61,9 +61,7 @@ export class Planner {
     if (problem !== undefined) throw knownError('WAVES_INVALID', { waves: request.waves!.join(','), problem });
     const manifest = await catalog.loadManifest(version.manifestId);
     await this.#options.secrets.requireKnown(request.luksSecrets);
-    if (manifest.head.containers !== undefined && request.luksSecrets === undefined) {
-      throw knownError('LUKS_SECRET_MISSING', { image: request.image, count: manifest.head.containers.length });
-    }
+    const secretChoices = await this.#options.secrets.choices();
     // A chunk that is known to be gone is told before any disk is touched, not after all of them are half written.
     const { packIds } = await store.locate(manifest.ids);
     const count = packIds.reduce((sum, packId) => (packId < 0 ? sum + 1 : sum), 0);
@@ -74,8 +72,15 @@ export class Planner {
       if (request.audit === true) return [];
       return finishers.chosenFor({ session: request.finishers, host: name, groups, image });
     };
+    const secretsOf = ({ name, groups }: HostView) => {
+      const count = manifest.head.containers?.length;
+      if (count === undefined) return undefined;
+      const choice = secretChoices.chosenFor({ session: request.luksSecrets, host: name, groups, image });
+      if (choice === undefined) throw knownError('LUKS_SECRET_MISSING', { host: name, image, count });
+      return { ...choice, names: [...choice.names] };
+    };
     const planImage = { image, version, manifest };
-    const plan = makeDeployPlan(request, planImage, withSessions, config.cast.maxMbit, finishersOf);
+    const plan = makeDeployPlan(request, planImage, withSessions, config.cast.maxMbit, { finishersOf, secretsOf });
     const seenBytesPerSecond = bestPaceOf(this.#options.casts.latest(EARLIER_CASTS));
     const linked = withSetAside(plan, request, withSessions, { ...config.cast, seenBytesPerSecond });
     return this.#options.delta.advise(request, linked, withSessions, manifest);

@@ -6,6 +6,7 @@ import type { CastTable } from '../db/cast-table.ts';
 import type { SessionTable } from '../db/session-table.ts';
 import type { TaskRow } from '../db/task-row.ts';
 import { LiveSession, type LiveTask } from './live-session.ts';
+import { secretsOfTask } from './orders.ts';
 
 export interface RunningSessionsOptions {
   readonly table: SessionTable;
@@ -112,8 +113,8 @@ export class RunningSessions {
 
   /** One that gives this secret to its hosts. */
   sessionNaming(secret: string): number | undefined {
-    for (const { row } of this.#sessions.values()) {
-      if (row.kind !== 'wipe' && row.request.luksSecrets?.includes(secret)) return row.sessionId;
+    for (const { row, tasks } of this.#sessions.values()) {
+      if (tasks.values().some((task) => secretsOfTask(row, task.row)?.includes(secret))) return row.sessionId;
     }
     return undefined;
   }

@@ -47,7 +47,7 @@ export interface SessionsOptions {
   readonly hosts: Pick<Hosts, 'get' | 'byId' | 'resolve' | 'presence' | 'noteDiskContent'>;
   readonly events: EventLog;
   readonly finishers: Pick<Finishers, 'chosenFor' | 'read'>;
-  readonly secrets: Pick<Secrets, 'read' | 'requireKnown'>;
+  readonly secrets: Pick<Secrets, 'read' | 'requireKnown' | 'choices'>;
   readonly catalog: Pick<Catalog, 'list' | 'resolve' | 'readManifest' | 'loadManifest' | 'addVersion' | 'noteWarnings'>;
   readonly store: Pick<ChunkStore, 'locate' | 'readAt' | 'lacking' | 'beginIntake'>;
   readonly clock: Clock;

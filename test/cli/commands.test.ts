@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { GroupView } from '#protocol/admin/group-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import { FakeDaemon } from './fake-daemon.ts';
 import { CliProcess, runCli } from './run-cli.ts';
@@ -164,17 +165,34 @@ test('hosts are added with their MACs and groups, imported from stdin, renamed a
 
 test('groups are made with hosts, changed, listed and deleted', async (t) => {
   const daemon = await FakeDaemon.start(t);
-  const room = { name: 'room', hosts: ['pc-01', 'pc-02'] };
+  const room: GroupView = { name: 'room', hosts: ['pc-01', 'pc-02'] };
   daemon
     .on('GET /groups', 'groups', () => [room])
     .on('POST /groups', 'group', () => ({ name: 'room', hosts: [] }))
     .on('POST /groups/room/add', 'group', () => room)
     .on('POST /groups/room/remove', 'group', () => room)
+    .on('POST /groups/room/luks-secrets', 'luksChoice', ({ body }) => ({
+      of: 'group room',
+      ...(body as { luksSecrets: string[] | null }),
+    }))
     .on('DELETE /groups/room', 'nothing', () => undefined);
   const at = ['--socket', daemon.socket];
   assert.equal((await runCli(['group', 'create', 'room', 'pc-01', 'pc-02', ...at])).out, 'Group room made, 2 hosts.\n');
   assert.equal((await runCli(['group', 'remove', 'room', 'pc-03', ...at])).out, 'Group room has 2 hosts now.\n');
   assert.equal((await runCli(['group', 'show', 'room', ...at])).out, 'pc-01\npc-02\n');
+  room.luksSecrets = ['room-101'];
+  const shown = 'pc-01\npc-02\n\nLUKS secrets:  room-101\n';
+  assert.equal((await runCli(['group', 'show', 'room', ...at])).out, shown);
+  const secret = ['group', 'set', 'room', '--luks-secret'];
+  assert.equal(
+    (await runCli([...secret, 'room-101', ...at])).out,
+    'The group room chooses what opens LUKS containers: room-101.\n',
+  );
+  assert.equal((await runCli([...secret, 'room-101', '--disk', 'order=1', ...at])).code, 2);
+  assert.equal(
+    (await runCli(['group', 'set', 'room', '--unset-luks-secret', ...at])).out,
+    'The group room says nothing of its own now.\n',
+  );
   assert.equal((await runCli(['group', 'show', 'attic', ...at])).code, 2);
   assert.equal((await runCli(['group', 'delete', 'room', ...at])).out, 'Group room deleted.\n');
 });

@@ -56,6 +56,14 @@ test('what the image lacks is said again before it goes anywhere', () => {
   assert.match(text, /^Warning: win11-lab: partition 2: 4096 used bytes could not be read/m);
 });
 
+test('a plan says by name what will open the LUKS containers, and who chose it', () => {
+  const luksSecrets = { names: ['room-101', 'admin'], from: 'the group room-101' };
+  const text = renderPlan(plan([planHost('pc-01', { luksSecrets }), planHost('pc-02', { luksSecrets })]));
+  assert.match(text, /^LUKS containers open with: room-101, admin \(the group room-101\)\.$/m);
+  const some = renderPlan(plan([planHost('pc-01', { luksSecrets }), planHost('pc-02')]));
+  assert.match(some, /^LUKS containers open on pc-01 with: room-101/m);
+});
+
 test('a disk whose model steers terminals is printed harmlessly', () => {
   const evil = { model: '\x1b]0;owned\x07X\x1b[31m', serial: 'S\n1', sizeBytes: 1e9, sectorBytes: 512 };
   const text = renderPlan(plan([planHost('pc-01', { disk: evil })]));

@@ -10,7 +10,11 @@ import { runCli } from './run-cli.ts';
 /** Adds a secret in each way; answers what the daemon got, as text, and what was said. */
 async function adding(t: TestContext) {
   const daemon = await FakeDaemon.start(t);
-  daemon.on('POST /secrets', 'secret', ({ body }) => ({ name: (body as NewSecret).name, createdAtMs: 0 }));
+  daemon.on('POST /secrets', 'secret', ({ body }) => ({
+    name: (body as NewSecret).name,
+    createdAtMs: 0,
+    chosenBy: [],
+  }));
   return async (args: readonly string[], input?: string) => {
     const result = await runCli(['--socket', daemon.socket, 'secret', 'add', 'room', ...args], input);
     const sent = daemon.calls.at(-1)?.body as NewSecret | undefined;

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Inventory } from '#protocol/agent-api.ts';
+import { ChoiceTable } from '#server/db/choice-table.ts';
 import { openDatabase } from '#server/db/database.ts';
 import { EventLog } from '#server/inventory/events.ts';
 import { Finishers } from '#server/inventory/finishers.ts';
@@ -32,8 +33,22 @@ export function makeInventory(runningSessionOf: (hostId: number) => number | und
   const dir = join(tmpdir(), `fc-finishers-${randomUUID()}`);
   const finishers = new Finishers({ database, dir, events, clock });
   const secretsDir = join(tmpdir(), `fc-secrets-${randomUUID()}`);
-  const secrets = new Secrets({ dir: secretsDir, events, sessionNaming: () => undefined });
-  return { secrets, secretsDir, time, clock, database, events, hosts, groups, finishers, finishersDir: dir, tokens };
+  const secrets = new Secrets({ dir: secretsDir, database, events, sessionNaming: () => undefined });
+  const choices = new ChoiceTable(database);
+  return {
+    choices,
+    secrets,
+    secretsDir,
+    time,
+    clock,
+    database,
+    events,
+    hosts,
+    groups,
+    finishers,
+    finishersDir: dir,
+    tokens,
+  };
 }
 
 export const SAMPLE_UUID = '564d0d3c-1f3a-4f6e-9a63-2b1c0d4e5f60';

@@ -72,13 +72,13 @@ test('groups of one host that choose otherwise are not guessed between', (t) => 
 });
 
 test('one that is chosen stays until it is not; a choice follows its group', async (t) => {
-  const { finishers, finishersDir, add } = make(t);
+  const { finishers, finishersDir, choices, add } = make(t);
   await add('mine');
   await add('twin');
   finishers.setDefault('group', 'a', ['mine']);
-  finishers.follow('group', 'a', 'b');
+  choices.follow('group', 'a', 'b');
   await assert.rejects(finishers.remove('mine'), /in use by group b/);
-  finishers.follow('group', 'b', undefined);
+  choices.follow('group', 'b', undefined);
   await finishers.remove('mine');
   assert.equal(readdirSync(finishersDir).length, 1, 'the twin has the same bytes');
   await finishers.remove('twin');

@@ -66,9 +66,40 @@ test('what is not there is told, and a path is no name', async (t) => {
 });
 
 test('a secret stays while a session needs it', async (t) => {
-  const { secretsDir, events, add } = make(t);
+  const { secretsDir, database, events, add } = make(t);
   await add('room-101');
-  const secrets = new Secrets({ dir: secretsDir, events, sessionNaming: () => 7 });
+  const secrets = new Secrets({ dir: secretsDir, database, events, sessionNaming: () => 7 });
   await assert.rejects(secrets.remove('room-101'), isError('SECRET_IN_USE'));
   assert.equal((await secrets.read('room-101')).toString(), PASSPHRASE);
+});
+
+test('a session chooses before the groups of a host, these before the image, and groups are not guessed between', async (t) => {
+  const { secrets, choices, add } = make(t);
+  for (const name of ['room-101', 'admin', 'golden']) await add(name);
+  const chosen = async (session: string[] | undefined, groups: string[]) =>
+    (await secrets.choices()).chosenFor({ session, groups, host: 'pc-1', image: 'debian' });
+  assert.equal(await chosen(undefined, ['room']), undefined);
+  await secrets.setDefault('image', 'debian', ['golden']);
+  assert.deepEqual(await chosen(undefined, ['room']), { names: ['golden'], from: 'the image debian' });
+  await secrets.setDefault('group', 'room', ['room-101', 'admin']);
+  assert.deepEqual(await chosen(undefined, ['room']), { names: ['room-101', 'admin'], from: 'the group room' });
+  assert.deepEqual(await chosen(['golden'], ['room']), { names: ['golden'], from: 'the session' });
+  await secrets.setDefault('group', 'other', ['admin']);
+  await assert.rejects(chosen(undefined, ['other', 'room']), isError('LUKS_SECRETS_DIFFER'));
+  choices.follow('group', 'other', undefined);
+  assert.equal((await chosen(undefined, ['other', 'room']))?.from, 'the group room');
+  await assert.rejects(secrets.setDefault('image', 'debian', ['nobody']), isError('SECRET_UNKNOWN'));
+});
+
+test('a choice outlives its secret, which is how a passphrase is changed; until another is added, nothing goes on without it', async (t) => {
+  const { secrets, add } = make(t);
+  await add('room-101');
+  await secrets.setDefault('group', 'room', ['room-101']);
+  assert.deepEqual((await secrets.list())[0]?.chosenBy, ['group room']);
+  const chosen = async () =>
+    (await secrets.choices()).chosenFor({ session: undefined, groups: ['room'], host: 'pc-1', image: 'debian' });
+  await secrets.remove('room-101');
+  await assert.rejects(chosen, isError('SECRET_UNKNOWN'));
+  await add('room-101', 'another passphrase');
+  assert.deepEqual((await chosen())?.names, ['room-101']);
 });

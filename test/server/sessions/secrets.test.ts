@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { type ErrorCode, KnownError } from '#protocol/errors.ts';
+import { Groups } from '#server/inventory/groups.ts';
 import { goldenContainers } from '../../protocol/golden-values.ts';
 import { SessionBench } from './session-bench.ts';
 
@@ -20,8 +21,10 @@ async function bench(t: TestContext) {
 
 test('an image with open containers is not deployed or audited without a secret, nor with an unknown one', async (t) => {
   const made = await bench(t);
-  await assert.rejects(made.sessions.planDeploy(made.request()), isError('LUKS_SECRET_MISSING'));
-  await assert.rejects(made.sessions.planDeploy(made.request({ audit: true })), isError('LUKS_SECRET_MISSING'));
+  for (const request of [made.request(), made.request({ audit: true })]) {
+    const { hosts } = await made.sessions.planDeploy(request);
+    assert.deepEqual(new Set(hosts.map(({ refused }) => refused?.code)), new Set(['LUKS_SECRET_MISSING']));
+  }
   await assert.rejects(made.sessions.planDeploy(made.request({ luksSecrets: ['nobody'] })), isError('SECRET_UNKNOWN'));
   await made.sessions.planDeploy(made.request({ luksSecrets: ['room'] }));
   const capture = { host: 'pc-1', image: 'new', onDone: 'stay' as const, luksSecrets: ['nobody'] };
@@ -48,4 +51,37 @@ test('a host is given the secrets that its running task names, and it is noted w
   await made.sessions.cancel(sessionId);
   await assert.rejects(agents.readSecret(pc1, order.taskId, 'room'), isError('TASK_STALE'));
   await made.secrets().remove('room');
+});
+
+test('without a word in the session each host is given what its group chooses, and what its group says later is another plan', async (t) => {
+  const made = await bench(t);
+  const groups = new Groups({ database: made.database, hosts: made.hosts, events: made.events });
+  groups.create('lab');
+  groups.addHosts('lab', ['pc-1']);
+  const secrets = made.secrets();
+  await secrets.setDefault('group', 'lab', ['other']);
+  const half = await made.sessions.planDeploy(made.request());
+  assert.deepEqual(
+    half.hosts.map(({ host, luksSecrets, refused }) => [host, luksSecrets?.names, luksSecrets?.from, refused?.code]),
+    [
+      ['pc-1', ['other'], 'the group lab', undefined],
+      ['pc-2', undefined, undefined, 'LUKS_SECRET_MISSING'],
+    ],
+  );
+  await secrets.setDefault('image', 'win11', ['room']);
+  const { planId } = await made.sessions.planDeploy(made.request());
+  await secrets.setDefault('image', 'win11', ['other', 'room']);
+  await assert.rejects(made.sessions.startDeploy(made.request({ planId })), isError('PLAN_CHANGED'));
+  await made.deploy({ delta: 'never' });
+  const given = ['pc-1', 'pc-2'].map((host) => {
+    made.arrive(host);
+    const order = made.order(host);
+    return order.kind === 'deploy' ? order.luksSecrets : undefined;
+  });
+  assert.deepEqual(given, [['other'], ['other', 'room']]);
+  await assert.rejects(secrets.remove('room'), isError('SECRET_IN_USE'));
+  await secrets.setDefault('group', 'lab', null);
+  const stale = made.order('pc-1');
+  assert.ok(stale.kind === 'deploy');
+  assert.deepEqual(stale.luksSecrets, ['other'], 'a session keeps what its plan said');
 });

@@ -232,6 +232,7 @@ export class SessionBench {
   secrets(): Secrets {
     return new Secrets({
       dir: join(this.config.daemon.dataDir, 'secrets'),
+      database: this.database,
       events: this.events,
       sessionNaming: (secret) => this.sessions.running.sessionNaming(secret),
     });
