@@ -45,23 +45,6 @@ const AWAITED_SILENCE_MS = 6000;
 /** What a host of a running cast comes to when the cast has brought it all, which says that the sender is about to end. */
 const SERVED_STATES: readonly TaskState[] = ['verifying', 'finishing', 'succeeded'];
 
-/** Tasks in each state, those of later waves apart. */
-function countsOf(live: LiveSession): Pick<SessionFacts, 'tasks' | 'wave'> {
-  const { row, counts } = live;
-  if (row.kind !== 'deploy' || row.request.waves === undefined) return { tasks: counts };
-  const waiting = live.waiting().length;
-  const last = [...new Map(live.tasks.values().map((task) => [task.row.hostId, task.row])).values()];
-  return {
-    tasks: { ...counts, pending: counts.pending - waiting },
-    wave: {
-      waiting,
-      failed: last.filter(({ state }) => state === 'failed').length,
-      succeeded: last.filter(({ state, wave }) => state === 'succeeded' && wave === row.wave).length,
-      stopAtFailures: row.request.stopAtFailures ?? DEFAULT_STOP_AT_FAILURES,
-    },
-  };
-}
-
 export class Facts {
   #options: FactsOptions;
   #waking: Waking;
@@ -73,45 +56,32 @@ export class Facts {
     this.#startedMs = options.clock.steadyMs();
   }
 
+  /** `isRepairTime`: the session has decided that what lacks is fetched over HTTP. */
   ofTask(live: LiveSession, task: LiveTask, isRepairTime: boolean): TaskFacts {
     const { row, holes, report } = task;
+    const { row: session } = live;
     const nowMs = this.#options.clock.steadyMs();
-    const agentSilentMs = this.#options.hosts.presence.silentMs(row.hostId);
-    const { pass } = live;
-    const takesPart = pass?.order !== undefined && pass.lackedBefore.has(row.taskId);
     return {
-      kind: live.row.kind === 'deploy' && live.row.request.audit ? 'audit' : live.row.kind,
+      kind: session.kind === 'deploy' && session.request.audit ? 'audit' : session.kind,
       host: row.host,
       state: row.state,
       stateMs: Math.max(task.stateAtMs, this.#waking.calledMs(live, task)),
-      isItsTurn: row.wave <= live.row.wave,
+      isItsTurn: row.wave <= session.wave,
       wasHere: row.startedMs !== undefined,
-      isHere:
-        agentSilentMs !== undefined &&
-        !this.#options.hasLeft(row.hostId) &&
-        agentSilentMs <= this.#options.config.session.lostAfterS * 1000,
+      isHere: this.#isHere(row.hostId),
       silentMs: this.#silentMs(task),
       ...(report === undefined ? {} : { status: report.status }),
       ...(report?.error === undefined ? {} : { error: report.error }),
       ...(holes === undefined ? {} : { holes: holes.count }),
       damaged: row.state === 'repairing' ? live.damagedAmong(holes) : 0,
-      image: live.row.image,
+      image: session.image,
       disk: disksOf(row).map(describeDisk).join(', '),
       repairs: row.repairs,
-      verify: live.row.kind === 'deploy' ? live.row.request.verify : 'full',
-      isStarted: !['planned', 'gathering'].includes(live.row.state),
+      verify: session.kind === 'deploy' ? session.request.verify : 'full',
+      isStarted: !['planned', 'gathering'].includes(session.state),
       isDeaf: row.isDeaf,
       isRepairTime,
-      ...(takesPart
-        ? {
-            cast: {
-              isEnded: pass.phase === 'ended',
-              isFailed: pass.isFailed,
-              isOneWay: pass.order?.isOneWay === true,
-              quietMs: nowMs - Math.max(pass.endedAtMs, task.movedAtMs),
-            },
-          }
-        : {}),
+      ...castFactsOf(live, task, nowMs),
       nowMs,
     };
   }
@@ -157,6 +127,13 @@ export class Facts {
       seenBytesPerSecond: bestPaceOf([...this.#options.casts.latest(EARLIER_CASTS), ...live.casts]),
       promisedBytesPerSecond: bytesPerSecondOf(Math.min(upperMedian(links), ...caps)),
     };
+  }
+
+  /** Its agent spoke lately, and did not take leave. */
+  #isHere(hostId: number): boolean {
+    const { hosts, config } = this.#options;
+    const silentMs = hosts.presence.silentMs(hostId);
+    return silentMs !== undefined && !this.#options.hasLeft(hostId) && silentMs <= config.session.lostAfterS * 1000;
   }
 
   #isAwaited(task: LiveTask): boolean {
@@ -217,6 +194,36 @@ export class Facts {
     const upMs = this.#options.clock.steadyMs() - this.#startedMs;
     return Math.min(this.#options.hosts.presence.silentMs(task.row.hostId) ?? Infinity, upMs);
   }
+}
+
+/** Tasks in each state, those of later waves apart. */
+function countsOf(live: LiveSession): Pick<SessionFacts, 'tasks' | 'wave'> {
+  const { row, counts } = live;
+  if (row.kind !== 'deploy' || row.request.waves === undefined) return { tasks: counts };
+  const waiting = live.waiting().length;
+  const last = [...new Map(live.tasks.values().map((task) => [task.row.hostId, task.row])).values()];
+  return {
+    tasks: { ...counts, pending: counts.pending - waiting },
+    wave: {
+      waiting,
+      failed: last.filter(({ state }) => state === 'failed').length,
+      succeeded: last.filter(({ state, wave }) => state === 'succeeded' && wave === row.wave).length,
+      stopAtFailures: row.request.stopAtFailures ?? DEFAULT_STOP_AT_FAILURES,
+    },
+  };
+}
+
+/** The cast that the task takes part in, if it does. */
+function castFactsOf({ pass }: LiveSession, task: LiveTask, nowMs: number): Pick<TaskFacts, 'cast'> {
+  if (pass?.order === undefined || !pass.lackedBefore.has(task.row.taskId)) return {};
+  return {
+    cast: {
+      isEnded: pass.phase === 'ended',
+      isFailed: pass.isFailed,
+      isOneWay: pass.order.isOneWay === true,
+      quietMs: nowMs - Math.max(pass.endedAtMs, task.movedAtMs),
+    },
+  };
 }
 
 /** A disk that stood still when its host was parked has no rate to divide by. */

@@ -25,7 +25,7 @@ export class OrderMemo {
   orderOf(session: SessionRow, task: TaskRow, cast: CastOrder | undefined, probe: ProbeOrder | undefined): Order {
     const made = this.#made.get(task);
     if (made !== undefined && made.session === session && made.cast === cast && made.probe === probe) return made.order;
-    const order = orderOfTask(session, task, cast, this.#defaults, probe);
+    const order = orderOfTask(session, task, { cast, probe, defaults: this.#defaults });
     this.#made.set(task, { session, cast, probe, order });
     return order;
   }

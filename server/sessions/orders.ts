@@ -22,60 +22,77 @@ export type ReleaseAction = 'reboot' | 'poweroff' | 'stay';
 /** An order without its rev. `Omit` alone would melt the union. */
 type Content<T> = T extends Order ? Omit<T, 'rev'> : never;
 
-/** Order of a running task. `cast` is the one it takes part in, when the daemon runs it. */
-export function orderOfTask(
-  session: SessionRow,
-  task: TaskRow,
-  cast: CastOrder | undefined,
-  defaults: CaptureDefaults,
-  probe?: ProbeOrder,
-): Order {
-  const { taskId, sessionId, disk, fit, twins, finishers, round } = task;
-  if (session.kind === 'capture') {
-    if (task.state !== 'capturing') return waitOrder();
-    const chunkBytes = session.request.chunkBytes ?? defaults.chunkBytes;
-    const zstdLevel = session.request.zstdLevel ?? defaults.zstdLevel;
-    // The round is not part of the order, but a capture that begins again must be a new one.
-    const more = twins === undefined ? {} : { moreDisks: twins.map((twin) => twin.disk) };
-    const rescue = session.request.rescue === true ? { rescue: true } : {};
-    const own = { ...rescue, ...orderedSecrets(session, task) };
-    return withRev({ kind: 'capture', taskId, sessionId, disk, ...more, chunkBytes, zstdLevel, ...own }, round);
-  }
+/** What beside the rows decides the order of a running task. */
+export interface OrderFacts {
+  /** The cast that it takes part in, when the daemon runs it. */
+  readonly cast: CastOrder | undefined;
+  /** The probe that it is to listen to. */
+  readonly probe?: ProbeOrder | undefined;
+  readonly defaults: CaptureDefaults;
+}
+
+/** Order of a running task. */
+export function orderOfTask(session: SessionRow, task: TaskRow, facts: OrderFacts): Order {
+  const content = contentOf(session, task, facts);
+  // The round is not part of every order, but a capture or a wipe that begins again must be a new one.
+  return content === undefined ? waitOrder() : withRev(content, task.round);
+}
+
+/** Undefined: the task has nothing to do in its state. */
+function contentOf(session: SessionRow, task: TaskRow, facts: OrderFacts): Content<Order> | undefined {
+  if (session.kind === 'capture') return captureContent(session, task, facts.defaults);
+  const { taskId, sessionId, disk } = task;
   if (session.kind === 'wipe') {
     const step = task.state === 'preparing' ? 'check' : task.state === 'finishing' ? 'wipe' : undefined;
-    if (step === undefined) return waitOrder();
-    return withRev({ kind: 'wipe', taskId, sessionId, disk, method: session.request.method, step }, round);
+    return step && { kind: 'wipe', taskId, sessionId, disk, method: session.request.method, step };
   }
-  if (session.request.audit === true) {
-    if (task.state !== 'preparing') return waitOrder();
-    const own = orderedSecrets(session, task);
-    return withRev({ kind: 'audit', taskId, sessionId, manifestId: session.manifestId!, disk, ...own }, round);
-  }
-  const step = stepOf(task.state, cast !== undefined);
-  if (step === undefined) return waitOrder();
-  const manifestId = session.manifestId!;
-  return withRev(
-    {
-      kind: 'deploy',
-      taskId,
-      sessionId,
-      manifestId,
-      disk,
-      step,
-      round,
-      ...(step === 'prepare' && task.isHashing ? { hash: true } : {}),
-      ...(step === 'receive' ? { cast: cast! } : {}),
-      ...(step === 'hold' && probe !== undefined ? { probe } : {}),
-      ...orderedFit(fit, session.request),
-      ...(twins === undefined
-        ? {}
-        : { twins: twins.map(({ fit: own, ...twin }) => ({ ...twin, ...orderedFit(own, session.request) })) }),
-      ...orderedSecrets(session, task),
-      ...(step === 'finish' && session.request.newIds === true ? { newIds: true as const } : {}),
-      ...(step !== 'finish' || finishers === undefined ? {} : { finishing: finishingOf(session.request, task) }),
-    },
-    round,
-  );
+  if (session.request.audit !== true) return deployContent(session, task, facts);
+  if (task.state !== 'preparing') return undefined;
+  return {
+    ...{ kind: 'audit', taskId, sessionId, manifestId: session.manifestId!, disk },
+    ...orderedSecrets(session, task),
+  };
+}
+
+function captureContent(
+  session: SessionRow & { kind: 'capture' },
+  task: TaskRow,
+  defaults: CaptureDefaults,
+): Content<Order> | undefined {
+  const { request } = session;
+  const { taskId, sessionId, state, disk, twins } = task;
+  if (state !== 'capturing') return undefined;
+  return {
+    ...{ kind: 'capture', taskId, sessionId, disk },
+    ...(twins === undefined ? {} : { moreDisks: twins.map((twin) => twin.disk) }),
+    chunkBytes: request.chunkBytes ?? defaults.chunkBytes,
+    zstdLevel: request.zstdLevel ?? defaults.zstdLevel,
+    ...(request.rescue === true ? { rescue: true } : {}),
+    ...orderedSecrets(session, task),
+  };
+}
+
+function deployContent(
+  session: SessionRow & { kind: 'deploy' },
+  task: TaskRow,
+  { cast, probe }: OrderFacts,
+): Content<Order> | undefined {
+  const { request, manifestId } = session;
+  const { taskId, sessionId, state, disk, fit, twins, finishers, round } = task;
+  const step = stepOf(state, cast !== undefined);
+  if (step === undefined) return undefined;
+  const orderedTwins = twins?.map(({ fit: own, ...twin }) => ({ ...twin, ...orderedFit(own, request) }));
+  return {
+    ...{ kind: 'deploy', taskId, sessionId, manifestId: manifestId!, disk, step, round },
+    ...(step === 'prepare' && task.isHashing ? { hash: true } : {}),
+    ...(step === 'receive' ? { cast: cast! } : {}),
+    ...(step === 'hold' && probe !== undefined ? { probe } : {}),
+    ...orderedFit(fit, request),
+    ...(orderedTwins === undefined ? {} : { twins: orderedTwins }),
+    ...orderedSecrets(session, task),
+    ...(step === 'finish' && request.newIds === true ? { newIds: true } : {}),
+    ...(step !== 'finish' || finishers === undefined ? {} : { finishing: finishingOf(request, task) }),
+  };
 }
 
 function orderedFit(fit: Fit | undefined, { grow = 'none' }: DeployRequest) {

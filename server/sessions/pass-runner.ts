@@ -14,15 +14,13 @@ import type { CastEnd, CastProgress, runCast, SenderWait } from '../transfer/cas
 import { type PackReader, planFrames, readFrames } from '../transfer/frame-source.ts';
 import { interfaceRate, readLinkMbit } from '../transfer/interface-rate.ts';
 import { PortAllocator } from '../transfer/port-allocator.ts';
-import { judgeHearing, sendProbe } from '../transfer/probe.ts';
 import { RateShare } from '../transfer/rate-share.ts';
 import type { LivePass, LiveSession, LiveTask } from './live-session.ts';
 import type { Parkings } from './parkings.ts';
 import { castOrderOf, castViewOf, modeOf, type PassCast, requestOf, senderPlanOf, withProgress } from './pass-cast.ts';
 import { choosePassHosts } from './pass-hosts.ts';
 import { chunksToCast } from './pass-plan.ts';
-import { confirmSlowPaths, findSlowPaths } from './probe-paths.ts';
-import { type ProbeHearing, SessionProbe } from './session-probe.ts';
+import { PassProbe } from './pass-probe.ts';
 
 export interface PassRunnerOptions {
   readonly config: Config;
@@ -53,8 +51,6 @@ export interface PassRunnerOptions {
   readonly parkings: Pick<Parkings, 'setAsideSlowLinks' | 'setAsideSlowPaths' | 'noteWait' | 'noteDropped'>;
 }
 
-/** Rate of a probe when the cast has no cap. */
-const PROBE_MBIT = 100;
 /**
  * Dead hosts are dropped and slow ones parked before; this ends a cast that a host holds up whose receiver answers and whose
  * agent does not: one that is stopped, or swaps itself to death.
@@ -69,12 +65,14 @@ export class PassRunner {
   #options: PassRunnerOptions;
   #ports: PortAllocator;
   #rates: RateShare;
+  #probe: PassProbe;
 
   constructor(options: PassRunnerOptions) {
     this.#options = options;
     const { config, interface: name } = options;
     this.#rates = new RateShare(() => interfaceRate(name, config.cast, readLinkMbit(name)), options.clock);
     this.#ports = new PortAllocator(options.config.cast, randomBytes(4).readUInt32LE() / 2 ** 32);
+    this.#probe = new PassProbe({ ...options, ports: this.#ports });
   }
 
   /** Makes sure that the session has a pass for its ready tasks. Asking again is harmless. */
@@ -141,7 +139,7 @@ export class PassRunner {
     // A one-way cast has a rate of its own and waits for nobody.
     const quick =
       modeOf(live.row) === 'oneway' ? chosen : this.#options.parkings.setAsideSlowLinks(live, chosen, plan.bytes);
-    await this.#probe(live, pass, quick, plan.bytes);
+    await this.#probe.find(live, quick, plan.bytes, pass.abort.signal);
     const ports = await this.#ports.takeFree(({ portBase }) => this.#options.isPortFree(portBase + 1));
     try {
       await this.#send(live, pass, { plan, ports, hosts: wanted.count > 0 ? quick : [] });
@@ -174,59 +172,6 @@ export class PassRunner {
     live.row = { ...live.row, passes: pass.pass };
     this.#say(live, 'started', `Pass ${pass.pass} begins: ${plan.frames} chunks to ${tasks.length} hosts`);
     this.#close(live, pass, await this.#cast(live, pass, cast));
-  }
-
-  /**
-   * Finds hosts that would hold the others back: those that hear little or nothing fetch the image over HTTP at once, those that
-   * hear it slowly are set aside. Of hosts that were not probed before.
-   */
-  async #probe(live: LiveSession, pass: LivePass, chosen: readonly LiveTask[], castBytes: number): Promise<void> {
-    const { probePackets, probeLossPercent } = this.#options.config.cast;
-    const tasks = chosen.filter((task) => task.hearing === undefined);
-    if (probePackets === 0 || tasks.length === 0 || modeOf(live.row) === 'broadcast') return;
-    try {
-      const heard = await this.#listen(live, pass, tasks);
-      for (const task of tasks) {
-        const hearing = heard.get(task.row.taskId);
-        if (hearing === undefined) continue;
-        const problem = judgeHearing(hearing.heard, hearing.of, probeLossPercent);
-        task.hearing = problem === undefined ? 'good' : 'deaf';
-        if (problem !== undefined && task.row.state === 'ready') this.#options.onDeaf(live, task, problem);
-      }
-      const hearing = chosen.filter((task) => task.row.state === 'ready' && task.hearing === 'good');
-      const suspected = findSlowPaths(heard, probePackets);
-      if (suspected === undefined || modeOf(live.row) === 'oneway') return;
-      const again = findSlowPaths(await this.#listen(live, pass, hearing), probePackets);
-      const confirmed = confirmSlowPaths(suspected, again);
-      if (confirmed !== undefined) this.#options.parkings.setAsideSlowPaths(live, hearing, castBytes, confirmed);
-    } catch (error) {
-      // A probe that cannot be sent must not keep anybody from the cast, which will say why.
-      this.#options.log.warn({ err: error }, 'the probe failed');
-    }
-  }
-
-  /** Sends one probe; what each of the hosts that listened has heard of it, by task id. */
-  async #listen(
-    live: LiveSession,
-    pass: LivePass,
-    tasks: readonly LiveTask[],
-  ): Promise<ReadonlyMap<number, ProbeHearing>> {
-    const { config, clock, address } = this.#options;
-    const { probePackets, ttl, maxMbit } = config.cast;
-    const ports = this.#ports.take();
-    const taskIds = tasks.map((task) => task.row.taskId);
-    const probe = new SessionProbe(taskIds, ports, probePackets);
-    live.probe = probe;
-    for (const { row } of tasks) this.#options.onOrder(row.hostId);
-    try {
-      const mbit = requestOf(live.row)?.maxMbit ?? maxMbit ?? PROBE_MBIT;
-      const { signal } = pass.abort;
-      const send = (round: number) => sendProbe(probe.order, { address, ttl, mbit, clock }, signal, round);
-      return await probe.run(send, clock, signal);
-    } finally {
-      live.probe = undefined;
-      this.#ports.giveBack(ports);
-    }
   }
 
   #cast(live: LiveSession, pass: LivePass, planned: PassCast): Promise<CastEnd> {

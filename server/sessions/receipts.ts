@@ -21,50 +21,62 @@ export function lastReceipts(receipts: readonly Receipt[]): Receipt[] {
   return [...new Map(receipts.map((receipt) => [receipt.hostId, receipt])).values()];
 }
 
+/** `events`: those of the host while the task ran, oldest first. */
 function makeReceipt(session: SessionRow, task: TaskRow, attempt: number, events: readonly EventView[]): Receipt {
   const { sessionId, kind, image, version, manifestId } = session;
-  const { taskId, hostId, host, state, wave, disk, twins, error, startedMs, endedMs, deployResult, captureResult } =
-    task;
-  const verify = session.kind === 'deploy' ? session.request.verify : undefined;
-  const audit = session.kind === 'deploy' ? session.request.audit : undefined;
-  const moves = events.filter((event) => event.subject === 'task');
-  const at = (...states: TaskState[]) => moves.filter((move) => states.includes(move.action as TaskState));
-  const isOver = state === 'succeeded';
+  const { taskId, hostId, host, state, wave, disk, twins, error } = task;
+  const deploy = session.kind === 'deploy' ? session.request : undefined;
+  const moves = movesOf(events);
   return {
     ...{ sessionId, kind, image, taskId, hostId, host, state, wave, disk, attempt },
     ...present({
-      version,
-      manifestId,
-      verify: audit ? undefined : verify,
-      error,
-      audit,
+      ...{ version, manifestId, error, audit: deploy?.audit },
+      verify: deploy?.audit ? undefined : deploy?.verify,
       drift: task.auditResult,
       wiped: task.wipeResult,
       twins: twins?.map((twin) => twin.disk),
-      disks: deployResult?.disks,
     }),
-    ...present({
-      diskPath: (deployResult ?? task.wipeResult)?.disk.path,
-      startedAtMs: startedMs,
-      readyAtMs: at('ready')[0]?.atMs,
-      receivedAtMs: at('verifying', 'finishing')[0]?.atMs,
-      verifiedAtMs: verify === 'full' && isOver ? at('finishing').at(-1)?.atMs : undefined,
-      endedAtMs: endedMs,
-    }),
-    ...present({
-      chunks: deployResult?.chunks ?? captureResult?.chunks,
-      verifiedChunks: deployResult?.verifiedChunks,
-      castBytes: deployResult?.castBytes,
-      httpBytes: deployResult?.httpBytes,
-      keptBytes: deployResult?.keptBytes,
-      finishers: deployResult?.finishers ?? task.finisherResults,
-      usedBytes: captureResult?.usedBytes,
-      uploadedBytes: captureResult?.uploadedBytes,
-    }),
-    passes: at('receiving').length,
-    repairs: at('repairing').length,
+    ...timesOf(task, moves, deploy?.verify),
+    ...workOf(task),
+    passes: moves('receiving').length,
+    repairs: moves('repairing').length,
     parked: events.filter((event) => event.action === 'parked').length,
   };
+}
+
+/** The moves to any of the states, oldest first. */
+type Moves = (...states: TaskState[]) => EventView[];
+
+function movesOf(events: readonly EventView[]): Moves {
+  const moves = events.filter((event) => event.subject === 'task');
+  return (...states) => moves.filter((move) => states.includes(move.action as TaskState));
+}
+
+function timesOf({ state, startedMs, endedMs }: TaskRow, moves: Moves, verify: 'full' | 'none' | undefined) {
+  const isVerified = verify === 'full' && state === 'succeeded';
+  return present({
+    startedAtMs: startedMs,
+    readyAtMs: moves('ready')[0]?.atMs,
+    receivedAtMs: moves('verifying', 'finishing')[0]?.atMs,
+    verifiedAtMs: isVerified ? moves('finishing').at(-1)?.atMs : undefined,
+    endedAtMs: endedMs,
+  });
+}
+
+/** What the agent says that it did. */
+function workOf({ deployResult, captureResult, wipeResult, finisherResults }: TaskRow) {
+  return present({
+    disks: deployResult?.disks,
+    diskPath: (deployResult ?? wipeResult)?.disk.path,
+    chunks: deployResult?.chunks ?? captureResult?.chunks,
+    verifiedChunks: deployResult?.verifiedChunks,
+    castBytes: deployResult?.castBytes,
+    httpBytes: deployResult?.httpBytes,
+    keptBytes: deployResult?.keptBytes,
+    finishers: deployResult?.finishers ?? finisherResults,
+    usedBytes: captureResult?.usedBytes,
+    uploadedBytes: captureResult?.uploadedBytes,
+  });
 }
 
 /** The events of a host in one session, cut after each end of a task. */

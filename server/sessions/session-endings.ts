@@ -1,6 +1,5 @@
 /** Ending a session before its time: at the admin's word, or because the window of its schedule closes. */
 import { isTaskEnded } from '#protocol/states.ts';
-import type { AgentCalls } from './agent-calls.ts';
 import type { TaskMove } from './decide-task.ts';
 import { isLateForLastCall, releasedByWindow } from './last-call.ts';
 import type { LiveSession, LiveTask } from './live-session.ts';
@@ -8,12 +7,13 @@ import type { PassRunner } from './pass-runner.ts';
 import type { RunningSessions } from './running-sessions.ts';
 import type { SessionChanges } from './session-changes.ts';
 import type { SessionRunner } from './session-runner.ts';
+import type { TaskData } from './task-data.ts';
 
 export interface SessionEndingsOptions {
   readonly running: RunningSessions;
   readonly runner: SessionRunner;
   readonly passes: Pick<PassRunner, 'stop'>;
-  readonly agents: Pick<AgentCalls, 'abandonUpload'>;
+  readonly taskData: Pick<TaskData, 'abandonUpload'>;
   readonly changes: Pick<SessionChanges, 'startNow'>;
 }
 
@@ -52,14 +52,14 @@ export class SessionEndings {
   }
 
   async #end(live: LiveSession, moveOf: (task: LiveTask) => TaskMove): Promise<void> {
-    const { runner, passes, agents } = this.#options;
+    const { runner, passes, taskData } = this.#options;
     const running = runningTasks(live);
     runner.cancel(
       live,
       running.map((task) => ({ task, move: moveOf(task) })),
     );
     await passes.stop(live);
-    await Promise.all(running.map((task) => agents.abandonUpload(task.row.taskId)));
+    await Promise.all(running.map((task) => taskData.abandonUpload(task.row.taskId)));
   }
 }
 

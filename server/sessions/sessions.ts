@@ -39,6 +39,7 @@ import { SessionEndings } from './session-endings.ts';
 import { SessionRunner } from './session-runner.ts';
 import { sayOrder } from './session-text.ts';
 import { viewLive, viewStored } from './session-view.ts';
+import { TaskData } from './task-data.ts';
 import { tasksOfWipe } from './wipe-plan.ts';
 
 export interface SessionsOptions {
@@ -73,8 +74,10 @@ const TICK_MS = 1000;
 export class Sessions {
   /** Those that run, and which task each host has. */
   readonly running: RunningSessions;
-  /** The other side of every task. */
+  /** What agents are told, and what they say. */
   readonly agents: AgentCalls;
+  /** What agents fetch and bring for their tasks. */
+  readonly taskData: TaskData;
   /** What sessions did to which host. */
   readonly reports: Reports;
   /** What changes a session while it runs. */
@@ -108,11 +111,12 @@ export class Sessions {
     this.#passes = this.#makePasses();
     this.#runner.passes = this.#passes;
     const movers = { runner: this.#runner, passes: this.#passes, planner: this.#planner };
-    this.agents = new AgentCalls({ ...parts, ...movers });
+    this.taskData = new TaskData(parts);
+    this.agents = new AgentCalls({ ...parts, ...movers, taskData: this.taskData });
     this.reports = new Reports(parts);
-    const { agents } = this;
+    const { agents, taskData } = this;
     this.changes = new SessionChanges({ ...parts, ...movers, agents, view: (sessionId) => this.view(sessionId) });
-    this.#endings = new SessionEndings({ ...parts, ...movers, agents, changes: this.changes });
+    this.#endings = new SessionEndings({ ...parts, ...movers, taskData, changes: this.changes });
     this.power = new HostPower({ ...parts, agents });
   }
 
@@ -135,7 +139,8 @@ export class Sessions {
     this.#runner.isStopped = true;
     this.#stopping.abort();
     const passes = [...this.running.all()].map((live) => this.#passes.stop(live));
-    await Promise.all([...passes, this.agents.stop()]);
+    this.agents.stop();
+    await Promise.all([...passes, this.taskData.stop()]);
     await this.#ticking;
   }
 
@@ -258,7 +263,7 @@ export class Sessions {
         const why = `${task.row.host} ${problem}. It fetches the image over HTTP`;
         this.#runner.moveTasks(live, [{ task, move: { to: 'repairing', why, isDeaf: true } }]);
       },
-      onSkipped: (live, ordinal, error) => this.agents.noteDamaged(live, ordinal, error.message),
+      onSkipped: (live, ordinal, error) => this.taskData.noteDamaged(live, ordinal, error.message),
       onTurn: (live) => this.#runner.settle(live),
       onProgress: (live) => this.#changed(live.row.sessionId),
     });

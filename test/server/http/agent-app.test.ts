@@ -15,6 +15,7 @@ import { BootAssets } from '#server/boot/boot-assets.ts';
 import { makeBootDirector } from '#server/boot/boot-director.ts';
 import { makeAgentApp } from '#server/http/agent-app.ts';
 import type { AgentCalls } from '#server/sessions/agent-calls.ts';
+import type { TaskData } from '#server/sessions/task-data.ts';
 import { silentLogger } from '#system/log.ts';
 import { makeChunk, openTestStore, streamOf } from '../images/test-store.ts';
 import { makeInventory, SAMPLE_UUID, sampleInventory } from '../inventory-fixture.ts';
@@ -30,7 +31,7 @@ const OPEN_ROUTES = [
 ];
 
 /** The agent app over a real inventory; of the agents' calls only what a test gives. */
-async function makeAgentSide(t: TestContext, agents: Partial<Record<keyof AgentCalls, unknown>> = {}) {
+async function makeAgentSide(t: TestContext, calls: Partial<Record<keyof AgentCalls | keyof TaskData, unknown>> = {}) {
   const inventory = makeInventory();
   const { hosts, tokens } = inventory;
   const director = makeBootDirector('http://10.77.0.1:8470', {
@@ -55,8 +56,9 @@ async function makeAgentSide(t: TestContext, agents: Partial<Record<keyof AgentC
     sessions: {
       agents: {
         agentArrived: (...args: unknown[]) => void agentArrived.push(args),
-        ...agents,
+        ...calls,
       } as unknown as AgentCalls,
+      taskData: calls as unknown as TaskData,
     },
   });
   t.after(async () => {

@@ -21,7 +21,7 @@ test('a database that another program holds costs a session nothing but the time
   // The cast ends, an agent says what it lacks, and the clock ticks, while nothing of it can be kept.
   await bench.casts[0]!.end('sent');
   assert.ok(told.kind === 'deploy');
-  const refused = bench.sessions.agents.putHoles(bench.hostId('pc-1'), told.taskId, holesOf([]).encode());
+  const refused = bench.sessions.taskData.putHoles(bench.hostId('pc-1'), told.taskId, holesOf([]).encode());
   await assert.rejects(refused, (error) => blockedError(error)?.code === 'DATABASE_BLOCKED');
   await bench.clock.advance(1);
   assert.deepEqual(bench.tasks(sessionId), { 'pc-1': 'receiving', 'pc-2': 'receiving' });

@@ -40,9 +40,9 @@ test('the order to finish lists the finishers with their digests, and each host 
     { name: 'own', onError: 'warn', limitS: 5, digest },
     { name: 'hostname', onError: 'fail', limitS: 60 },
   ]);
-  const { agents } = made.sessions;
-  assert.equal((await agents.readFinisher(made.hostId('pc-1'), digest)).toString(), SCRIPT);
-  await assert.rejects(agents.readFinisher(made.hostId('pc-1'), 'b'.repeat(64)), isError('DENIED'));
+  const { taskData } = made.sessions;
+  assert.equal((await taskData.readFinisher(made.hostId('pc-1'), digest)).toString(), SCRIPT);
+  await assert.rejects(taskData.readFinisher(made.hostId('pc-1'), 'b'.repeat(64)), isError('DENIED'));
   await assert.rejects(made.finishers().remove('own'), /in use by session 1/);
   assert.equal(made.sessions.view(sessionId).sessionId, sessionId);
 });

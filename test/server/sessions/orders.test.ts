@@ -60,7 +60,7 @@ function say(order: Order): string {
 }
 
 test('each state of a deploy task has its step', () => {
-  const steps = taskStates.map((state) => say(orderOfTask(session('deploy'), task(state), cast, defaults)));
+  const steps = taskStates.map((state) => say(orderOfTask(session('deploy'), task(state), { cast, defaults })));
   assert.deepEqual(steps, [
     ...['wait', 'wait', 'prepare', 'hold', 'receive', 'repair', 'wait', 'verify', 'finish'],
     ...['wait', 'wait', 'wait'],
@@ -68,23 +68,23 @@ test('each state of a deploy task has its step', () => {
 });
 
 test('a receiving task whose cast is gone holds', () => {
-  assert.equal(say(orderOfTask(session('deploy'), task('receiving'), undefined, defaults)), 'hold');
+  assert.equal(say(orderOfTask(session('deploy'), task('receiving'), { cast: undefined, defaults })), 'hold');
 });
 
 test('a capture is ordered with its own level and the usual chunk size', () => {
-  const order = orderOfTask(session('capture'), task('capturing'), undefined, defaults);
+  const order = orderOfTask(session('capture'), task('capturing'), { cast: undefined, defaults });
   assert.ok(order.kind === 'capture');
   assert.deepEqual([order.zstdLevel, order.chunkBytes], [9, 262_144]);
 });
 
 test('the same order has the same rev, another round, cast or session another one', () => {
   const rev = (round: number, given = cast) =>
-    orderOfTask(session('deploy'), task('receiving', round), given, defaults).rev;
+    orderOfTask(session('deploy'), task('receiving', round), { cast: given, defaults }).rev;
   assert.equal(rev(1), rev(1));
   assert.notEqual(rev(1), rev(2));
   assert.notEqual(rev(1), rev(1, { ...cast, castId: '1-2' }));
   const captured = (round: number) =>
-    orderOfTask(session('capture'), task('capturing', round), undefined, defaults).rev;
+    orderOfTask(session('capture'), task('capturing', round), { cast: undefined, defaults }).rev;
   assert.notEqual(captured(1), captured(2));
   assert.equal(waitOrder().rev, waitOrder().rev);
   assert.notEqual(releaseOrder('reboot', 1).rev, releaseOrder('reboot', 2).rev);
@@ -101,7 +101,7 @@ test('a host that succeeded does as asked, one that failed stays, one that was c
 test('new ids are asked for when the table is laid, and at no other step', () => {
   const deployment = session('deploy');
   const row = { ...deployment, request: { ...deployment.request, newIds: true } } as SessionRow;
-  const asked = taskStates.filter((state) => 'newIds' in orderOfTask(row, task(state), cast, defaults));
+  const asked = taskStates.filter((state) => 'newIds' in orderOfTask(row, task(state), { cast, defaults }));
   assert.deepEqual(asked, ['finishing']);
-  assert.ok(!('newIds' in orderOfTask(deployment, task('finishing'), cast, defaults)));
+  assert.ok(!('newIds' in orderOfTask(deployment, task('finishing'), { cast, defaults })));
 });

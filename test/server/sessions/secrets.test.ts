@@ -38,18 +38,18 @@ test('a host is given the secrets that its running task names, and it is noted w
   const order = made.order('pc-1');
   assert.ok(order.kind === 'deploy');
   assert.deepEqual(order.luksSecrets, ['room']);
-  const { agents } = made.sessions;
+  const { taskData } = made.sessions;
   const [pc1, pc2] = ['pc-1', 'pc-2'].map((name) => made.hostId(name)) as [number, number];
-  assert.equal((await agents.readSecret(pc1, order.taskId, 'room')).toString(), 'passphrase of room');
-  await assert.rejects(agents.readSecret(pc1, order.taskId, 'other'), isError('DENIED'));
-  await assert.rejects(agents.readSecret(pc2, order.taskId, 'room'), isError('TASK_STALE'));
+  assert.equal((await taskData.readSecret(pc1, order.taskId, 'room')).toString(), 'passphrase of room');
+  await assert.rejects(taskData.readSecret(pc1, order.taskId, 'other'), isError('DENIED'));
+  await assert.rejects(taskData.readSecret(pc2, order.taskId, 'room'), isError('TASK_STALE'));
   await assert.rejects(made.secrets().remove('room'), isError('SECRET_IN_USE'));
   const events = JSON.stringify(made.events.list());
   assert.match(events, /pc-1 is given the secret room/);
   assert.doesNotMatch(events, /passphrase/);
 
   await made.sessions.cancel(sessionId);
-  await assert.rejects(agents.readSecret(pc1, order.taskId, 'room'), isError('TASK_STALE'));
+  await assert.rejects(taskData.readSecret(pc1, order.taskId, 'room'), isError('TASK_STALE'));
   await made.secrets().remove('room');
 });
 

@@ -124,7 +124,7 @@ export class SessionBench {
   async done(name: string, lacking?: Iterable<number> | 'all'): Promise<void> {
     const order = this.order(name);
     if (lacking !== undefined && order.kind === 'deploy') {
-      await this.sessions.agents.putHoles(this.hostId(name), order.taskId, holesOf(lacking).encode());
+      await this.sessions.taskData.putHoles(this.hostId(name), order.taskId, holesOf(lacking).encode());
     }
     this.report(name, { status: 'done' });
     await letRun();

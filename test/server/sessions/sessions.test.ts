@@ -311,18 +311,18 @@ test('a task of another host, or a step that is over, is refused', async (t) => 
   assert.ok(order.kind === 'deploy');
   const bytes = Buffer.alloc(4);
   await assert.rejects(
-    bench.sessions.agents.putHoles(bench.hostId('pc-2'), order.taskId, bytes),
+    bench.sessions.taskData.putHoles(bench.hostId('pc-2'), order.taskId, bytes),
     isError('TASK_STALE'),
   );
   await assert.rejects(
-    bench.sessions.agents.putHoles(bench.hostId('pc-1'), order.taskId, bytes),
+    bench.sessions.taskData.putHoles(bench.hostId('pc-1'), order.taskId, bytes),
     isError('INVALID_REQUEST'),
   );
   await assert.rejects(
-    bench.sessions.agents.frames(bench.hostId('pc-1'), order.taskId, bytes, Buffer.alloc(8)),
+    bench.sessions.taskData.frames(bench.hostId('pc-1'), order.taskId, bytes, Buffer.alloc(8)),
     isError('TASK_STALE'),
   );
-  await assert.rejects(bench.sessions.agents.readManifest(bench.hostId('pc-1'), 'f00'), isError('DENIED'));
+  await assert.rejects(bench.sessions.taskData.readManifest(bench.hostId('pc-1'), 'f00'), isError('DENIED'));
 });
 
 test('a capture uploads, makes a version and completes', async (t) => {
@@ -334,8 +334,8 @@ test('a capture uploads, makes a version and completes', async (t) => {
   const order = bench.order('pc-1');
   assert.ok(order.kind === 'capture');
   const hostId = bench.hostId('pc-1');
-  await bench.sessions.agents.lacking(hostId, order.taskId, Buffer.alloc(64));
-  const answer = await bench.sessions.agents.manifest(hostId, order.taskId, bench.manifestBytes);
+  await bench.sessions.taskData.lacking(hostId, order.taskId, Buffer.alloc(64));
+  const answer = await bench.sessions.taskData.manifest(hostId, order.taskId, bench.manifestBytes);
   assert.equal(answer.isNew, true);
   await bench.done('pc-1');
   const view = bench.sessions.view(sessionId);
@@ -351,7 +351,7 @@ test('what the agent warns of at the end of a capture is kept with the version b
   const order = bench.order('pc-1');
   assert.ok(order.kind === 'capture');
   const hostId = bench.hostId('pc-1');
-  await bench.sessions.agents.manifest(hostId, order.taskId, bench.manifestBytes);
+  await bench.sessions.taskData.manifest(hostId, order.taskId, bench.manifestBytes);
   const captureResult = {
     manifestId: bench.manifest.id,
     usedBytes: 1,
@@ -378,7 +378,7 @@ test('a capture that fails or is cancelled leaves nothing in the store', async (
     const { sessionId } = await bench.sessions.startCapture({ host: name, image: 'new', onDone: 'reboot' });
     const order = bench.order(name);
     assert.ok(order.kind === 'capture');
-    await bench.sessions.agents.lacking(bench.hostId(name), order.taskId, Buffer.alloc(32));
+    await bench.sessions.taskData.lacking(bench.hostId(name), order.taskId, Buffer.alloc(32));
     if (name === 'pc-1') await bench.sessions.cancel(sessionId);
     else bench.report(name, { status: 'failed' });
     await letRun();
