@@ -18,6 +18,7 @@ import type { Config } from './config.ts';
 import { ChoiceTable } from './db/choice-table.ts';
 import { openDatabase } from './db/database.ts';
 import { HostTable } from './db/host-table.ts';
+import { KeptClock } from './db/kept-clock.ts';
 import { LeaseTable } from './db/lease-table.ts';
 import { Doctor } from './doctor/doctor.ts';
 import { makeAdminApp } from './http/admin-app.ts';
@@ -97,7 +98,8 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
     ...{ database, events },
     sessionNaming: (secret) => sessions.running.sessionNaming(secret),
   });
-  const tokens = new Tokens({ database, hosts, events, clock, bootTokenMs: config.session.bootTokenS * 1000 });
+  const kept = new KeptClock(database, clock);
+  const tokens = new Tokens({ database, hosts, events, clock, kept, bootTokenMs: config.session.bootTokenS * 1000 });
   const waker = new Waker(network, {
     clock,
     secureOnOf: (hostId) => hosts.settings.secureOnOf(hostId),
@@ -193,6 +195,7 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
       isRegistered: (mac) => hostTable.byMac(mac)?.approval === 'approved',
       onUnknown: ({ mac, uuid }) => void hosts.sawBoot(mac, uuid),
       clock,
+      kept,
       log,
       onEvent: (action, text) => void events.add({ subject: 'daemon', action, text }),
     }),

@@ -1,6 +1,7 @@
 /** What full mode needs on all interfaces together: the subnets and one pool of leases. */
 import { knownError } from '#protocol/errors.ts';
 import type { Clock } from '#system/clock.ts';
+import type { KeptClock } from '../db/kept-clock.ts';
 import type { LeaseTable } from '../db/lease-table.ts';
 import type { BootInterface } from './boot-interface.ts';
 import { isSameNetwork, parseAddress, parseNetwork } from './dhcp/address.ts';
@@ -41,6 +42,7 @@ export function makeLeasePool(o: {
   readonly leases: LeaseTable;
   readonly reservations: Reservations;
   readonly clock: Clock;
+  readonly kept: KeptClock;
 }): LeasePool | undefined {
   const full = o.interfaces.filter(({ dhcp }) => dhcp === 'full');
   if (full.length === 0) return undefined;
@@ -53,6 +55,7 @@ export function makeLeasePool(o: {
     serverAddresses: o.interfaces.map(({ address }) => parseAddress(address)),
     table: o.leases,
     clock: o.clock,
+    kept: o.kept,
     reservations: o.reservations,
   });
 }

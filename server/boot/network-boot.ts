@@ -5,6 +5,7 @@ import type { LeaseView } from '#protocol/admin/dhcp-api.ts';
 import { knownError } from '#protocol/errors.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Logger } from '#system/log.ts';
+import type { KeptClock } from '../db/kept-clock.ts';
 import type { LeaseTable } from '../db/lease-table.ts';
 import type { BootAssets } from './boot-assets.ts';
 import type { BootInterface } from './boot-interface.ts';
@@ -50,6 +51,8 @@ export interface NetworkBootOptions {
   /** A machine that DHCP must not answer asked to boot: it is to be listed. */
   readonly onUnknown: (client: BootClient) => void;
   readonly clock: Clock;
+  /** Leases end by it. */
+  readonly kept: KeptClock;
   readonly log: Logger;
   /** For the audit log: a word for programs, a sentence for people. */
   readonly onEvent: (action: string, text: string) => void;

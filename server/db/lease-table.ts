@@ -8,7 +8,7 @@ export interface LeaseRow {
   readonly host_name: string | null;
   readonly state: 'bound' | 'released' | 'declined';
   readonly started_ms: number;
-  /** Of a declined address: the end of its quarantine. */
+  /** By the kept clock. Of a declined address: the end of its quarantine. */
   readonly expires_ms: number;
 }
 

@@ -5,6 +5,7 @@ export interface BootTokenRow {
   readonly host_id: number;
   readonly mac: string;
   readonly system_uuid: string | null;
+  /** By the kept clock. */
   readonly expires_ms: number;
   readonly spent_ms: number | null;
 }
@@ -45,8 +46,8 @@ export class TokenTable {
     return spend.run(nowMs, hash).changes === 1;
   }
 
-  removeBootExpiredBefore(ms: number): void {
-    this.#database.prepare('DELETE FROM boot_token WHERE expires_ms < ?').run(ms);
+  removeBootExpiredBefore(keptMs: number): void {
+    this.#database.prepare('DELETE FROM boot_token WHERE expires_ms < ?').run(keptMs);
   }
 
   /** The host's only agent token from now on. */

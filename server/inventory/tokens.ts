@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { knownError } from '#protocol/errors.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Database } from '../db/database.ts';
+import type { KeptClock } from '../db/kept-clock.ts';
 import { type BootTokenRow, TokenTable } from '../db/token-table.ts';
 import type { EventLog } from './events.ts';
 import type { Hosts } from './hosts.ts';
@@ -25,27 +26,36 @@ export class Tokens {
   #hosts: Hosts;
   #events: EventLog;
   #clock: Clock;
+  #kept: KeptClock;
   #bootTokenMs: number;
 
-  constructor(options: { database: Database; hosts: Hosts; events: EventLog; clock: Clock; bootTokenMs: number }) {
+  constructor(options: {
+    database: Database;
+    hosts: Hosts;
+    events: EventLog;
+    clock: Clock;
+    /** Boot tokens end by it. */
+    kept: KeptClock;
+    bootTokenMs: number;
+  }) {
     this.#database = options.database;
     this.#table = new TokenTable(options.database);
     this.#hosts = options.hosts;
     this.#events = options.events;
     this.#clock = options.clock;
+    this.#kept = options.kept;
     this.#bootTokenMs = options.bootTokenMs;
   }
 
   /** A new boot token for this host and machine: 43 characters of base64url. */
   issueBoot(hostId: number, machine: MachineIdentity): string {
     const token = randomBytes(TOKEN_BYTES).toString('base64url');
-    const nowMs = this.#clock.nowMs();
-    this.#table.removeBootExpiredBefore(nowMs - KEEP_EXPIRED_MS);
+    this.#table.removeBootExpiredBefore(this.#kept.keptMs() - KEEP_EXPIRED_MS);
     this.#table.insertBoot(hashOf(token), {
       host_id: hostId,
       mac: machine.mac,
       system_uuid: machine.systemUuid ?? null,
-      expires_ms: nowMs + this.#bootTokenMs,
+      expires_ms: this.#kept.endOf(this.#bootTokenMs),
     });
     return token;
   }
@@ -55,7 +65,7 @@ export class Tokens {
     const hash = hashOf(bootToken);
     const row = this.#table.findBoot(hash);
     const nowMs = this.#clock.nowMs();
-    const reason = row === undefined ? 'it is unknown' : reasonToRefuse(row, machine, nowMs);
+    const reason = row === undefined ? 'it is unknown' : reasonToRefuse(row, machine, this.#kept.keptMs());
     if (reason !== undefined) {
       if (row !== undefined) this.#noteRefused(row, machine, reason);
       throw knownError('TOKEN_REFUSED', { reason });
@@ -87,9 +97,9 @@ export class Tokens {
   }
 }
 
-function reasonToRefuse(row: BootTokenRow, machine: MachineIdentity, nowMs: number): string | undefined {
+function reasonToRefuse(row: BootTokenRow, machine: MachineIdentity, keptMs: number): string | undefined {
   if (row.spent_ms !== null) return 'it has been used already';
-  if (row.expires_ms <= nowMs) return 'it has expired';
+  if (row.expires_ms <= keptMs) return 'it has expired';
   if (row.mac !== machine.mac) return 'it was made for another machine (MAC)';
   if (!isSameSystem(row.system_uuid ?? undefined, machine.systemUuid)) {
     return 'it was made for another machine (system UUID)';

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Inventory } from '#protocol/agent-api.ts';
 import { ChoiceTable } from '#server/db/choice-table.ts';
 import { openDatabase } from '#server/db/database.ts';
+import { KeptClock } from '#server/db/kept-clock.ts';
 import { EventLog } from '#server/inventory/events.ts';
 import { Finishers } from '#server/inventory/finishers.ts';
 import { Groups } from '#server/inventory/groups.ts';
@@ -18,9 +19,10 @@ export const LOST_AFTER_MS = 30_000;
 export const BOOT_TOKEN_MS = 600_000;
 
 export function makeInventory(runningSessionOf: (hostId: number) => number | undefined = () => undefined) {
-  const time = { ms: 1_000_000 };
+  /** `setMs`: by how much somebody has set the clock. */
+  const time = { ms: 1_000_000, setMs: 0 };
   const clock: Clock = {
-    nowMs: () => time.ms,
+    nowMs: () => time.ms + time.setMs,
     steadyMs: () => time.ms,
     sleep: () => Promise.reject(new Error('nobody sleeps here')),
   };
@@ -28,7 +30,14 @@ export function makeInventory(runningSessionOf: (hostId: number) => number | und
   const events = new EventLog(database, clock);
   const hosts = new Hosts({ database, events, clock, lostAfterMs: LOST_AFTER_MS, runningSessionOf });
   const groups = new Groups({ database, hosts, events });
-  const tokens = new Tokens({ database, hosts, events, clock, bootTokenMs: BOOT_TOKEN_MS });
+  const tokens = new Tokens({
+    database,
+    hosts,
+    events,
+    clock,
+    kept: new KeptClock(database, clock),
+    bootTokenMs: BOOT_TOKEN_MS,
+  });
   // Nothing is written there before a finisher is added.
   const dir = join(tmpdir(), `fc-finishers-${randomUUID()}`);
   const finishers = new Finishers({ database, dir, events, clock });

@@ -5,6 +5,7 @@
  */
 import type { LeaseView } from '#protocol/admin/dhcp-api.ts';
 import type { Clock } from '#system/clock.ts';
+import type { KeptClock } from '../../db/kept-clock.ts';
 import type { LeaseRow, LeaseTable } from '../../db/lease-table.ts';
 import { formatAddress, type Ipv4, isSameNetwork, readAddress } from './address.ts';
 import type { LeaseChange } from './decision.ts';
@@ -34,8 +35,9 @@ export interface Reservations {
 interface Lease {
   readonly client: LeaseClient;
   readonly state: 'offered' | 'bound' | 'released' | 'declined';
+  /** For people. */
   readonly startedMs: number;
-  /** Declined: the end of the quarantine. Released: when that was. */
+  /** By the kept clock. Declined: the end of the quarantine. Released: when that was. */
   readonly expiresMs: number;
 }
 
@@ -47,6 +49,7 @@ export class LeasePool {
   readonly #serverAddresses: readonly Ipv4[];
   readonly #table: LeaseTable;
   readonly #clock: Clock;
+  readonly #kept: KeptClock;
   /** By address. */
   readonly #leases = new Map<Ipv4, Lease>();
   /** Address of each client in each network. */
@@ -60,12 +63,15 @@ export class LeasePool {
     readonly serverAddresses: readonly Ipv4[];
     readonly table: LeaseTable;
     readonly clock: Clock;
+    /** Leases end by it. */
+    readonly kept: KeptClock;
     readonly reservations?: Reservations;
   }) {
     this.#subnets = o.subnets;
     this.#serverAddresses = o.serverAddresses;
     this.#table = o.table;
     this.#clock = o.clock;
+    this.#kept = o.kept;
     this.#reservations = o.reservations ?? noReservations;
     for (const row of o.table.all()) this.#load(row);
   }
@@ -110,28 +116,28 @@ export class LeasePool {
 
   /** May be repeated. A change that is bound to outlive a restart is on disk when this returns. */
   apply(change: LeaseChange, client: LeaseClient, subnet: Subnet): void {
-    const nowMs = this.#clock.nowMs();
+    const startedMs = this.#clock.nowMs();
+    const keptMs = this.#kept.keptMs();
     const lease = this.#leases.get(change.address);
     switch (change.kind) {
       case 'offer': {
         const isBound = lease?.state === 'bound' && this.isHolding(client, change.address);
-        if (!isBound)
-          this.#set(change.address, { client, state: 'offered', startedMs: nowMs, expiresMs: nowMs + OFFER_MS });
+        if (!isBound) this.#set(change.address, { client, state: 'offered', startedMs, expiresMs: keptMs + OFFER_MS });
         return;
       }
       case 'refuse-offer':
-        if (lease?.state === 'offered') this.#set(change.address, { ...lease, state: 'released', expiresMs: nowMs });
+        if (lease?.state === 'offered') this.#set(change.address, { ...lease, state: 'released', expiresMs: keptMs });
         return;
       case 'bind':
         this.#keep(change.address, {
           client,
           state: 'bound',
-          startedMs: lease?.state === 'bound' && lease.client.key === client.key ? lease.startedMs : nowMs,
-          expiresMs: nowMs + subnet.leaseS * 1000,
+          startedMs: lease?.state === 'bound' && lease.client.key === client.key ? lease.startedMs : startedMs,
+          expiresMs: this.#kept.endOf(subnet.leaseS * 1000),
         });
         return;
       case 'release':
-        if (lease !== undefined) this.#keep(change.address, { ...lease, state: 'released', expiresMs: nowMs });
+        if (lease !== undefined) this.#keep(change.address, { ...lease, state: 'released', expiresMs: keptMs });
         return;
       case 'decline':
         this.quarantine(change.address, client);
@@ -140,23 +146,23 @@ export class LeasePool {
 
   /** Somebody who has no lease uses the address: it is not given for a while. `client` found it out. */
   quarantine(address: Ipv4, client: LeaseClient): void {
-    const nowMs = this.#clock.nowMs();
-    this.#keep(address, { client, state: 'declined', startedMs: nowMs, expiresMs: nowMs + QUARANTINE_MS });
+    const [startedMs, expiresMs] = [this.#clock.nowMs(), this.#kept.endOf(QUARANTINE_MS)];
+    this.#keep(address, { client, state: 'declined', startedMs, expiresMs });
   }
 
   /** In order of addresses. */
   list(): LeaseView[] {
-    const nowMs = this.#clock.nowMs();
+    const keptMs = this.#kept.keptMs();
     return [...this.#leases]
       .sort(([a], [b]) => a - b)
-      .filter(([, { state, expiresMs }]) => (state !== 'offered' && state !== 'declined') || expiresMs > nowMs)
+      .filter(([, { state, expiresMs }]) => (state !== 'offered' && state !== 'declined') || expiresMs > keptMs)
       .map(([address, { client, state, startedMs, expiresMs }]) => ({
         address: formatAddress(address),
         mac: client.mac,
         ...(client.hostName === undefined ? {} : { hostName: client.hostName }),
-        state: state === 'bound' && expiresMs <= nowMs ? 'expired' : state,
+        state: state === 'bound' && expiresMs <= keptMs ? 'expired' : state,
         startedMs,
-        expiresMs,
+        expiresMs: this.#kept.readableMs(expiresMs),
       }));
   }
 
@@ -228,7 +234,7 @@ export class LeasePool {
   }
 
   #isFree(lease: Lease): boolean {
-    return lease.state === 'released' || lease.expiresMs <= this.#clock.nowMs();
+    return lease.state === 'released' || lease.expiresMs <= this.#kept.keptMs();
   }
 
   #reservedIn(client: LeaseClient, subnet: Subnet): Ipv4 | undefined {

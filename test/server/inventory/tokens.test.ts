@@ -86,3 +86,13 @@ test('tokens that ended long ago are forgotten', () => {
   tokens.issueBoot(hostId, machine);
   assert.equal(database.prepare('SELECT count(*) FROM boot_token').pluck().get(), 1);
 });
+
+test('setting the clock of the server neither ends a boot token nor keeps it alive', () => {
+  const { tokens, time, hostId } = withHost();
+  const [first, second] = [tokens.issueBoot(hostId, machine), tokens.issueBoot(hostId, machine)];
+  time.setMs = 3_600_000;
+  assert.equal(tokens.spendBoot(first, machine).hostId, hostId);
+  time.setMs = -3_600_000;
+  time.ms += BOOT_TOKEN_MS;
+  assert.throws(() => tokens.spendBoot(second, machine), /it has expired/);
+});

@@ -10,6 +10,7 @@ import {
 } from '#server/boot/dhcp/lease-pool.ts';
 import { makeSubnet } from '#server/boot/dhcp/subnet.ts';
 import { type Database, openDatabase } from '#server/db/database.ts';
+import { KeptClock } from '#server/db/kept-clock.ts';
 import { LeaseTable } from '#server/db/lease-table.ts';
 
 const serverAddress = parseAddress('10.77.0.2');
@@ -28,6 +29,7 @@ function makePool(o: { database?: Database; reservations?: Reservations } = {}) 
       serverAddresses: [serverAddress],
       table: new LeaseTable(database),
       clock,
+      kept: new KeptClock(database, clock),
       ...(o.reservations ? { reservations: o.reservations } : {}),
     });
   return { pool: make(), clock, restart: make };
@@ -143,4 +145,32 @@ test('an offer to a client that is bound does not shorten its lease', () => {
   bind(pool, 'a');
   offer(pool, 'a');
   assert.equal(pool.list()[0]!.state, 'bound');
+});
+
+test('an address stays with its client when the clock of the server is set, before and after a restart', () => {
+  const database = openDatabase(':memory:');
+  const time = { wallMs: 1_000_000, upMs: 50_000 };
+  const clock = { nowMs: () => time.wallMs, steadyMs: () => time.upMs, sleep: async () => {} };
+  const start = () =>
+    new LeasePool({
+      subnets: [subnet],
+      serverAddresses: [serverAddress],
+      table: new LeaseTable(database),
+      clock,
+      kept: new KeptClock(database, clock, { bootId: 'one', upMs: () => time.upMs }),
+    });
+  let pool = start();
+  const held = bind(pool, 'a');
+  const isHeld = () => pool.isOthers(client('b'), parseAddress(held));
+  time.wallMs += 3_600_000;
+  assert.ok(isHeld(), 'set forward');
+  const [lease] = pool.list();
+  assert.deepEqual([lease!.state, lease!.expiresMs! - time.wallMs], ['bound', 100_000]);
+  pool = start();
+  assert.ok(isHeld(), 'after a restart');
+  time.wallMs -= 7_200_000;
+  pool = start();
+  assert.ok(isHeld(), 'set back while the daemon was away');
+  time.upMs += 100_000;
+  assert.ok(!isHeld(), 'its time is over');
 });

@@ -12,6 +12,7 @@ import { DhcpServer } from '#server/boot/dhcp/server.ts';
 import { makeSubnet } from '#server/boot/dhcp/subnet.ts';
 import { readSubnets, type SubnetSettings } from '#server/boot/full-mode.ts';
 import { openDatabase } from '#server/db/database.ts';
+import { KeptClock } from '#server/db/kept-clock.ts';
 import { LeaseTable } from '#server/db/lease-table.ts';
 import { systemClock } from '#system/clock.ts';
 import { makeLogger } from '#system/log.ts';
@@ -65,6 +66,7 @@ const pool =
     serverAddresses: [serverAddress],
     table: new LeaseTable(database),
     clock: systemClock,
+    kept: new KeptClock(database, systemClock),
     reservations: {
       addressOf: (mac) => reserved.find(([one]) => one === mac)?.[1],
       macOf: (address) => reserved.find(([, one]) => one === address)?.[0],
