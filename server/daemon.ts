@@ -37,7 +37,7 @@ import { normalizeMac } from './inventory/mac.ts';
 import { Secrets } from './inventory/secrets.ts';
 import { Tokens } from './inventory/tokens.ts';
 import { Waker } from './inventory/wake.ts';
-import { chooseNetwork, linkNames } from './network.ts';
+import { chooseNetwork, linkNames, requireCastsOn } from './network.ts';
 import { Schedules } from './schedules/schedules.ts';
 import { Sessions } from './sessions/sessions.ts';
 
@@ -58,6 +58,7 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
   const { config, log } = options;
   await using opened = new AsyncDisposableStack();
   const network = chooseNetwork(networkInterfaces(), linkNames(), config.network.interface);
+  requireCastsOn(network, config.cast.interface);
   const bootInterfaces = chooseBootInterfaces(
     [{ name: network.interface, dhcp: config.boot.dhcp }, ...config.boot.interface],
     config.network.agentPort,

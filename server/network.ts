@@ -43,6 +43,15 @@ export function chooseNetwork(
   throw knownError('INTERFACE_NO_ADDRESS', { interface: others[0]! });
 }
 
+/** A cap of an interface to which nothing is cast would be without effect. Throws INTERFACE_WITHOUT_CASTS. */
+export function requireCastsOn(
+  network: Pick<DeploymentNetwork, 'interface'>,
+  named: readonly { readonly name: string }[],
+): void {
+  const found = named.find(({ name }) => name !== network.interface)?.name;
+  if (found !== undefined) throw knownError('INTERFACE_WITHOUT_CASTS', { found, interface: network.interface });
+}
+
 /** The last address of the network, from a dotted netmask; undefined when the network has no room for one. */
 export function broadcastOf(address: string, netmask: string): string | undefined {
   const [host, mask] = [toNumber(address), toNumber(netmask)];

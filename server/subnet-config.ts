@@ -45,7 +45,8 @@ export const castInterfaceTable = Type.Object({
     unit: 'name',
     range: 'the name of an interface',
     unset: 'must be set',
-    description: 'An interface that casts go to.',
+    description:
+      'The interface that casts leave by: that of the deployment network. Another name is refused at the start.',
   }),
   mbit: Type.Number({
     minimum: 1,

@@ -32,6 +32,11 @@ export const daemonErrors = {
     message: 'Several interfaces have an address: {known}',
     next: 'Name the one of the deployment network: serve --interface NAME',
   },
+  INTERFACE_WITHOUT_CASTS: {
+    status: 500,
+    message: '[[cast.interface]] names {found}, but casts leave by {interface} alone: that cap would never hold',
+    next: 'Name {interface} there, or take that table out; hosts behind other interfaces get their image over HTTP (docs/reliability.md)',
+  },
   PORT_TAKEN: {
     status: 500,
     message: 'Port {port} on {address} is taken by another program',

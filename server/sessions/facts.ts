@@ -7,6 +7,7 @@ import type { Clock } from '#system/clock.ts';
 import type { Config } from '../config.ts';
 import type { CastTable } from '../db/cast-table.ts';
 import type { Hosts } from '../inventory/hosts.ts';
+import { interfaceCap } from '../transfer/interface-rate.ts';
 import type { SessionFacts } from './decide-session.ts';
 import type { TaskFacts } from './decide-task.ts';
 import { upperMedian } from './host-track.ts';
@@ -33,6 +34,7 @@ export interface FactsOptions {
   readonly hosts: Pick<Hosts, 'presence' | 'byId'>;
   readonly casts: Pick<CastTable, 'latest'>;
   readonly clock: Clock;
+  readonly network: { readonly interface: string };
   /** Stored bytes of an average chunk of the image, to weigh a pass. */
   bytesPerChunk(live: LiveSession): number;
   /** The host took leave: it has been told to reboot or to power off, and its agent has not come back since. */
@@ -120,8 +122,8 @@ export class Facts {
   /** What a cast to these hosts may bring when it waits for nobody. */
   wireOf(live: LiveSession, tasks: readonly LiveTask[]): Wire {
     const { hosts, config } = this.#options;
-    const { maxMbit, interfaceMbit } = config.cast;
-    const caps = [requestOf(live.row)?.maxMbit, maxMbit, interfaceMbit].filter((cap) => cap !== undefined);
+    const ofInterface = interfaceCap(this.#options.network.interface, config.cast);
+    const caps = [requestOf(live.row)?.maxMbit, config.cast.maxMbit, ofInterface].filter((cap) => cap !== undefined);
     const links = tasks.map((task) => hosts.byId(task.row.hostId)?.inventory?.linkMbit ?? USUAL_LINK_MBIT);
     return {
       seenBytesPerSecond: bestPaceOf([...this.#options.casts.latest(EARLIER_CASTS), ...live.casts]),

@@ -20,6 +20,7 @@ import type { ChunkStore } from '../images/chunk-store.ts';
 import type { Finishers } from '../inventory/finishers.ts';
 import type { Hosts } from '../inventory/hosts.ts';
 import type { Secrets } from '../inventory/secrets.ts';
+import { interfaceCap } from '../transfer/interface-rate.ts';
 import type { DeltaAdvisor } from './delta-advisor.ts';
 import { chooseTaskDisks, fitOf, makeDeployPlan, tasksOfPlan } from './deploy-plan.ts';
 import { bestPaceOf, EARLIER_CASTS } from './pass-cost.ts';
@@ -37,6 +38,7 @@ export interface PlannerOptions {
   readonly secrets: Pick<Secrets, 'requireKnown' | 'choices'>;
   readonly delta: Pick<DeltaAdvisor, 'advise'>;
   readonly casts: Pick<CastTable, 'latest'>;
+  readonly network: { readonly interface: string };
   readonly running: Pick<RunningSessions, 'sessionOf'>;
 }
 
@@ -82,7 +84,8 @@ export class Planner {
     const planImage = { image, version, manifest };
     const plan = makeDeployPlan(request, planImage, withSessions, config.cast.maxMbit, { finishersOf, secretsOf });
     const seenBytesPerSecond = bestPaceOf(this.#options.casts.latest(EARLIER_CASTS));
-    const linked = withSetAside(plan, request, withSessions, { ...config.cast, seenBytesPerSecond });
+    const interfaceMbit = interfaceCap(this.#options.network.interface, config.cast);
+    const linked = withSetAside(plan, request, withSessions, { ...config.cast, interfaceMbit, seenBytesPerSecond });
     return this.#options.delta.advise(request, linked, withSessions, manifest);
   }
 

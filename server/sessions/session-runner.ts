@@ -38,6 +38,7 @@ export interface SessionRunnerOptions {
   readonly waker: { wake(host: HostView): Promise<void> };
   readonly clock: Clock;
   readonly log: Logger;
+  readonly network: { readonly interface: string };
   /** Stored bytes of an average chunk of the image, to weigh a pass. */
   bytesPerChunk(live: LiveSession): number;
   /** The host took leave: it has been told to reboot or to power off, and its agent has not come back since. */

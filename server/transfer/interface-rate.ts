@@ -22,9 +22,14 @@ export function interfaceRate(
   caps: InterfaceCaps,
   linkMbit: number | undefined,
 ): InterfaceRate | undefined {
-  const asked = caps.interface.find((one) => one.name === name)?.mbit ?? caps.interfaceMbit;
+  const asked = interfaceCap(name, caps);
   if (asked !== undefined) return { mbit: asked, isCap: true };
   return linkMbit === undefined ? undefined : { mbit: linkMbit * PAYLOAD_SHARE, isCap: false };
+}
+
+/** What the admin has said of this interface; undefined: nothing. */
+export function interfaceCap(name: string, caps: InterfaceCaps): number | undefined {
+  return caps.interface.find((one) => one.name === name)?.mbit ?? caps.interfaceMbit;
 }
 
 /** As its driver says now; undefined when there is no cable, or the driver does not know. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { NetworkInterfaceInfo } from 'node:os';
 import { test } from 'node:test';
 import type { KnownError } from '#protocol/errors.ts';
-import { broadcastOf, chooseNetwork } from '#server/network.ts';
+import { broadcastOf, chooseNetwork, requireCastsOn } from '#server/network.ts';
 
 /** As os.networkInterfaces() of Node 26 says it. */
 function ipv4(address: string, netmask = '255.255.255.0', internal = false): NetworkInterfaceInfo[] {
@@ -58,4 +58,13 @@ test('the broadcast address is the last of the network, and absent where there i
   assert.equal(broadcastOf('192.168.255.1', '255.255.255.0'), '192.168.255.255');
   assert.equal(broadcastOf('10.0.0.1', '255.255.255.254'), undefined);
   assert.equal(broadcastOf('10.0.0.1', '255.255.255.255'), undefined);
+});
+
+test('a cap for an interface that casts do not leave by is refused, since it would be without effect', () => {
+  requireCastsOn({ interface: 'eth0' }, [{ name: 'eth0' }]);
+  const message = refusal(
+    () => requireCastsOn({ interface: 'eth0' }, [{ name: 'eth0' }, { name: 'eth1' }]),
+    'INTERFACE_WITHOUT_CASTS',
+  );
+  assert.match(message, /names eth1, but casts leave by eth0 alone/);
 });
