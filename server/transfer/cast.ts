@@ -40,6 +40,11 @@ export interface SenderWait {
   readonly sentBytes: number;
   /** Packets, since the cast began. */
   readonly retransmits: number;
+  /**
+   * How long it would not take what it was to send, since the cast began, in ms. In the rest of the time the cast was held by
+   * what feeds it: its share of the interface, or the server's disk.
+   */
+  readonly fullMs: number;
 }
 
 export interface CastProgress {
@@ -134,6 +139,9 @@ class CastRun {
   #retransmits = 0;
   #startedAtMs: number | undefined;
   #movedAtMs: number;
+  #fullMs = 0;
+  /** Its pipe is being written to. */
+  #givingSinceMs: number | undefined;
   isFed = false;
   isStalled = false;
 
@@ -168,7 +176,14 @@ class CastRun {
     return this.#lastLines.join(' | ');
   }
 
+  /** Bytes are about to be written to its pipe. */
+  gives(): void {
+    this.#givingSinceMs = this.#options.clock.steadyMs();
+  }
+
   took(bytes: number): void {
+    this.#fullMs = this.#fullSoFarMs();
+    this.#givingSinceMs = undefined;
     this.#takenBytes += bytes;
     this.#moved();
   }
@@ -228,7 +243,12 @@ class CastRun {
   #tellWait(atMs: number, receivers: readonly number[], isLong: boolean): void {
     const addresses = receivers.map((receiver) => this.#addresses.get(receiver)).filter((one) => one !== undefined);
     const { sentBytes, retransmits } = this.progress();
-    this.#options.onWait?.({ atMs, addresses, isLong, sentBytes, retransmits });
+    this.#options.onWait?.({ atMs, addresses, isLong, sentBytes, retransmits, fullMs: this.#fullSoFarMs() });
+  }
+
+  #fullSoFarMs(): number {
+    const nowMs = this.#options.clock.steadyMs();
+    return this.#fullMs + nowMs - (this.#givingSinceMs ?? nowMs);
   }
 
   #moved(): void {
@@ -261,6 +281,7 @@ async function feed(
     for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
       const piece = bytes.subarray(at, at + PIECE_BYTES);
       await untilAllowed(piece.length);
+      run.gives();
       await write(stdin, piece);
       run.took(piece.length);
     }

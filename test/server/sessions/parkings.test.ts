@@ -47,7 +47,8 @@ async function wait(
   for (let passedS = 0; passedS < seconds; passedS += stepS) {
     await bench.clock.leap(Math.round(stepS * 1000));
     sentBytes += SLICE_BYTES;
-    const said = { atMs: bench.clock.steadyMs(), addresses: [address(name)], sentBytes, retransmits: 0 };
+    const atMs = bench.clock.steadyMs();
+    const said = { atMs, addresses: [address(name)], sentBytes, retransmits: 0, fullMs: atMs };
     for (const isLong of [true, false]) bench.casts[0]!.options.onWait!({ ...said, isLong });
     bench.heartbeat(...room);
   }

@@ -30,8 +30,12 @@ function load(name: string): Series {
   return JSON.parse(readFileSync(join(import.meta.dirname, 'golden', `series-${name}.json`), 'utf8')) as Series;
 }
 
-/** Who is to be parked first, and when, in ms from the first line. */
-function play({ castBytes, hosts, lines }: Series, wire = seen): { atMs: number; found: Straggler[] } | undefined {
+/** Who is to be parked first, and when, in ms from the first line. `fullShare`: part of the time in which udp-sender took nothing. */
+function play(
+  { castBytes, hosts, lines }: Series,
+  wire = seen,
+  fullShare = 1,
+): { atMs: number; found: Straggler[] } | undefined {
   const tracks = new Map<string, HostTrack>(hosts.map((address, taskId) => [address, beginTrack(taskId)]));
   const waits: SenderWait[] = [];
   for (const line of lines) {
@@ -42,7 +46,7 @@ function play({ castBytes, hosts, lines }: Series, wire = seen): { atMs: number;
       tracks.set(address, addSample(tracks.get(address)!, { atMs, stream, writtenBytesPerSecond }));
     } else {
       const [, , addresses, isLong, sentBytes, retransmits] = line;
-      waits.push({ atMs, addresses, isLong, sentBytes, retransmits });
+      waits.push({ atMs, addresses, isLong, sentBytes, retransmits, fullMs: atMs * fullShare });
     }
     const cableHosts = hosts.map((address) => ({ ...tracks.get(address)!, address }));
     const found = findStragglers({ hosts: cableHosts, waits, castBytes, wire }, rule);
@@ -146,4 +150,9 @@ test('a cable of 1 Mbit/s, which takes six seconds for a slice, is told after th
     [['cable', 1]],
   );
   assert.ok(atMs < 30_000, `${atMs} ms`);
+});
+
+test('udp-sender that takes all that it is given is held by the server, not by the host that is always last', () => {
+  assert.equal(play(load('cable-10'), seen, 0.1), undefined);
+  assert.equal(play(load('cable-10'), seen, 0.9)?.found[0]?.taskId, 1);
 });
