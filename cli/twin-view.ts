@@ -1,6 +1,7 @@
 /** Several disks of one host that took the same image, for people. Pure. */
-import type { DiskResult } from '#protocol/agent-api.ts';
+
 import { type DiskIdentity, describeDisk } from '#protocol/disk.ts';
+import type { DiskResult } from '#protocol/task-result.ts';
 import { countOf, formatBytes, formatCount } from './size.ts';
 import { printable } from './terminal.ts';
 

@@ -5,7 +5,6 @@
 import type {
   AuditOrder,
   CaptureOrder,
-  CaptureResult,
   CheckOrder,
   DeployOrder,
   Order,
@@ -17,6 +16,7 @@ import { HEARTBEAT_MS } from '#protocol/agent-api.ts';
 import type { Disk } from '#protocol/disk.ts';
 import { type ErrorBody, KnownError, knownError } from '#protocol/errors.ts';
 import type { ProbeOrder } from '#protocol/probe.ts';
+import type { CaptureResult } from '#protocol/task-result.ts';
 import { findDisks } from './disk/disk-finder.ts';
 import { requireUnused } from './disk/disk-use.ts';
 import { Nudge } from './nudge.ts';

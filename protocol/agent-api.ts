@@ -20,13 +20,14 @@ import { type Static, Type } from 'typebox';
 import { checkContentSchema, checkResultSchema } from './check.ts';
 import { diskIdentitySchema, diskSchema } from './disk.ts';
 import { auditResultSchema } from './drift.ts';
-import { type ErrorBody, type ErrorCode, errorTable } from './errors.ts';
+import { errorBodySchema } from './error-body.ts';
 import { finisherResultSchema, finishingSchema } from './finisher.ts';
-import { fitChangeSchema, fitSchema } from './fit.ts';
+import { fitSchema } from './fit.ts';
 import { growRuleSchema } from './grow-rule.ts';
 import { probeHeardSchema, probeOrderSchema } from './probe.ts';
 import { sealKeySchema } from './sealed-secret.ts';
 import { luksSecretsSchema } from './secret.ts';
+import { captureResultSchema, deployResultSchema } from './task-result.ts';
 import { twinSchema } from './twin.ts';
 import { wipeMethodSchema, wipeResultSchema } from './wipe.ts';
 
@@ -38,14 +39,6 @@ export const HEARTBEAT_MS = 2000;
 export const ORDER_WAIT_MS = 20_000;
 /** Most chunk ids in one `lacking` call. */
 export const MAX_LACKING_IDS = 4096;
-
-export const errorBodySchema = Type.Object({
-  code: Type.Unsafe<ErrorCode>(Type.String({ enum: Object.keys(errorTable) })),
-  message: Type.String(),
-  next: Type.String(),
-});
-const _sameShape: ErrorBody | undefined = undefined as Static<typeof errorBodySchema> | undefined;
-void _sameShape;
 
 export const bootTargetSchema = Type.Union([
   Type.Object({ target: Type.Literal('local'), reason: Type.String() }),
@@ -222,66 +215,6 @@ export const progressSchema = Type.Object({
   stream: Type.Optional(streamStateSchema),
 });
 export type Progress = Static<typeof progressSchema>;
-
-const diskResultSchema = Type.Object({
-  disk: diskSchema,
-  castBytes: Type.Integer(),
-  httpBytes: Type.Integer(),
-  /** What was right on the disk before, found by hashing it, and was left alone. */
-  keptBytes: Type.Optional(Type.Integer()),
-  /** Chunks that belong on it; absent: the whole image. */
-  ownChunks: Type.Optional(Type.Integer()),
-  /** Chunks that were read from the disk and found right after they were last written. */
-  verifiedChunks: Type.Integer(),
-  /** How fast the disk was read, by hashing or verifying. */
-  readBytesPerSecond: Type.Optional(Type.Integer()),
-  /** Volumes that were moved or made larger after they were verified; absent: all is as on the source. */
-  fitted: Type.Optional(
-    Type.Array(
-      Type.Object({
-        ...fitChangeSchema.properties,
-        /** What the filesystem's own checker said after it was grown; absent: it was not grown. */
-        check: Type.Optional(Type.Literal('clean')),
-      }),
-    ),
-  ),
-  /** In the order in which they ran. */
-  finishers: Type.Optional(Type.Array(finisherResultSchema)),
-  /** Why this disk has no whole image; the task has failed then. */
-  error: Type.Optional(errorBodySchema),
-});
-/** What became of one of several disks. */
-export type DiskResult = Static<typeof diskResultSchema>;
-
-/**
- * What a finished deploy task did, for the receipt. Bytes are plain bytes laid on disk unless said. Of several disks: the first one's,
- * but bytes in all, and verified chunks: the fewest where each has the image, all where each has a part of it.
- */
-export const deployResultSchema = Type.Object({
-  ...Type.Omit(diskResultSchema, ['error', 'ownChunks']).properties,
-  chunks: Type.Integer(),
-  /** Every disk of a task with twins. */
-  disks: Type.Optional(Type.Array(diskResultSchema)),
-});
-export type DeployResult = Static<typeof deployResultSchema>;
-
-/** What a capture did. */
-export const captureResultSchema = Type.Object({
-  manifestId: Type.String(),
-  /** The version that holds the disk, and whether this capture made it; unchanged disks make none. */
-  version: Type.Integer(),
-  isNew: Type.Boolean(),
-  usedBytes: Type.Integer(),
-  chunks: Type.Integer(),
-  uploadedChunks: Type.Integer(),
-  /** Stored bytes that travelled. */
-  uploadedBytes: Type.Integer(),
-  /** Used bytes that the disk could not read: zeros in the image. Absent: none. */
-  lostBytes: Type.Optional(Type.Integer()),
-  /** What the admin should know: a filesystem taken raw, a hibernated swap … */
-  warnings: Type.Array(Type.String()),
-});
-export type CaptureResult = Static<typeof captureResultSchema>;
 
 export const reportSchema = Type.Object({
   /** The order this is about. */

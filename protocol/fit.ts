@@ -14,14 +14,12 @@ import {
   typeOf,
   whyKeepsSize,
 } from './container.ts';
+import { layoutFor, usableEnd } from './fit-layout.ts';
 import { canGrow, type GrowRule, hasGrower, namedBy } from './grow-rule.ts';
-import { type Layout, layoutSchema, type Partition, reservedEndSectors } from './layout.ts';
+import { type Layout, layoutSchema, reservedEndSectors } from './layout.ts';
 import { placeContainers } from './luks-container.ts';
 import { canonicalJson, type Manifest, type ManifestHead, type VolumeHead } from './manifest.ts';
 import { alignDown, isOrderly, MIB, type Piece, type Places, packFrom, packTogether, piecesOf } from './piece.ts';
-
-/** Sector numbers of an MBR have 32 bits. */
-const MBR_SECTORS = 2 ** 32 - 1;
 
 export const fitSchema = Type.Object({
   /** Table of the target disk. */
@@ -175,12 +173,6 @@ function fitBare({ layout, volumes }: Head, diskBytes: number, grow: GrowRule): 
   return { fit: { layout: { ...layout, diskBytes }, places } };
 }
 
-/** End of the last byte that partitions may use, exclusive. */
-function usableEnd(layout: Layout, diskBytes: number): number {
-  const sectors = Math.floor(diskBytes / layout.sectorBytes) - reservedEndSectors(layout);
-  return (layout.label === 'dos' ? Math.min(sectors, MBR_SECTORS) : sectors) * layout.sectorBytes;
-}
-
 /** An extended partition may reach further than what lies in it. */
 function endOf(layout: Layout, places: Places): number {
   const tableEnds = layout.partitions.map(({ startSector, sectors }) => (startSector + sectors) * layout.sectorBytes);
@@ -273,57 +265,4 @@ function toFit(
       return { startBytes: startBytes + place.startBytes - pieces[i]!.startBytes, sizeBytes };
     }),
   };
-}
-
-/** The table with these places: numbers, ids, names and attributes are the source's. */
-function layoutFor(layout: Layout, diskBytes: number, pieces: readonly Piece[], places: Places): Layout {
-  const { sectorBytes } = layout;
-  const sectorsOf = (i: number) => {
-    const { startBytes, sizeBytes } = places[i]!;
-    return { startSector: startBytes / sectorBytes, sectors: sizeBytes / sectorBytes };
-  };
-  const limitSectors = usableEnd(layout, diskBytes) / sectorBytes;
-  const isMoved = pieces.some((piece, i) => {
-    return piece.startBytes !== places[i]!.startBytes || piece.sizeBytes !== places[i]!.sizeBytes;
-  });
-  const partitions = layout.partitions.map((partition) => {
-    const at = pieces.findIndex((piece) => piece.partition.number === partition.number);
-    if (at !== -1) return { ...partition, ...sectorsOf(at) };
-    const isKept = !isMoved && partition.startSector + partition.sectors <= limitSectors;
-    return isKept
-      ? partition
-      : { ...partition, ...aroundLogical(partition, pieces, places, sectorBytes, limitSectors) };
-  });
-  const { lastLba, ...rest } = layout;
-  const isSameSize = diskBytes === layout.diskBytes;
-  return { ...rest, diskBytes, ...(isSameSize && lastLba !== undefined ? { lastLba } : {}), partitions };
-}
-
-/**
- * Start and length of the extended partition: it begins a MiB before its first logical partition if that has moved, and ends with
- * its last one if that, or what lies behind, has, or if the disk ends earlier.
- */
-function aroundLogical(
-  extended: Partition,
-  pieces: readonly Piece[],
-  places: Places,
-  sectorBytes: number,
-  limitSectors: number,
-) {
-  const inside = pieces
-    .keys()
-    .filter((i) => pieces[i]!.kind !== 'plain')
-    .toArray();
-  const endOfPlace = (i: number) => places[i]!.startBytes + places[i]!.sizeBytes;
-  const isSame = (i: number) => places[i]!.startBytes === pieces[i]!.startBytes;
-  const [first] = inside as [number];
-  const last = inside.at(-1)!;
-  const sourceEnd = (extended.startSector + extended.sectors) * sectorBytes;
-  const isEndKept =
-    isSame(last) &&
-    places[last]!.sizeBytes === pieces[last]!.sizeBytes &&
-    sourceEnd <= limitSectors * sectorBytes &&
-    (places[last + 1]?.startBytes ?? sourceEnd) >= sourceEnd;
-  const startSector = isSame(first) ? extended.startSector : (places[first]!.startBytes - MIB) / sectorBytes;
-  return { startSector, sectors: (isEndKept ? sourceEnd : endOfPlace(last)) / sectorBytes - startSector };
 }

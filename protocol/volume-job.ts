@@ -3,7 +3,7 @@
  * what it says when it fails, as the last line of its stderr.
  */
 import { type Static, Type } from 'typebox';
-import { errorBodySchema } from './agent-api.ts';
+import { errorBodySchema } from './error-body.ts';
 
 export const packJobSchema = Type.Object({
   /** Of the physical volume, afterwards. */

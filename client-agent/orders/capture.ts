@@ -3,13 +3,14 @@
  * The disk is only read. Memory does not grow with it but for 32 bytes a chunk and 16 a run of used blocks.
  */
 import { blake3 } from '@napi-rs/blake-hash';
-import { type CaptureOrder, type CaptureResult, MAX_LACKING_IDS, type Progress } from '#protocol/agent-api.ts';
+import { type CaptureOrder, MAX_LACKING_IDS, type Progress } from '#protocol/agent-api.ts';
 import { CHUNK_ID_BYTES, type Extents, usedBytesOf } from '#protocol/chunk.ts';
 import type { Disk } from '#protocol/disk.ts';
 import { knownError } from '#protocol/errors.ts';
 import { HoleSet } from '#protocol/holes.ts';
 import type { Layout } from '#protocol/layout.ts';
 import { encodeManifest, type VolumeHead } from '#protocol/manifest.ts';
+import type { CaptureResult } from '#protocol/task-result.ts';
 import { systemClock } from '#system/clock.ts';
 import { type KnownVolume, planBatches, planWanted, type SourceVolume } from '../capture/batches.ts';
 import { LackingQueue } from '../capture/lacking-queue.ts';

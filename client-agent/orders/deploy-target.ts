@@ -2,7 +2,7 @@
  * One disk that a deployment lays: what is known of it, and what is done to it once bytes for it are there. How they come is
  * the job's concern (deploy.ts), and that there may be several is that of deploy-targets.ts. It keeps no promise over a reboot: a new target lacks everything, or hashes its disk.
  */
-import type { DeployOrder, DeployResult, DiskResult, Inventory } from '#protocol/agent-api.ts';
+import type { DeployOrder, Inventory } from '#protocol/agent-api.ts';
 import type { Disk } from '#protocol/disk.ts';
 import { type ErrorBody, knownError } from '#protocol/errors.ts';
 import type { FinisherResult } from '#protocol/finisher.ts';
@@ -11,6 +11,7 @@ import type { HoleSet } from '#protocol/holes.ts';
 import type { Layout } from '#protocol/layout.ts';
 import { type Manifest, placeOf } from '#protocol/manifest.ts';
 import { chunksOf, partOfDisk } from '#protocol/source-disk.ts';
+import type { DeployResult, DiskResult } from '#protocol/task-result.ts';
 import type { Logger } from '#system/log.ts';
 import { readContent } from '../disk/disk-content.ts';
 import { checkLayout } from '../disk/layout-check.ts';

@@ -2,10 +2,11 @@
  * The disks that one deployment lays at once (`--disk each`; mostly it is one). They take the same stream, and what any of them lacks is
  * lacking. A disk that fails is left where it is and named in the end; the others go on. The only disk, or the last, fails the step.
  */
-import type { CastOrder, DeployOrder, DeployResult, DiskResult } from '#protocol/agent-api.ts';
+import type { CastOrder, DeployOrder } from '#protocol/agent-api.ts';
 import { KnownError } from '#protocol/errors.ts';
 import { HoleSet } from '#protocol/holes.ts';
 import { decodeManifest, type Manifest } from '#protocol/manifest.ts';
+import type { DeployResult, DiskResult } from '#protocol/task-result.ts';
 import { chooseBufferBytes } from '../receive/buffer-size.ts';
 import type { ByteSource } from '../receive/byte-source.ts';
 import { FrameReader } from '../receive/frame-reader.ts';

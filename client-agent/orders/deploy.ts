@@ -4,10 +4,11 @@
  * it lacks (deploy-targets.ts). Losing it (a reboot) costs time, never truth.
  */
 import { randomBytes } from 'node:crypto';
-import type { DeployOrder, DeployResult, Progress } from '#protocol/agent-api.ts';
+import type { DeployOrder, Progress } from '#protocol/agent-api.ts';
 import { isSameDisk } from '#protocol/disk.ts';
 import { knownError } from '#protocol/errors.ts';
 import { NONCE_BYTES } from '#protocol/frame.ts';
+import type { DeployResult } from '#protocol/task-result.ts';
 import { findDisks } from '../disk/disk-finder.ts';
 import { requireUnused } from '../disk/disk-use.ts';
 import { drain, sourceOf } from '../receive/byte-source.ts';

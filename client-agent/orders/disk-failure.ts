@@ -1,7 +1,8 @@
 /** A disk of a deployment that has failed, and what the admin reads of it. `{host}` stays open in all of it. Pure. */
-import type { DeployResult } from '#protocol/agent-api.ts';
+
 import { type Disk, describeDisk } from '#protocol/disk.ts';
 import { type ErrorBody, KnownError, knownError } from '#protocol/errors.ts';
+import type { DeployResult } from '#protocol/task-result.ts';
 
 export interface FailedDisk {
   readonly disk: Disk;

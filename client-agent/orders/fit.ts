@@ -1,10 +1,11 @@
 /** Whether an image fits a disk, and what a deployment onto one of another size does besides laying chunks: it checks the fit of the order, and finishes it. */
-import type { DeployOrder, DeployResult } from '#protocol/agent-api.ts';
+import type { DeployOrder } from '#protocol/agent-api.ts';
 import type { Disk } from '#protocol/disk.ts';
 import { knownError } from '#protocol/errors.ts';
 import { changesOf, type FitChange, fitTo } from '#protocol/fit.ts';
 import { leastDiskBytes } from '#protocol/layout.ts';
 import { canonicalJson, type Manifest, type ManifestHead } from '#protocol/manifest.ts';
+import type { DeployResult } from '#protocol/task-result.ts';
 import { growFilesystem } from '../disk/filesystem-grower.ts';
 import { moveHiddenSectors } from '../disk/hidden-sectors.ts';
 import { growPhysicalVolume } from '../disk/physical-volume.ts';

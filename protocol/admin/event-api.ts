@@ -9,7 +9,7 @@
  * session, `event: session` (data SessionView) at most twice a second while something changes.
  */
 import { type Static, Type } from 'typebox';
-import { errorBodySchema } from '../agent-api.ts';
+import { errorBodySchema } from '../error-body.ts';
 import { timeMs } from './time.ts';
 
 export const eventViewSchema = Type.Object({

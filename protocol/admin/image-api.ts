@@ -11,7 +11,7 @@
  * | POST   /store/prune | { dryRun } → PruneAnswer |
  */
 import { type Static, Type } from 'typebox';
-import { errorBodySchema } from '../agent-api.ts';
+import { errorBodySchema } from '../error-body.ts';
 import { fitChangeSchema } from '../fit.ts';
 import { layoutSchema } from '../layout.ts';
 import { volumeHeadSchema } from '../manifest.ts';

@@ -1,7 +1,7 @@
 /** Of the admin API: what a deployment would do to each host. The admin signs it off by its id. */
 import { type Static, Type } from 'typebox';
-import { errorBodySchema } from '../agent-api.ts';
 import { diskIdentitySchema } from '../disk.ts';
+import { errorBodySchema } from '../error-body.ts';
 import { finisherStepSchema } from '../finisher.ts';
 import { fitChangeSchema } from '../fit.ts';
 import { chosenRuleSchema, hostViewSchema } from './host-api.ts';

@@ -7,8 +7,8 @@
  * | GET /hosts/HOST/history?limit= | Receipt[], newest first |
  */
 import { type Static, Type } from 'typebox';
-import { deployResultSchema } from '../agent-api.ts';
 import { finisherResultSchema } from '../finisher.ts';
+import { deployResultSchema } from '../task-result.ts';
 import { castViewSchema, sessionViewSchema, taskViewSchema } from './session-api.ts';
 import { timeMs } from './time.ts';
 

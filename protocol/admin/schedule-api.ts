@@ -12,7 +12,7 @@
  * | DELETE /schedules/NAME | → 204. With its history |
  */
 import { type Static, Type } from 'typebox';
-import { errorBodySchema } from '../agent-api.ts';
+import { errorBodySchema } from '../error-body.ts';
 import { deployRequestSchema } from './deploy-api.ts';
 import { nameSchema } from './name.ts';
 import { deployPlanSchema } from './plan-api.ts';

@@ -7,11 +7,13 @@
  * | POST   /sessions/ID/start-now · /sessions/ID/cancel | → SessionView |
  */
 import { type Static, Type } from 'typebox';
-import { captureResultSchema, deployResultSchema, errorBodySchema, progressSchema } from '../agent-api.ts';
+import { progressSchema } from '../agent-api.ts';
 import { diskIdentitySchema } from '../disk.ts';
 import { auditResultSchema } from '../drift.ts';
+import { errorBodySchema } from '../error-body.ts';
 import { finisherResultSchema } from '../finisher.ts';
 import { sessionStates, taskStates } from '../states.ts';
+import { captureResultSchema, deployResultSchema } from '../task-result.ts';
 import { wipeResultSchema } from '../wipe.ts';
 import { castModeSchema, deployRequestSchema, startPolicySchema } from './deploy-api.ts';
 import { timeMs } from './time.ts';

@@ -1,8 +1,8 @@
 /** SQL of what ended tasks say of hosts: what lies on their disks, and how each ended last. Only reads. */
 import type { DeployRequest } from '#protocol/admin/deploy-api.ts';
-import type { DeployResult, DiskResult } from '#protocol/agent-api.ts';
 import type { DiskIdentity } from '#protocol/disk.ts';
 import type { TaskState } from '#protocol/states.ts';
+import type { DeployResult, DiskResult } from '#protocol/task-result.ts';
 import { disksOf, type Twin } from '#protocol/twin.ts';
 import { type Cells, present, presentJson } from './cells.ts';
 import type { Database } from './database.ts';

@@ -1,12 +1,12 @@
 /** A task as it is kept, as it is made, and what a move changes of it. */
 
-import type { CaptureResult, DeployResult } from '#protocol/agent-api.ts';
 import type { DiskIdentity } from '#protocol/disk.ts';
 import type { AuditResult } from '#protocol/drift.ts';
 import type { ErrorBody } from '#protocol/errors.ts';
 import type { FinisherResult, FinisherStep } from '#protocol/finisher.ts';
 import type { Fit } from '#protocol/fit.ts';
 import type { TaskState } from '#protocol/states.ts';
+import type { CaptureResult, DeployResult } from '#protocol/task-result.ts';
 import type { Twin } from '#protocol/twin.ts';
 import type { WipeResult } from '#protocol/wipe.ts';
 import { type Cells, present, presentJson } from './cells.ts';

@@ -23,6 +23,7 @@ import { addDoctorRoutes } from './doctor-routes.ts';
 import { addEventRoutes } from './event-routes.ts';
 import { addFinisherRoutes } from './finisher-routes.ts';
 import { addFitRoutes } from './fit-routes.ts';
+import { addGroupRoutes } from './group-routes.ts';
 import { addHostRoutes } from './host-routes.ts';
 import { addImageRoutes } from './image-routes.ts';
 import { addReportRoutes } from './report-routes.ts';
@@ -68,6 +69,7 @@ export async function makeAdminApp(services: AdminServices): Promise<App> {
         services.status(),
       );
       addHostRoutes(api, services);
+      addGroupRoutes(api, services);
       addImageRoutes(api, services);
       addFitRoutes(api, services);
       addFinisherRoutes(api, services);

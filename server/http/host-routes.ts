@@ -1,6 +1,5 @@
-/** /hosts and /groups of the admin API. */
+/** /hosts of the admin API. */
 import { Type } from 'typebox';
-import { groupSettingsSchema, groupViewSchema } from '#protocol/admin/group-api.ts';
 import {
   hostSettingsSchema,
   hostViewSchema,
@@ -10,23 +9,16 @@ import {
   wakeAnswerSchema,
 } from '#protocol/admin/host-api.ts';
 import type { Clock } from '#system/clock.ts';
-import type { ChoiceTable } from '../db/choice-table.ts';
 import type { EventLog } from '../inventory/events.ts';
-import type { Groups } from '../inventory/groups.ts';
 import type { Hosts } from '../inventory/hosts.ts';
 import type { Waker } from '../inventory/wake.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { App } from './app.ts';
 
 const hostParams = Type.Object({ host: Type.String() });
-const groupParams = Type.Object({ group: Type.String() });
-const nameBody = Type.Object({ name: Type.String() });
-const hostsBody = Type.Object({ hosts: Type.Array(Type.String(), { minItems: 1 }) });
 
 export interface HostServices {
   readonly hosts: Hosts;
-  readonly groups: Groups;
-  readonly choices: Pick<ChoiceTable, 'follow'>;
   readonly events: EventLog;
   readonly sessions: Pick<Sessions, 'power'>;
   readonly waker: Pick<Waker, 'wake'>;
@@ -34,7 +26,7 @@ export interface HostServices {
 }
 
 export function addHostRoutes(app: App, services: HostServices): void {
-  const { hosts, groups, choices, events, sessions, waker, clock } = services;
+  const { hosts, events, sessions, waker, clock } = services;
   app.get('/hosts', { schema: { summary: 'All hosts', response: { 200: Type.Array(hostViewSchema) } } }, async () =>
     hosts.list(),
   );
@@ -66,7 +58,14 @@ export function addHostRoutes(app: App, services: HostServices): void {
   );
   app.post(
     '/hosts/:host/rename',
-    { schema: { summary: 'Renames a host', params: hostParams, body: nameBody, response: { 200: hostViewSchema } } },
+    {
+      schema: {
+        summary: 'Renames a host',
+        params: hostParams,
+        body: Type.Object({ name: Type.String() }),
+        response: { 200: hostViewSchema },
+      },
+    },
     async ({ params, body }) => hosts.rename(params.host, body.name),
   );
   app.post(
@@ -110,69 +109,6 @@ export function addHostRoutes(app: App, services: HostServices): void {
     { schema: { summary: 'Forgets a host', params: hostParams, response: { 204: Type.Null() } } },
     async ({ params }, reply) => {
       hosts.remove(params.host);
-      return reply.code(204).send(null);
-    },
-  );
-
-  app.get('/groups', { schema: { summary: 'All groups', response: { 200: Type.Array(groupViewSchema) } } }, async () =>
-    groups.list(),
-  );
-  app.post(
-    '/groups',
-    { schema: { summary: 'Makes an empty group', body: nameBody, response: { 200: groupViewSchema } } },
-    async ({ body }) => groups.create(body.name),
-  );
-  app.post(
-    '/groups/:group/rename',
-    { schema: { summary: 'Renames a group', params: groupParams, body: nameBody, response: { 200: groupViewSchema } } },
-    async ({ params, body }) => {
-      const group = groups.rename(params.group, body.name);
-      choices.follow('group', params.group, group.name);
-      return group;
-    },
-  );
-  app.post(
-    '/groups/:group/add',
-    {
-      schema: {
-        summary: 'Puts hosts into a group',
-        params: groupParams,
-        body: hostsBody,
-        response: { 200: groupViewSchema },
-      },
-    },
-    async ({ params, body }) => groups.addHosts(params.group, body.hosts),
-  );
-  app.post(
-    '/groups/:group/remove',
-    {
-      schema: {
-        summary: 'Takes hosts out of a group',
-        params: groupParams,
-        body: hostsBody,
-        response: { 200: groupViewSchema },
-      },
-    },
-    async ({ params, body }) => groups.removeHosts(params.group, body.hosts),
-  );
-  app.post(
-    '/groups/:group/set',
-    {
-      schema: {
-        summary: 'Sets or removes (null) the disk rule of its hosts',
-        params: groupParams,
-        body: groupSettingsSchema,
-        response: { 200: groupViewSchema },
-      },
-    },
-    async ({ params, body }) => groups.set(params.group, body),
-  );
-  app.delete(
-    '/groups/:group',
-    { schema: { summary: 'Removes a group; its hosts stay', params: groupParams, response: { 204: Type.Null() } } },
-    async ({ params }, reply) => {
-      groups.remove(params.group);
-      choices.follow('group', params.group, undefined);
       return reply.code(204).send(null);
     },
   );

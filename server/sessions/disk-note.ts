@@ -1,6 +1,7 @@
 /** What the server knows of a host's disk beyond the host's last hello: a task changes it, and the next plan must say what would be lost. Pure. */
-import type { DiskResult } from '#protocol/agent-api.ts';
+
 import type { DiskIdentity } from '#protocol/disk.ts';
+import type { DiskResult } from '#protocol/task-result.ts';
 import { disksOf } from '#protocol/twin.ts';
 import type { SessionRow } from '../db/session-row.ts';
 import type { TaskRow } from '../db/task-row.ts';

@@ -1,8 +1,9 @@
 /** Disks for tests: plain files with a partition table. */
 import { closeSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { type CaptureLink, runCapture } from '#agent/orders/capture.ts';
-import type { CaptureResult, Progress } from '#protocol/agent-api.ts';
+import type { Progress } from '#protocol/agent-api.ts';
 import { type Disk, identityOf } from '#protocol/disk.ts';
+import type { CaptureResult } from '#protocol/task-result.ts';
 import { sampleDisk } from './disk/sample-disk.ts';
 
 export function diskOf(path: string, sectorBytes = 512): Disk {

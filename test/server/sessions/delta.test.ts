@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DeployRequest } from '#protocol/admin/deploy-api.ts';
-import type { DeployResult } from '#protocol/agent-api.ts';
+import type { DeployResult } from '#protocol/task-result.ts';
 import { CHUNKS, ordinals, SessionBench } from './session-bench.ts';
 
 const two = ['pc-1', 'pc-2'];

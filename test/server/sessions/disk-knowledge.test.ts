@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { DeployResult } from '#protocol/agent-api.ts';
+import type { DeployResult } from '#protocol/task-result.ts';
 import type { GivenDisk } from '#server/db/task-history.ts';
 import { knowledgeOf, likenessOf, USUAL_DRIFT } from '#server/sessions/disk-knowledge.ts';
 import { makeSampleImage } from '#test/client-agent/receive/sample-image.ts';

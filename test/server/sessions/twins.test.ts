@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { DeployResult } from '#protocol/agent-api.ts';
 import { identityOf } from '#protocol/disk.ts';
 import { knownError } from '#protocol/errors.ts';
+import type { DeployResult } from '#protocol/task-result.ts';
 import { letRun } from './held-clock.ts';
 import { SessionBench } from './session-bench.ts';
 
