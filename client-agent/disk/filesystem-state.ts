@@ -3,17 +3,21 @@
  * blocks that the filesystem's own bitmaps do not count as used yet; partclone goes by the bitmaps and looks at the log of ext,
  * FAT, NTFS and HFS+ only. And there are some that it reads wrongly. In each of these cases the volume is taken raw.
  *
- * Offsets in bytes from the start of the volume; numbers little-endian but for XFS:
+ * Offsets in bytes from the start of the volume; numbers little-endian but for XFS and HFS+:
  * | filesystem | offset | bytes | field | source |
  * |---|---:|---:|---|---|
- * | ext | 1024 + 96 | 4 | incompatible features; 4: its journal is to be replayed | Linux fs/ext4/ext4.h |
+ * | ext | 1024 + 96, + 100 | 4 | incompatible features, 4: its journal is to be replayed; read-only ones, 0x200: bigalloc | Linux fs/ext4/ext4.h |
  * | FAT | 11 … 36 | | sizes from which the number of clusters follows; below 4085: FAT12, below 65525: FAT16 | FAT32 File System Specification 1.03, 3.5 |
  * | FAT | 54, 82 | 8 | `FAT16   `, `FAT32   ` | |
- * | XFS | 48 | 8 | block where the log begins; 0: on another device | Linux fs/xfs/libxfs/xfs_format.h |
+ * | FAT16, FAT32 | 37, 65 | 1 | 1: mounted by Linux, or not unmounted by it | Linux fs/fat/inode.c, fat_set_state |
+ * | FAT32 | 40 | 2 | 0x80: the FATs are not copies of each other, and the last four bits say which one counts | as FAT, 3.3 |
+ * | XFS | 8 | 8 | blocks | Linux fs/xfs/libxfs/xfs_format.h |
+ * | XFS | 48 | 8 | block where the log begins; 0: on another device | |
  * | Btrfs | 65536 + 96, + 136 | 8 | log tree, 0: none; number of devices | Linux include/uapi/linux/btrfs_tree.h |
  * | F2FS | 1024 + 20, + 76 | 4 | log2 of blocks a segment; block of the first checkpoint | Linux include/linux/f2fs_fs.h |
  * | F2FS checkpoint | 0, 132, 136 | 8, 4, 4 | version; flags, 1: by unmounting; blocks of the pack, the last is a copy of the first | |
  * | exFAT | 106 | 2 | volume flags; 2: dirty | exFAT specification, 3.1.13 |
+ * | HFS+ | 1024 + 4 | 4 | big-endian; attributes, 0x800: found to be damaged | Apple TN1150 |
  * | Minix 1, 2 | 1024 + 16, + 18 | 2 | magic; state, 1: clean, 2: errors | Linux include/uapi/linux/minix_fs.h |
  */
 import { KnownError } from '#protocol/errors.ts';
@@ -35,6 +39,7 @@ export interface VolumeReader {
 /** Why the map of this filesystem must not be believed; undefined: it may. Only reads. Throws DISK_READ_FAILED, PROGRAM_MISSING. */
 export async function findDistrust(type: string, volume: VolumeReader): Promise<string | undefined> {
   switch (type) {
+    case 'ext2':
     case 'ext3':
     case 'ext4':
       return distrustExt(volume.read(1024, 1024));
@@ -48,6 +53,8 @@ export async function findDistrust(type: string, volume: VolumeReader): Promise<
       return distrustF2fs(volume.read);
     case 'exfat':
       return (volume.read(0, 512).readUInt16LE(106) & 2) === 0 ? undefined : NOT_UNMOUNTED;
+    case 'hfsplus':
+      return (volume.read(1024, 512).readUInt32BE(4) & 0x800) === 0 ? undefined : 'it is marked as damaged';
     case 'minix':
       return distrustMinix(volume.read(1024, 1024));
     default:
@@ -57,10 +64,15 @@ export async function findDistrust(type: string, volume: VolumeReader): Promise<
 
 /** Pure. */
 function distrustExt(superblock: Buffer): string | undefined {
+  // Its bitmaps count clusters of blocks.
+  if ((superblock.readUInt32LE(100) & 0x200) !== 0) return 'partclone does not know bigalloc';
   return (superblock.readUInt32LE(96) & 0x4) === 0 ? undefined : LOG_TO_REPLAY;
 }
 
-/** partclone goes by the name in the boot sector, drivers by the number of clusters; of FAT12 it reads each entry as if it had 16 bits. Pure. */
+/**
+ * partclone goes by the name in the boot sector, drivers by the number of clusters; of FAT12 it reads each entry as if it had 16 bits. It
+ * reads the first FAT, whichever counts, and looks for Windows' mark of a volume that was not unmounted, not for that of Linux. Pure.
+ */
 export function distrustFat(boot: Buffer): string | undefined {
   const [sectorBytes, clusterSectors] = [boot.readUInt16LE(11), boot.readUInt8(13)];
   const [reserved, fats, rootEntries] = [boot.readUInt16LE(14), boot.readUInt8(16), boot.readUInt16LE(17)];
@@ -71,12 +83,16 @@ export function distrustFat(boot: Buffer): string | undefined {
   const clusters = Math.floor((sectors - reserved - fats * fatSectors - rootSectors) / clusterSectors);
   const isFat32 = boot.readUInt16LE(22) === 0;
   if (!isFat32 && clusters < 4085) return 'partclone misreads FAT12';
+  if ((boot.readUInt8(isFat32 ? 65 : 37) & 1) !== 0) return NOT_UNMOUNTED;
+  const flags = isFat32 ? boot.readUInt16LE(40) : 0;
+  if ((flags & 0x80) !== 0 && (flags & 0xf) !== 0) return 'partclone reads its first FAT, and another one counts';
   const name = isFat32 ? boot.toString('latin1', 82, 87) : boot.toString('latin1', 54, 59);
   return name === (isFat32 ? 'FAT32' : 'FAT16') ? undefined : `its boot sector calls it ${JSON.stringify(name)}`;
 }
 
-/** Pure. */
+/** partclone counts the blocks before an allocation group in 32 bits. Pure. */
 function distrustXfs(superblock: Buffer): string | undefined {
+  if (superblock.readBigUInt64BE(8) > 0xffff_ffffn) return 'partclone cannot count its blocks';
   return superblock.readBigUInt64BE(48) === 0n ? 'its log lies on another device' : undefined;
 }
 

@@ -7,13 +7,14 @@ import { KnownError } from '#protocol/errors.ts';
 import type { VolumeHead } from '#protocol/manifest.ts';
 import { run } from '#system/run.ts';
 import { type BlockProbe, probeBlock } from './block-probe.ts';
+import { addCopies, readChunks } from './btrfs-chunks.ts';
 import { isContainer, mapContainer } from './container-map.ts';
 import { DirectFile } from './direct-file.ts';
 import { subtractExtents, uniteExtents } from './extent-set.ts';
 import { findDistrust } from './filesystem-state.ts';
 import { withLoopDevice } from './loop-device.ts';
 import { findNtfsScratch, isHibernated } from './ntfs-scratch.ts';
-import { readPartcloneMap } from './partclone-map.ts';
+import { readFilesystemBytes, readPartcloneMap } from './partclone-map.ts';
 import { readSwapHeader, SWAP_HEADER_BYTES } from './swap.ts';
 import { nameOfVolume, type VolumeSpan } from './volumes.ts';
 
@@ -39,7 +40,10 @@ const MAP_LIMIT_MS = 15 * 60_000;
  */
 const BOOT_SPACE_BYTES = 64 * 1024;
 
-/** The partclone program for what blkid finds. */
+/**
+ * The partclone program for what blkid finds. Not that of APFS (0.3.36): it reads the space manager of whichever checkpoint lies first, and
+ * of that only the first block of chunks, so that all beyond 16 GB counts as free.
+ */
 const partcloneFor: Readonly<Record<string, string>> = {
   ext2: 'partclone.extfs',
   ext3: 'partclone.extfs',
@@ -52,7 +56,6 @@ const partcloneFor: Readonly<Record<string, string>> = {
   f2fs: 'partclone.f2fs',
   hfsplus: 'partclone.hfsp',
   minix: 'partclone.minix',
-  apfs: 'partclone.apfs',
 };
 
 /**
@@ -91,9 +94,17 @@ async function mapFilesystem(
     const warning = `${nameOfVolume(span)}: taken raw, because the used blocks of its ${probe.type} cannot be told: ${extents}`;
     return { head: { ...head, map: 'raw' }, warnings: [warning] };
   }
-  const all = uniteExtents(extents, runsThatPartcloneSkips(probe.type!, disk.path, span));
+  const skipped = uniteExtents(extents, runsThatPartcloneSkips(probe.type!, disk.path, span));
+  const all = probe.type === 'btrfs' ? await withCopiesOf(skipped, disk, span) : skipped;
   const found = { head: { ...head, map: program }, extents: all, warnings: [] };
   return probe.type === 'ntfs' ? withoutScratch(found, disk, span) : found;
+}
+
+/** The map of a Btrfs with the second copy of what it keeps twice. Throws PROGRAM_MISSING, PROGRAM_FAILED. */
+function withCopiesOf(extents: Extents, disk: MappedDisk, span: VolumeSpan): Promise<Extents> {
+  return withLoopDevice({ ...span, ...disk, mode: 'read' }, async (device) =>
+    addCopies(extents, await readChunks(device), span.sizeBytes),
+  );
 }
 
 /** Why partclone is not asked at all. Throws PROGRAM_MISSING. */
@@ -133,8 +144,9 @@ async function runPartclone(
         ...(signal ? { signal } : {}),
       }),
     );
-    const map = readPartcloneMap(await readFile(mapPath, 'utf8'), span.sizeBytes);
-    return typeof map === 'string' ? map : map.extents;
+    const [map, log] = [await readFile(mapPath, 'utf8'), await readFile(logPath, 'utf8')];
+    const found = readPartcloneMap(map, { sizeBytes: span.sizeBytes, filesystemBytes: readFilesystemBytes(log) });
+    return typeof found === 'string' ? found : found.extents;
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof KnownError && error.code === 'PROGRAM_MISSING') return error.message;

@@ -1,7 +1,8 @@
 /**
  * What a volume that was taken raw held as zeros: no chunk carries it, and a target that was used before holds something else there.
  * Nobody knows what a filesystem without a map makes of such bytes (JFS, a log that is to be replayed …), so they become zeros again.
- * A volume in which nothing was found at all gets zeros at its ends only, where signatures of what was there before lie.
+ * A volume in which nothing was found at all gets zeros at its ends only, where signatures of what was there before lie; but not a piece of a
+ * container: what is around it may say that there are zeros (an ext4 in two pieces, inode tables in the second).
  */
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Disk } from '#protocol/disk.ts';
@@ -23,8 +24,13 @@ const END_BYTES = 1024 * 1024;
 export function zeroRunsOf({ head, volumes }: Pick<Manifest, 'head' | 'volumes'>): ZeroRun[] {
   return volumes
     .filter(({ map }) => map === 'raw')
-    .flatMap((volume) => (volume.indices.length === 0 ? endsOf(volume) : gapsOf(volume, head.chunkBytes)))
+    .flatMap((volume) => (isUnused(volume) ? endsOf(volume) : gapsOf(volume, head.chunkBytes)))
     .map(({ startBytes, endBytes }) => ({ startBytes, endBytes }));
+}
+
+/** The boot area is small, and firmware may look for a loader anywhere in it. */
+function isUnused({ kind, within, indices }: Volume): boolean {
+  return indices.length === 0 && within === undefined && kind !== 'boot';
 }
 
 function endsOf({ startBytes, sizeBytes }: Volume): ZeroRun[] {

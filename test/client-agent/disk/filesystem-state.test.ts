@@ -141,6 +141,46 @@ test('a FAT is known by its number of clusters, and must be called what it is', 
   }
 });
 
+test('a FAT that Linux did not unmount, or whose second table counts, is not believed', async (t) => {
+  const { image } = setUp(t, 48 * MiB);
+  for (const { size, dirtyAt } of [
+    { size: '16', dirtyAt: 37 },
+    { size: '32', dirtyAt: 65 },
+  ]) {
+    makeEmptyFile(image, 48 * MiB);
+    await run(['mkfs.fat', '-F', size, image]);
+    const boot = readFileSync(image).subarray(0, 512);
+    if (size === '32') {
+      boot.writeUInt16LE(0x81, 40);
+      assert.equal(distrustFat(boot), 'partclone reads its first FAT, and another one counts');
+      boot.writeUInt16LE(0x80, 40);
+    }
+    assert.equal(distrustFat(boot), undefined);
+    boot[dirtyAt] = 1;
+    assert.equal(distrustFat(boot), 'it was not unmounted cleanly');
+  }
+});
+
+test('what partclone cannot count is not mapped: an XFS of more than 2^32 blocks, an ext4 with bigalloc', async (t) => {
+  const { image } = setUp(t, 320 * MiB);
+  await run(['mkfs.xfs', '-q', '-f', image]);
+  const blocks = Buffer.alloc(8);
+  blocks.writeBigUInt64BE(2n ** 32n);
+  writeInto(image, 8, blocks);
+  assert.equal(await findDistrust('xfs', readerOf(image)), 'partclone cannot count its blocks');
+  await run(['mke2fs', '-q', '-F', '-t', 'ext4', '-O', 'bigalloc', image]);
+  assert.equal(await findDistrust('ext4', readerOf(image)), 'partclone does not know bigalloc');
+});
+
+test('an HFS+ that was found to be damaged is not believed', async () => {
+  const header = Buffer.alloc(512);
+  const volume = { read: () => header, withDevice: () => Promise.reject(new Error('none')) };
+  header.writeUInt32BE(0x100, 4);
+  assert.equal(await findDistrust('hfsplus', volume), undefined);
+  header.writeUInt32BE(0x900, 4);
+  assert.equal(await findDistrust('hfsplus', volume), 'it is marked as damaged');
+});
+
 test('an ext4, F2FS or Minix that was unmounted is believed, one that was not is not', async (t) => {
   const { image } = setUp(t, 64 * MiB);
   const cases = [

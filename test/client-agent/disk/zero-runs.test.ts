@@ -44,6 +44,17 @@ test('of an empty volume only the ends matter, where signatures lie', () => {
   ]);
 });
 
+test('an empty piece of a container, and an empty boot area, become zeros from end to end', () => {
+  const empty = volumeOf('raw', MiB, 50 * MiB, []);
+  const within = { kind: 'lvm', name: 'lab/root', offsetBytes: 8 * MiB } as const;
+  for (const volume of [
+    { ...empty, within },
+    { ...empty, kind: 'boot' as const },
+  ]) {
+    assert.deepEqual(zeroRunsOf({ head, volumes: [volume] }), [{ startBytes: MiB, endBytes: 51 * MiB }]);
+  }
+});
+
 test('only what is not zeros is written, the table goes before, and done again it writes nothing', async (t) => {
   const path = join(tempFolder(t), 'disk.img');
   const bytes = Buffer.alloc(16 * MiB);
