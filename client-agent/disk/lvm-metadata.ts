@@ -13,7 +13,7 @@
  * | +40 | 16 n | data areas (offset, size), ended by zeros; then metadata areas, ended by zeros |
  * | metadata area +4 | 16 | ` LVM2 x[5A%r0N*>` |
  * | +24 | 16 | start and size of the area |
- * | +40 | 24 | where the text lies: offset in the area, size, CRC; the text wraps at the area's end to byte 512 of it |
+ * | +40 | 24 | where the text lies: offset in the area, size, CRC, flags; the text wraps at the area's end to byte 512 of it |
  */
 import { crc32 } from 'node:zlib';
 import { type ConfigSection, isSection, parseConfig, sectionOf } from './lvm-text.ts';
@@ -24,6 +24,8 @@ const LABEL_MAGIC = 'LABELONE';
 const LABEL_TYPE = 'LVM2 001';
 const AREA_MAGIC = ' LVM2 x[5A%r0N*>';
 const AREA_HEADER_BYTES = 512;
+/** Of the flags (lib/format_text/layout.h, RAW_LOCN_IGNORED): nobody keeps this text up to date, `pvchange --metadataignore y`. */
+const IS_IGNORED = 1;
 const MAX_AREAS = 32;
 /** Metadata of a group with thousands of volumes is some MiB. */
 const MAX_TEXT_BYTES = 64 * 1024 * 1024;
@@ -84,10 +86,17 @@ export function readGroup(read: ReadBytes, sizeBytes: number): GroupText | strin
   const label = findLabel(read);
   if (label === undefined) return 'it has no label of LVM2';
   const { metadataAreas } = label;
-  const text = metadataAreas.map((area) => readText(read, area, sizeBytes)).find((found) => found !== undefined);
-  if (text === undefined) return 'none of its metadata areas can be read';
-  const config = parseConfig(text);
-  return config === undefined ? 'its metadata cannot be understood' : { ...label, config };
+  const texts = metadataAreas.map((area) => readText(read, area, sizeBytes)).filter((found) => found !== undefined);
+  if (texts.length === 0) return 'none of its metadata areas can be read';
+  const configs = texts.map((text) => parseConfig(text)).filter((found) => found !== undefined);
+  // Where an area could not be written its text is an older one.
+  const newest = configs.toSorted((a, b) => sequenceOf(b) - sequenceOf(a))[0];
+  return newest === undefined ? 'its metadata cannot be understood' : { ...label, config: newest };
+}
+
+function sequenceOf(config: ConfigSection): number {
+  const group = Object.values(config).find(isSection);
+  return Number(group?.seqno ?? 0);
 }
 
 interface Label {
@@ -130,8 +139,9 @@ function readText(read: ReadBytes, area: ByteRange, volumeBytes: number): string
   if (header.toString('latin1', 4, 20) !== AREA_MAGIC) return undefined;
   const offset = Number(header.readBigUInt64LE(40));
   const length = Number(header.readBigUInt64LE(48));
+  const isIgnored = (header.readUInt32LE(60) & IS_IGNORED) !== 0;
   const isSane = offset >= AREA_HEADER_BYTES && offset < area.sizeBytes && length > 0 && length <= MAX_TEXT_BYTES;
-  if (!isSane || length > area.sizeBytes - AREA_HEADER_BYTES) return undefined;
+  if (isIgnored || !isSane || length > area.sizeBytes - AREA_HEADER_BYTES) return undefined;
   const first = Math.min(length, area.sizeBytes - offset);
   const text = Buffer.concat([
     read(area.startBytes + offset, first),
@@ -164,6 +174,8 @@ function describe(text: GroupText, sizeBytes: number): PhysicalVolume | string {
   const extents = Number(pv.pe_count);
   const dataStartBytes = Number(pv.pe_start) * SECTOR_BYTES;
   const logical = sectionOf(content, 'logical_volumes');
+  const strange = findStrangeSegment(logical, pvName);
+  if (strange !== undefined) return strange;
   const shared = namesInSnapshots(logical);
   const runs = Object.entries(logical).flatMap(([name, lv]) =>
     isSection(lv) ? runsOf(`${group}/${name}`, lv, pvName, extentBytes, dataStartBytes, shared.has(name)) : [],
@@ -183,6 +195,18 @@ function describe(text: GroupText, sizeBytes: number): PhysicalVolume | string {
     ...{ group, extentBytes, extents, members, areas: metadataAreas.length, dataStartBytes, runs },
     metadata: [{ startBytes: 0, sizeBytes: dataStartBytes }, ...behind],
   };
+}
+
+/** Other segments than runs of extents name volumes, not physical ones; one that does (a `pvmove` that goes on) has extents that `runsOf` does not see. */
+function findStrangeSegment(volumes: ConfigSection, pvName: string): string | undefined {
+  for (const [name, lv] of Object.entries(volumes)) {
+    for (const segment of isSection(lv) ? Object.values(lv).filter(isSection) : []) {
+      if (segment.type === 'striped') continue;
+      const isHere = Object.values(segment).some((value) => Array.isArray(value) && value.includes(pvName));
+      if (isHere) return `${name} in it is a ${segment.type}, with extents of its own`;
+    }
+  }
+  return undefined;
 }
 
 /** Origins and stores of snapshots: what the one has freed, the other may still need. */

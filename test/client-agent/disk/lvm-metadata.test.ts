@@ -29,6 +29,26 @@ cow_store = "snap"
 }
 `;
 
+/** As pvmove(8) writes it while it goes on: from extent 17 to extent 20. */
+const MOVED = `
+pvmove0 {
+id = "Zyxwvu-0123-4567-89ab-cdef-ghij-klmnop"
+status = ["READ", "WRITE", "PVMOVE", "LOCKED"]
+flags = []
+allocation_policy = "contiguous"
+segment_count = 1
+segment1 {
+start_extent = 0
+extent_count = 2
+type = "mirror"
+mirror_count = 2
+extents_moved = 0
+region_size = 1024
+mirrors = ["pv0", 17, "pv0", 20]
+}
+}
+`;
+
 test('a physical volume says how it is divided; the origin of a snapshot and its store are no plain volumes', {
   skip,
 }, async (t) => {
@@ -61,6 +81,24 @@ test('a physical volume says how it is divided; the origin of a snapshot and its
       ['lab/home', true],
     ],
   );
+
+  await t.test('metadata that nobody keeps up to date is not read', () => {
+    const stale = Buffer.from(bytes.subarray(0, MiB));
+    stale.writeUInt32LE(1, 4096 + 60);
+    const read = (at: number, length: number) => stale.subarray(at, at + length);
+    assert.equal(readPhysicalVolume(read, 100 * MiB), 'none of its metadata areas can be read');
+  });
+
+  await t.test('extents that are on their way to another place are seen, and then nothing in the group is mapped', async () => {
+    await onLvm(disk, 100 * MiB, async (device) => {
+      const group = readFileSync(text, 'utf8');
+      writeFileSync(text, group.replace('logical_volumes {', `logical_volumes {${MOVED}`));
+      await lvm(device, 'vgcfgrestore', '--force', '--file', text, LVM_GROUP);
+    });
+    const moving = readFileSync(disk).subarray(LVM_START);
+    const why = readPhysicalVolume((at, length) => moving.subarray(at, at + length), 100 * MiB);
+    assert.equal(why, 'pvmove0 in it is a mirror, with extents of its own');
+  });
 
   await t.test('damaged, it is refused or read, and nothing beyond the volume is asked for', () => {
     const [random, head] = [new Random(0x9e3779b9), bytes.subarray(0, MiB)];
