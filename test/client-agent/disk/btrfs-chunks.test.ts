@@ -48,7 +48,9 @@ test('what is used at one place of a chunk is used at the other one too', () => 
   assert.deepEqual([...large], [0, 1, 64 * MiB, 64 * MiB + 4096], 'the second superblock');
 });
 
-test('the second copy of the metadata of a Btrfs comes back too: a scrub finds no fault', { skip: needsRoot }, async (t) => {
+test('the second copy of the metadata of a Btrfs comes back too: a scrub finds no fault', {
+  skip: needsRoot,
+}, async (t) => {
   const folder = tempFolder(t);
   const [source, target, mountPoint, tree] = ['source.img', 'target.img', 'mount', 'tree'].map((name) =>
     join(folder, name),

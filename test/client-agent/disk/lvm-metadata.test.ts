@@ -89,16 +89,19 @@ test('a physical volume says how it is divided; the origin of a snapshot and its
     assert.equal(readPhysicalVolume(read, 100 * MiB), 'none of its metadata areas can be read');
   });
 
-  await t.test('extents that are on their way to another place are seen, and then nothing in the group is mapped', async () => {
-    await onLvm(disk, 100 * MiB, async (device) => {
-      const group = readFileSync(text, 'utf8');
-      writeFileSync(text, group.replace('logical_volumes {', `logical_volumes {${MOVED}`));
-      await lvm(device, 'vgcfgrestore', '--force', '--file', text, LVM_GROUP);
-    });
-    const moving = readFileSync(disk).subarray(LVM_START);
-    const why = readPhysicalVolume((at, length) => moving.subarray(at, at + length), 100 * MiB);
-    assert.equal(why, 'pvmove0 in it is a mirror, with extents of its own');
-  });
+  await t.test(
+    'extents that are on their way to another place are seen, and then nothing in the group is mapped',
+    async () => {
+      await onLvm(disk, 100 * MiB, async (device) => {
+        const group = readFileSync(text, 'utf8');
+        writeFileSync(text, group.replace('logical_volumes {', `logical_volumes {${MOVED}`));
+        await lvm(device, 'vgcfgrestore', '--force', '--file', text, LVM_GROUP);
+      });
+      const moving = readFileSync(disk).subarray(LVM_START);
+      const why = readPhysicalVolume((at, length) => moving.subarray(at, at + length), 100 * MiB);
+      assert.equal(why, 'pvmove0 in it is a mirror, with extents of its own');
+    },
+  );
 
   await t.test('damaged, it is refused or read, and nothing beyond the volume is asked for', () => {
     const [random, head] = [new Random(0x9e3779b9), bytes.subarray(0, MiB)];
