@@ -23,7 +23,7 @@ import { Nudge } from './nudge.ts';
 import { runAudit } from './orders/audit.ts';
 import { CheckJob } from './orders/check.ts';
 import { DeployJob } from './orders/deploy.ts';
-import type { DeployMachine } from './orders/deploy-target.ts';
+import type { DeployMachine } from './orders/deploy-machine.ts';
 import { problemOf } from './orders/disk-failure.ts';
 import { FinisherFailure } from './orders/finish.ts';
 import { describeOrder, isSameWork } from './orders/order.ts';

@@ -3,25 +3,16 @@
  * It knows the daemon, the CLI and the agent only as programs.
  */
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  symlinkSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
-import { type IncomingMessage, request } from 'node:http';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
 import { AGENT_MAIN, writeAgentProgram } from '#pxe-assets/agent-program.ts';
 import { programFailed } from '#system/run.ts';
+import { askAdmin } from './admin-answer.ts';
 import { agentsOf, signalPrograms } from './fault/running-program.ts';
 import { removeRun } from './leftovers.ts';
+import { addLightDisk, makeDiskFile, writeLightHardware } from './light-hardware.ts';
 import { inNamespace, setUpNetwork } from './network.ts';
 import { endProcesses, isAlive, type ProcessRecord, processesIn } from './process-record.ts';
 import { raiseReceiveBuffer } from './receive-buffer.ts';
@@ -128,13 +119,8 @@ export class Lab {
 
   /** Puts one more disk into a machine that is not powered on: the file at `path`, empty unless it is there. Returns its serial number. */
   addDisk(host: LabHost, path: string, sizeBytes: number): string {
-    closeSync(openSync(path, 'a'));
-    truncateSync(path, sizeBytes);
-    const file = this.#hardwareOf(host);
-    const hardware = JSON.parse(readFileSync(file, 'utf8')) as { disks: object[] };
-    const serial = `${host.diskSerial}-${hardware.disks.length + 1}`;
-    const disks = [...hardware.disks, { ...hardware.disks[0], path, serial }];
-    writeFileSync(file, JSON.stringify({ ...hardware, disks }, null, 2));
+    const serial = addLightDisk(this.#hardwareOf(host), host, path);
+    makeDiskFile(path, sizeBytes);
     return serial;
   }
 
@@ -282,7 +268,7 @@ export class Lab {
 
   /** GET of the admin API; the parsed answer. */
   async get(path: string): Promise<unknown> {
-    const { status, text } = await this.#ask(path);
+    const { status, text } = await askAdmin(this.socketPath, path);
     if (status !== 200) throw new Error(`GET ${path}: HTTP ${status}: ${text}`);
     return JSON.parse(text) as unknown;
   }
@@ -294,18 +280,8 @@ export class Lab {
   }
 
   #makeMachine(host: LabHost, diskBytes: number): void {
-    const path = this.diskOf(host);
-    closeSync(openSync(path, 'w'));
-    truncateSync(path, diskBytes);
-    const disk = { path, model: 'Light disk', serial: host.diskSerial, sectorBytes: 512, transport: 'sata' };
-    const hardware = {
-      systemUuid: host.systemUuid,
-      manufacturer: 'LabCo',
-      product: 'Light host',
-      serial: host.diskSerial.replace('LAB', 'LH'),
-      disks: [{ ...disk, removable: false, readOnly: false }],
-    };
-    writeFileSync(this.#hardwareOf(host), JSON.stringify(hardware, null, 2));
+    makeDiskFile(this.diskOf(host), diskBytes);
+    writeLightHardware(this.#hardwareOf(host), host, this.diskOf(host));
   }
 
   #hardwareOf(host: LabHost): string {
@@ -314,19 +290,9 @@ export class Lab {
 
   async #daemonAnswers(): Promise<boolean> {
     try {
-      return (await this.#ask('/api/v1/status')).status === 200;
+      return (await askAdmin(this.socketPath, '/api/v1/status')).status === 200;
     } catch {
       return false;
     }
-  }
-
-  async #ask(path: string): Promise<{ status: number; text: string }> {
-    const asked = request({ socketPath: this.socketPath, path, agent: false, timeout: 10_000 });
-    asked.on('timeout', () => asked.destroy(new Error('no answer within 10 s')));
-    asked.end();
-    const [response] = (await once(asked, 'response')) as [IncomingMessage];
-    const parts: Buffer[] = [];
-    for await (const part of response) parts.push(part as Buffer);
-    return { status: response.statusCode ?? 0, text: Buffer.concat(parts).toString() };
   }
 }

@@ -15,9 +15,10 @@ import { type LockedContainer, UnlockedDisk } from '../disk/unlocked-disk.ts';
 import { DiskWorkers } from '../receive/disk-workers.ts';
 import { ProgressMeter } from '../receive/progress-meter.ts';
 import { readBack } from '../receive/read-back.ts';
-import { chunksWithin, type DeployMachine } from './deploy-target.ts';
+import type { DeployMachine } from './deploy-machine.ts';
 import { checkFit } from './fit.ts';
 import { readSecrets } from './secrets.ts';
+import { chunksWithin } from './target-chunks.ts';
 import { isOpenedBy, payloadRun } from './target-containers.ts';
 
 export interface AuditOptions {

@@ -6,7 +6,7 @@ import type { ProbeOrder } from '#protocol/probe.ts';
 import { run } from '#system/run.ts';
 import { measureReading } from '../disk/read-speed.ts';
 import { listenToProbe } from '../receive/probe-listener.ts';
-import type { DeployMachine } from './deploy-target.ts';
+import type { DeployMachine } from './deploy-machine.ts';
 
 /** What was heard, as soon as the listening is over. */
 type Heard = Pick<CheckResult, 'heard' | 'heardMs' | 'deafBecause'>;

@@ -2,43 +2,33 @@
  * One disk that a deployment lays: what is known of it, and what is done to it once bytes for it are there. How they come is
  * the job's concern (deploy.ts), and that there may be several is that of deploy-targets.ts. It keeps no promise over a reboot: a new target lacks everything, or hashes its disk.
  */
-import type { DeployOrder, Inventory } from '#protocol/agent-api.ts';
+import type { DeployOrder } from '#protocol/agent-api.ts';
 import type { Disk } from '#protocol/disk.ts';
 import { type ErrorBody, knownError } from '#protocol/errors.ts';
 import type { FinisherResult } from '#protocol/finisher.ts';
 import { type FitChange, placeManifest } from '#protocol/fit.ts';
 import type { HoleSet } from '#protocol/holes.ts';
 import type { Layout } from '#protocol/layout.ts';
-import { type Manifest, placeOf } from '#protocol/manifest.ts';
-import { chunksOf, partOfDisk } from '#protocol/source-disk.ts';
+import type { Manifest } from '#protocol/manifest.ts';
+import { partOfDisk } from '#protocol/source-disk.ts';
 import type { DeployResult, DiskResult } from '#protocol/task-result.ts';
-import type { Logger } from '#system/log.ts';
 import { readContent } from '../disk/disk-content.ts';
 import { checkLayout } from '../disk/layout-check.ts';
-import { applyLayout, type ClearedRun, clearLabel, clearTable, findLabel } from '../disk/layout-writer.ts';
+import { applyLayout, clearLabel, clearTable, findLabel } from '../disk/layout-writer.ts';
 import { withNewIds } from '../disk/new-ids.ts';
 import { writeSwapHeader } from '../disk/swap.ts';
 import { makeZero, zeroRunsOf } from '../disk/zero-runs.ts';
 import { DiskWorkers } from '../receive/disk-workers.ts';
 import type { LayTarget } from '../receive/lay-stream.ts';
 import type { Meter } from '../receive/progress-meter.ts';
-import { plainBytesOf, readBack } from '../receive/read-back.ts';
+import { readBack } from '../receive/read-back.ts';
 import type { SlabPool } from '../receive/slab-pool.ts';
-import type { ServerLink } from '../server-link.ts';
+import type { DeployMachine } from './deploy-machine.ts';
 import { bodyOf, withoutHost } from './disk-failure.ts';
 import { FinisherFailure, runFinishers } from './finish.ts';
 import { changesOfOrder, checkFit, finishFit, isRewritten } from './fit.ts';
+import { TargetChunks } from './target-chunks.ts';
 import { TargetContainers } from './target-containers.ts';
-
-/** What a deployment needs of the machine that it runs on. */
-export interface DeployMachine {
-  readInventory(): Promise<Inventory>;
-  readonly link: ServerLink;
-  readonly workerCount: number;
-  /** Memory for what waits to be written; absent: a share of what is free. */
-  readonly bufferBytes?: number;
-  readonly log: Logger;
-}
 
 /** What all targets of a job share. */
 export interface SharedByTargets {
@@ -78,20 +68,15 @@ interface Finished {
 }
 
 export class DeployTarget {
-  /** Chunks that the disk lacks. */
-  readonly holes: HoleSet;
   readonly workers: DiskWorkers;
   readonly disk: Disk;
   /** Why this disk gets no image; undefined: nothing is wrong. */
   failure: ErrorBody | undefined;
   readonly #containers: TargetContainers | undefined;
   readonly #manifest: Manifest;
+  readonly #chunks: TargetChunks;
   readonly #changes: readonly FitChange[];
-  /** How many chunks belong on this disk. */
-  readonly #ownChunks: number;
   readonly #machine: DeployMachine;
-  /** Chunks that were not read from the disk and found right since they were last written. Every hole is among them. */
-  readonly #unverified: HoleSet;
   readonly #laidBytes = { cast: 0, http: 0 };
   #isLabelCleared = false;
   #isUnread = true;
@@ -106,9 +91,7 @@ export class DeployTarget {
     this.#changes = changes;
     this.workers = workers;
     this.#machine = machine;
-    this.holes = chunksOf(manifest);
-    this.#ownChunks = this.holes.count;
-    this.#unverified = this.holes.clone();
+    this.#chunks = new TargetChunks(manifest);
   }
 
   /**
@@ -136,6 +119,11 @@ export class DeployTarget {
     }
   }
 
+  /** Chunks that the disk lacks. */
+  get holes(): HoleSet {
+    return this.#chunks.holes;
+  }
+
   /** The disk is held by this target itself. */
   get isHeld(): boolean {
     return this.#containers !== undefined;
@@ -148,7 +136,7 @@ export class DeployTarget {
 
   /** Plain bytes of what is lacking. */
   get lackingBytes(): number {
-    return plainBytesOf(this.#manifest, this.holes);
+    return this.#chunks.lackingBytes;
   }
 
   /** Ends the worker threads and lets go of the disk. May be called twice. */
@@ -161,10 +149,9 @@ export class DeployTarget {
   async hash(meter: Meter, signal: AbortSignal): Promise<void> {
     await this.readBack(meter, signal, 'wrong');
     // The first write clears the label, and with it what of the image lies there: better cast with the rest than repaired alone.
-    if (this.#containers !== undefined) this.#addCleared(this.#containers.newPayloads);
-    if (this.holes.count > 0) this.#addCleared(findLabel(this.#open));
-    this.#keptBytes =
-      plainBytesOf(this.#manifest, chunksOf(this.#manifest)) - plainBytesOf(this.#manifest, this.#unverified);
+    if (this.#containers !== undefined) this.#chunks.addWithin(this.#containers.newPayloads);
+    if (this.holes.count > 0) this.#chunks.addWithin(findLabel(this.#open));
+    this.#keptBytes = this.#chunks.verifiedBytes;
     this.#isUnread = false;
   }
 
@@ -187,8 +174,8 @@ export class DeployTarget {
 
   /** Reads back around the page cache what was written since it was last read; a wrong chunk is a hole again. */
   async readBack(meter: Meter, signal: AbortSignal, unreadable: 'fail' | 'wrong' = 'fail'): Promise<void> {
-    const { workers, holes } = this;
-    const read = { manifest: this.#manifest, unverified: this.#unverified, workers, holes, meter, signal, unreadable };
+    const { holes, unverified } = this.#chunks;
+    const read = { manifest: this.#manifest, unverified, workers: this.workers, holes, meter, signal, unreadable };
     this.#readBytesPerSecond = (await readBack(read)) ?? this.#readBytesPerSecond;
   }
 
@@ -250,14 +237,15 @@ export class DeployTarget {
 
   async result(): Promise<DiskResult> {
     const { disk, failure } = this;
+    const chunks = this.#chunks;
     const { fitted = [], finishers = [] } = this.#finished ?? {};
     return {
       disk: { ...disk, content: await readContent(disk.path, disk.sectorBytes) },
       castBytes: this.#laidBytes.cast,
       httpBytes: this.#laidBytes.http,
       keptBytes: this.#keptBytes,
-      ...(this.#ownChunks === this.#manifest.chunkCount ? {} : { ownChunks: this.#ownChunks }),
-      verifiedChunks: this.#ownChunks - this.#unverified.count,
+      ...(chunks.count === this.#manifest.chunkCount ? {} : { ownChunks: chunks.count }),
+      verifiedChunks: chunks.verifiedCount,
       ...(this.#readBytesPerSecond === undefined ? {} : { readBytesPerSecond: this.#readBytesPerSecond }),
       ...(fitted.length === 0 ? {} : { fitted }),
       ...(finishers.length === 0 ? {} : { finishers: [...finishers] }),
@@ -296,26 +284,8 @@ export class DeployTarget {
 
   async #clearLabel(): Promise<void> {
     if (this.#isLabelCleared) return;
-    this.#addCleared(await clearLabel(this.#open));
+    this.#chunks.addWithin(await clearLabel(this.#open));
     await this.#containers?.layHeaders();
     this.#isLabelCleared = true;
   }
-
-  /** Chunks that reach into what was, or will be, cleared are lacking. */
-  #addCleared(runs: readonly ClearedRun[]): void {
-    for (const ordinal of chunksWithin(this.#manifest, runs)) {
-      this.holes.add(ordinal);
-      this.#unverified.add(ordinal);
-    }
-  }
-}
-
-/** The chunks that reach into one of the runs. Pure. */
-export function chunksWithin(manifest: Manifest, runs: readonly ClearedRun[]): number[] {
-  const hit: number[] = [];
-  for (const ordinal of chunksOf(manifest)) {
-    const { diskOffset, plainBytes } = placeOf(manifest, ordinal);
-    if (runs.some((run) => run.startBytes < diskOffset + plainBytes && diskOffset < run.endBytes)) hit.push(ordinal);
-  }
-  return hit;
 }

@@ -13,7 +13,8 @@ import { FrameReader } from '../receive/frame-reader.ts';
 import { layStream } from '../receive/lay-stream.ts';
 import type { Meter, ProgressMeter } from '../receive/progress-meter.ts';
 import { SlabPool } from '../receive/slab-pool.ts';
-import { type DeployMachine, DeployTarget, type OrderedDisk } from './deploy-target.ts';
+import type { DeployMachine } from './deploy-machine.ts';
+import { DeployTarget, type OrderedDisk } from './deploy-target.ts';
 import { disksFailed, failuresOf, sayFailed } from './disk-failure.ts';
 import { readSecrets } from './secrets.ts';
 

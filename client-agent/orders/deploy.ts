@@ -16,7 +16,8 @@ import { ProgressMeter } from '../receive/progress-meter.ts';
 import { StreamGauge } from '../receive/stream-gauge.ts';
 import { startUdpReceiver } from '../receive/udp-receiver.ts';
 import { retryWhileAway } from '../server-link.ts';
-import type { DeployMachine, OrderedDisk } from './deploy-target.ts';
+import type { DeployMachine } from './deploy-machine.ts';
+import type { OrderedDisk } from './deploy-target.ts';
 import { DeployTargets } from './deploy-targets.ts';
 
 /** A disk that hangs moves nothing; the reports must still say how full the buffer is. In ms. */

@@ -17,9 +17,6 @@ import { ImageFiles, isImageName } from './image-file.ts';
 import { ManifestFiles } from './manifest-files.ts';
 import { writeIntoStore } from './store-space.ts';
 
-/** Decoded manifests kept: about 10 MB each for a 60 GB image. */
-const MAX_LOADED = 3;
-
 export interface CatalogOptions {
   /** Folder of the store. */
   readonly dir: string;
@@ -50,8 +47,6 @@ export class Catalog {
   readonly #table: ImageTable;
   /** Images whose file cannot be used; they stay as they are until somebody mends them. */
   readonly #damaged = new Map<string, KnownError>();
-  /** Least lately used first. */
-  readonly #loaded = new Map<string, Promise<Manifest>>();
   /** Tail of the queue of everything that changes an image. */
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -119,14 +114,7 @@ export class Catalog {
 
   /** Throws MANIFEST_CORRUPT, MANIFEST_NEWER. */
   loadManifest(manifestId: string): Promise<Manifest> {
-    const known = this.#loaded.get(manifestId);
-    const manifest = known ?? this.#manifests.read(manifestId).then((bytes) => decodeManifest(bytes, manifestId));
-    this.#loaded.delete(manifestId);
-    this.#loaded.set(manifestId, manifest);
-    if (known === undefined) manifest.catch(() => this.#loaded.delete(manifestId));
-    const [oldest] = this.#loaded.keys();
-    if (this.#loaded.size > MAX_LOADED && oldest !== undefined) this.#loaded.delete(oldest);
-    return manifest;
+    return this.#manifests.load(manifestId);
   }
 
   /**
@@ -226,9 +214,8 @@ export class Catalog {
   }
 
   /** For the pruner. Forgets and deletes a manifest file. */
-  async removeManifest(manifestId: string): Promise<void> {
-    this.#loaded.delete(manifestId);
-    await this.#manifests.remove(manifestId);
+  removeManifest(manifestId: string): Promise<void> {
+    return this.#manifests.remove(manifestId);
   }
 
   /** Makes these the versions of the image, in its file and in the tables, or in neither. Throws STORE_FULL. */

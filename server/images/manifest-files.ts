@@ -3,10 +3,16 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { blake3 } from '@napi-rs/blake-hash';
 import { knownError } from '#protocol/errors.ts';
+import { decodeManifest, type Manifest } from '#protocol/manifest.ts';
 import { syncFolder, writeFileAtomic } from '#system/files.ts';
+
+/** Decoded manifests kept: about 10 MB each for a 60 GB image. */
+const MAX_LOADED = 3;
 
 export class ManifestFiles {
   readonly dir: string;
+  /** Least lately used first. */
+  readonly #loaded = new Map<string, Promise<Manifest>>();
 
   constructor(dir: string) {
     this.dir = dir;
@@ -43,6 +49,18 @@ export class ManifestFiles {
     return bytes;
   }
 
+  /** Decoded; the last few are kept. Throws MANIFEST_CORRUPT, MANIFEST_NEWER. */
+  load(manifestId: string): Promise<Manifest> {
+    const known = this.#loaded.get(manifestId);
+    const manifest = known ?? this.read(manifestId).then((bytes) => decodeManifest(bytes, manifestId));
+    this.#loaded.delete(manifestId);
+    this.#loaded.set(manifestId, manifest);
+    if (known === undefined) manifest.catch(() => this.#loaded.delete(manifestId));
+    const [oldest] = this.#loaded.keys();
+    if (this.#loaded.size > MAX_LOADED && oldest !== undefined) this.#loaded.delete(oldest);
+    return manifest;
+  }
+
   /** Writes a manifest, or writes it again when the file is there but damaged. May be repeated. */
   async write(manifestId: string, bytes: Buffer): Promise<void> {
     const isThere = await this.read(manifestId).then(
@@ -53,6 +71,7 @@ export class ManifestFiles {
   }
 
   async remove(manifestId: string): Promise<void> {
+    this.#loaded.delete(manifestId);
     await rm(this.pathOf(manifestId), { force: true });
     await syncFolder(this.dir);
   }

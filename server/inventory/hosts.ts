@@ -8,12 +8,12 @@ import type { Database } from '../db/database.ts';
 import { type GroupRow, GroupTable } from '../db/group-table.ts';
 import { type HostRow, HostTable } from '../db/host-table.ts';
 import type { EventLog } from './events.ts';
+import { HostFinder } from './host-finder.ts';
 import { type HostLine, invalidLine, parseHostList } from './host-list.ts';
 import { HostPresence } from './host-presence.ts';
 import { HostSettingsKeeper } from './host-settings.ts';
-import { type AboutHost, viewHost } from './host-view.ts';
-import { normalizeMac, readMac } from './mac.ts';
-import { byName, checkName } from './name.ts';
+import { normalizeMac } from './mac.ts';
+import { checkName } from './name.ts';
 import { normalizeSystemUuid } from './system-uuid.ts';
 
 /** Unknown machines beyond this many are not written down: anybody on the network can invent MACs. */
@@ -40,6 +40,7 @@ export class Hosts {
   #hosts: HostTable;
   #groups: GroupTable;
   #events: EventLog;
+  #finder: HostFinder;
   #clock: Clock;
   #runningSessionOf: (hostId: number) => number | undefined;
 
@@ -51,21 +52,17 @@ export class Hosts {
     this.#clock = options.clock;
     this.presence = new HostPresence({ ...options, table: this.#hosts });
     this.#runningSessionOf = options.runningSessionOf ?? (() => undefined);
+    this.#finder = new HostFinder({
+      ...{ hosts: this.#hosts, groups: this.#groups, presence: this.presence },
+      runningSessionOf: this.#runningSessionOf,
+    });
     const addressProblem = options.addressProblem ?? (() => undefined);
     this.settings = new HostSettingsKeeper({ table: this.#hosts, events: options.events, addressProblem });
   }
 
   /** All hosts in name order (pc-2 before pc-10). */
   list(): HostView[] {
-    const macs = this.#hosts.allMacs();
-    const groups = this.#groups.allNames();
-    const rules = this.#groups.allDiskRules();
-    const views = this.#hosts
-      .all()
-      .map((row) =>
-        this.#viewOf(row, macs.get(row.host_id) ?? [], groups.get(row.host_id) ?? [], rules.get(row.host_id) ?? []),
-      );
-    return views.sort(byName);
+    return this.#finder.all();
   }
 
   count(): number {
@@ -74,29 +71,17 @@ export class Hosts {
 
   /** `ref` is a name, an id or a MAC; a name wins. Throws HOST_UNKNOWN. */
   get(ref: string): HostView {
-    return this.#view(this.#rowOf(ref));
+    return this.#finder.view(this.#finder.rowOf(ref));
   }
 
   byId(hostId: number): HostView | undefined {
     const row = this.#hosts.byId(hostId);
-    return row === undefined ? undefined : this.#view(row);
+    return row === undefined ? undefined : this.#finder.view(row);
   }
 
   /** The hosts named and the members of the groups: each once, in name order. Throws HOST_UNKNOWN, GROUP_UNKNOWN, GROUP_EMPTY. */
   resolve(hosts: readonly string[], groups: readonly string[]): HostView[] {
-    const rows = new Map<number, HostRow>();
-    for (const ref of hosts) {
-      const row = this.#rowOf(ref);
-      rows.set(row.host_id, row);
-    }
-    for (const name of groups) {
-      const group = this.#groups.byName(name);
-      if (group === undefined) throw knownError('GROUP_UNKNOWN', { group: name });
-      const members = this.#groups.membersOf(group.group_id);
-      if (members.length === 0) throw knownError('GROUP_EMPTY', { group: name });
-      for (const hostId of members) rows.set(hostId, this.#hosts.byId(hostId)!);
-    }
-    return [...rows.values()].map((row) => this.#view(row)).sort(byName);
+    return this.#finder.resolve(hosts, groups);
   }
 
   /**
@@ -140,7 +125,7 @@ export class Hosts {
   /** Lets a pending host take part; a host that is approved stays so. Throws HOST_UNKNOWN. */
   approve(ref: string): HostView {
     return this.#inTransaction(() => {
-      const row = this.#rowOf(ref);
+      const row = this.#finder.rowOf(ref);
       if (row.approval === 'pending') this.#approve(row.host_id, row.name);
       return this.byId(row.host_id)!;
     });
@@ -150,7 +135,7 @@ export class Hosts {
   rename(ref: string, name: string): HostView {
     checkName(name, 'host');
     return this.#inTransaction(() => {
-      const row = this.#rowOf(ref);
+      const row = this.#finder.rowOf(ref);
       this.#rename(row, name);
       return this.byId(row.host_id)!;
     });
@@ -159,7 +144,7 @@ export class Hosts {
   /** Again is harmless. Throws HOST_UNKNOWN, SECURE_ON_INVALID, ADDRESS_INVALID, ADDRESS_TAKEN, DISK_RULE_INVALID. */
   set(ref: string, settings: HostSettings): HostView {
     return this.#inTransaction(() => {
-      const row = this.#rowOf(ref);
+      const row = this.#finder.rowOf(ref);
       this.settings.change(row, settings);
       return this.byId(row.host_id)!;
     });
@@ -168,7 +153,7 @@ export class Hosts {
   /** Forgets a host, its groups and tokens; its history stays. Throws HOST_UNKNOWN, HOST_BUSY. */
   remove(ref: string): void {
     this.#inTransaction(() => {
-      const row = this.#rowOf(ref);
+      const row = this.#finder.rowOf(ref);
       const session = this.#runningSessionOf(row.host_id);
       if (session !== undefined) throw knownError('HOST_BUSY', { host: row.name, session });
       this.#hosts.remove(row.host_id);
@@ -283,24 +268,6 @@ export class Hosts {
     let name = wanted;
     for (let n = 2; this.#hosts.byName(name) !== undefined; n++) name = `${wanted}-${n}`;
     return name;
-  }
-
-  #rowOf(ref: string): HostRow {
-    const byNumber = /^\d{1,15}$/.test(ref) ? this.#hosts.byId(Number(ref)) : undefined;
-    const row = this.#hosts.byName(ref) ?? byNumber ?? this.#hosts.byMac(readMac(ref) ?? '');
-    if (row === undefined) throw knownError('HOST_UNKNOWN', { host: ref });
-    return row;
-  }
-
-  #view(row: HostRow): HostView {
-    const groups = this.#groups.namesOf(row.host_id);
-    return this.#viewOf(row, this.#hosts.macsOf(row.host_id), groups, this.#groups.diskRulesOf(row.host_id));
-  }
-
-  #viewOf(row: HostRow, macs: string[], groups: string[], groupRules: AboutHost['groupRules']): HostView {
-    const seenMs = this.presence.lastSeenMs(row);
-    const isHere = this.presence.isHere(row.host_id);
-    return viewHost(row, { macs, groups, groupRules, seenMs, isHere, session: this.#runningSessionOf(row.host_id) });
   }
 
   #note(hostId: number, host: string, action: string, text: string): void {
