@@ -24,26 +24,29 @@ export interface DebianWords {
   readonly firmware: string;
   /** Name of the boot entry that the firmware took; empty under BIOS. */
   readonly entry: string;
-  /** Units of systemd that have failed. */
+  /** Units of systemd that have failed: a line with the name of each, then the lines of its journal. */
   readonly failed: readonly string[];
   /** Files of its packages, of those below 128 KiB, that are not what they were. */
   readonly damaged: readonly string[];
 }
 
 const WORD = 'FC-DEBIAN-OK';
+const FAILED = 'FC-DEBIAN-FAILED';
 const SUMS = 'usr/local/share/installed.sha256';
 
-/** The line, said again by `readDebianWords`; in the shell of Debian. Then it is off. */
+/** The lines, said again by `readDebianWords`; in the shell of Debian. Then it is off. */
 const SPEAKER = `#!/bin/sh
 list() { tr -s ' \\n' ',' | sed 's/^,//; s/,$//'; }
-failed=$(systemctl list-units --state=failed --plain --no-legend | cut -d ' ' -f 1 | list)
+for unit in $(systemctl list-units --state=failed --plain --no-legend | cut -d ' ' -f 1); do
+  { echo "$unit"; journalctl --boot --unit "$unit" --output cat --lines 20 --no-pager; } | sed 's/^/${FAILED} /' >/dev/console
+done
 damaged=$(cd / && sha256sum --check --quiet ${SUMS} 2>/dev/null | cut -d : -f 1 | list)
 root=$(findmnt --noheadings --bytes --output FSTYPE,SIZE / | awk '{ print "fs=" $1, "root=" $2 }')
 swap=$(swapon --show=SIZE --noheadings --bytes | awk '{ sum += $1 } END { print sum + 0 }')
 firmware=bios; [ -d /sys/firmware/efi ] && firmware=uefi
 current=$(efibootmgr 2>/dev/null | sed -n 's/^BootCurrent: //p')
 entry=$(efibootmgr 2>/dev/null | grep "^Boot$current" | cut -f 1 | cut -d ' ' -f 2- | tr ' ' _)
-echo "${WORD} hostname=$(hostname) $root swap=$swap firmware=$firmware entry=$entry failed=$failed damaged=$damaged" >/dev/console
+echo "${WORD} hostname=$(hostname) $root swap=$swap firmware=$firmware entry=$entry damaged=$damaged" >/dev/console
 systemctl --no-block poweroff
 `;
 
@@ -67,11 +70,21 @@ After=multi-user.target
 AllowIsolate=yes
 `;
 
+/**
+ * Debian 13 mounts /run/lock with no order to the programs of LVM that run beside it and lock in /run/lock/lvm. Where the mount falls between
+ * their look at that folder and their first lock, they end with 5 and `/run/lock/lvm/P_global:aux: open failed: No such file or directory`
+ * (strace, with the mount made in between), and lvm2-monitor.service has failed.
+ */
+const RUN_LOCK_ORDER = `[Unit]
+Before=lvm2-monitor.service systemd-udevd.service
+`;
+
 const files: Readonly<Record<string, string>> = {
   'etc/hostname': `${DEBIAN_NAME}\n`,
   'etc/hosts': `127.0.0.1\tlocalhost\n127.0.1.1\t${DEBIAN_NAME}.lab.example\t${DEBIAN_NAME}\n`,
   'etc/systemd/system/speak.service': SPEAKER_UNIT,
   'etc/systemd/system/speak.target': SPEAKER_TARGET,
+  'etc/systemd/system/run-lock.mount.d/before-lvm.conf': RUN_LOCK_ORDER,
   'etc/default/grub': [
     'GRUB_DEFAULT=0',
     'GRUB_TIMEOUT=0',
@@ -135,16 +148,17 @@ export async function makeDebianArchive(archive: string, workDir: string): Promi
   }
 }
 
-/** The last such line on a console. Pure. */
+/** The last such line on a console, and what is said before it of units that have failed. Pure. */
 export function readDebianWords(text: string): DebianWords | undefined {
-  const line = text.split('\n').findLast((one) => one.includes(`${WORD} `));
+  const lines = text.split(/\r?\n/);
+  const line = lines.findLast((one) => one.includes(`${WORD} `));
   if (line === undefined) return undefined;
   const value = (name: string) => new RegExp(` ${name}=(\\S*)`).exec(line)?.[1] ?? '';
-  const names = (name: string) => value(name).split(',').filter(Boolean);
   return {
     ...{ hostname: value('hostname'), filesystem: value('fs'), firmware: value('firmware') },
     entry: value('entry'),
     ...{ rootBytes: Number(value('root')), swapBytes: Number(value('swap')) },
-    ...{ failed: names('failed'), damaged: names('damaged') },
+    failed: lines.flatMap((one) => one.split(`${FAILED} `).slice(1)),
+    damaged: value('damaged').split(',').filter(Boolean),
   };
 }
