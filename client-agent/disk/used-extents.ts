@@ -40,6 +40,9 @@ const MAP_LIMIT_MS = 15 * 60_000;
  */
 const BOOT_SPACE_BYTES = 64 * 1024;
 
+const BITLOCKER =
+  'encrypted by BitLocker, carried as it is, its free space too. Every host gets the keys of the source, and asks for its recovery key where a TPM was to open it. To carry only used blocks, decrypt it first: manage-bde -off C:';
+
 /**
  * The partclone program for what blkid finds. Not that of APFS (0.3.36): it reads the space manager of whichever checkpoint lies first, and
  * of that only the first block of chunks, so that all beyond 16 GB counts as free.
@@ -212,6 +215,7 @@ function mapSwap(path: string, head: Omit<VolumeHead, 'map'>): VolumeMap | undef
 function rawWarnings(span: VolumeSpan, probe: BlockProbe): string[] {
   if (probe.isAmbiguous)
     return [`${nameOfVolume(span)}: taken raw, because it has the signatures of several filesystems`];
+  if (probe.type === 'BitLocker') return [`${nameOfVolume(span)}: ${BITLOCKER}`];
   return probe.type === undefined ? [] : [`${nameOfVolume(span)}: ${probe.type} has no block map: taken raw`];
 }
 

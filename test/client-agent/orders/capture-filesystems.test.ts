@@ -14,6 +14,7 @@ import { capture, diskOf, writeInto } from '#test/client-agent/test-disk.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root (loop devices)';
 const MiB = 1024 * 1024;
+const BASIC_DATA = 'EBD0A0A2-B9E5-4433-87C0-68B6B72699C7';
 
 /** One disk with every filesystem, captured once and laid on an empty one. */
 const folder = mkdtempSync(join(tmpdir(), 'fleetcast-test-'));
@@ -100,6 +101,57 @@ test('a damaged filesystem is taken raw, with a warning that says why', { skip }
   assert.match(result.warnings[0]!, /^the disk: taken raw, because the used blocks of its ext4 cannot be told: ./);
   assert.deepEqual(readFileSync(copy), readFileSync(path));
 });
+
+test('a volume of BitLocker is named before the upload, and comes back to the byte, without its zeros', {
+  skip,
+}, async () => {
+  const [path, copy] = [join(folder, 'bitlocker.img'), join(folder, 'bitlocker-copy.img')];
+  const volume = { startBytes: MiB, sizeBytes: 16 * MiB };
+  const line = `source1 : start=${volume.startBytes / 512}, size=${volume.sizeBytes / 512}, type=${BASIC_DATA}`;
+  await makePartitionedDisk(path, 18 * MiB, ['label: gpt', '', line]);
+  makeBitLocker(path, volume.startBytes);
+  makeEmptyFile(copy, 18 * MiB);
+  const sink = new ChunkSink();
+  const told: string[] = [];
+  const result = await capture(diskOf(path), sink.link, {
+    onProgress: ({ phase, warnings = [] }) => void told.push(...warnings.map((warning) => `${phase} ${warning}`)),
+  });
+  const laid = sink.lay(copy);
+  await applyLayout(diskOf(copy), laid.head.layout);
+  assert.deepEqual(
+    laid.volumes.filter(({ kind }) => kind === 'partition').map(({ filesystem, map }) => [filesystem, map]),
+    [['BitLocker', 'raw']],
+  );
+  assert.ok(result.usedBytes < 8 * MiB, `${result.usedBytes}`);
+  assert.match(result.warnings.join(), /^partition 1: encrypted by BitLocker, .* manage-bde -off C:$/);
+  assert.ok(told.includes(`hash ${result.warnings[0]}`));
+  const bytesOf = (file: string) =>
+    readFileSync(file).subarray(volume.startBytes, volume.startBytes + volume.sizeBytes);
+  assert.deepEqual(bytesOf(copy), bytesOf(path));
+});
+
+/**
+ * What tells a BitLocker volume of Windows 7 and later (libblkid, superblocks/bitlocker.c; libbde, "BitLocker Drive Encryption format"): its
+ * boot record, and the three blocks of metadata that it names; then 4 MiB that look encrypted, zeros, and some at the end.
+ */
+function makeBitLocker(path: string, startBytes: number): void {
+  const boot = Buffer.alloc(512);
+  boot.write('\xeb\x58\x90-FVE-FS-', 0, 'latin1');
+  boot.writeUInt16LE(512, 11);
+  boot.writeUInt8(8, 13);
+  Buffer.from('3bd66749292ed84a8399f6a339e3d001', 'hex').copy(boot, 160);
+  boot.writeUInt16LE(0xaa55, 510);
+  for (const [i, at] of [MiB, 2 * MiB, 3 * MiB].entries()) {
+    boot.writeBigUInt64LE(BigInt(at), 176 + 8 * i);
+    const metadata = Buffer.alloc(64);
+    metadata.write('-FVE-FS-', 'latin1');
+    metadata.writeUInt16LE(2, 10);
+    writeInto(path, startBytes + at, metadata);
+  }
+  writeInto(path, startBytes, boot);
+  writeInto(path, startBytes + 4 * MiB, randomBytesOf('encrypted', 4 * MiB));
+  writeInto(path, startBytes + 16 * MiB - 4096, randomBytesOf('end', 4096));
+}
 
 test('what Windows keeps of its memory stays behind, and a system that sleeps in it is named before the upload', {
   skip,
