@@ -14,6 +14,9 @@ import { findIgnoringCase } from './target-system.ts';
 /** GPT type of an EFI system partition; ef on an MBR disk. */
 const ESP_TYPES = new Set(['C12A7328-F81F-11D2-BA4B-00A0C93EC93B', 'EF']);
 
+/** GPT type of a BIOS boot partition, which has nothing but GRUB's core. */
+const BIOS_BOOT_TYPE = '21686148-6449-6E6F-744E-656564454649';
+
 /** Throws an Error that names all that is not as it must be, when everything that can be done is done. */
 export const repairBoot: Finisher = async (context) => {
   const { disk, say } = context;
@@ -30,11 +33,14 @@ export const repairBoot: Finisher = async (context) => {
 function moveLoaders({ disk, manifest, changes }: FinisherContext): string[] {
   const file = DirectFile.open(disk.path, 'write');
   try {
-    const sectors = sectorsOf(file);
+    const sectors = sectorsOf(file, disk.sizeBytes);
     const records = manifest.volumes
       .filter(({ kind }) => kind === 'partition')
       .map((volume) => ({ sector: volume.startBytes / GRUB_SECTOR_BYTES, name: nameOf(volume) }));
-    const said = moveGrub(sectors, [{ sector: 0, name: 'the boot record' }, ...records], changes);
+    const homes = manifest.head.layout.partitions
+      .filter(({ type }) => type.toUpperCase() === BIOS_BOOT_TYPE)
+      .map(({ startSector }) => startSector);
+    const said = moveGrub(sectors, [{ sector: 0, name: 'the boot record' }, ...records], changes, homes);
     for (const change of changes) {
       const sector = change.startBytes / GRUB_SECTOR_BYTES;
       const boot = sectors.read(sector);
@@ -51,11 +57,13 @@ function moveLoaders({ disk, manifest, changes }: FinisherContext): string[] {
   }
 }
 
-function sectorsOf(file: DirectFile): SectorFile {
+function sectorsOf(file: DirectFile, sizeBytes: number): SectorFile {
   return {
+    // On a smaller disk a number may lie behind its end: nothing is there.
     read: (sector) => {
       const bytes = Buffer.alloc(GRUB_SECTOR_BYTES);
-      file.readAt(bytes, sector * GRUB_SECTOR_BYTES, GRUB_SECTOR_BYTES);
+      if ((sector + 1) * GRUB_SECTOR_BYTES <= sizeBytes)
+        file.readAt(bytes, sector * GRUB_SECTOR_BYTES, GRUB_SECTOR_BYTES);
       return bytes;
     },
     write: (sector, bytes) => file.writeAt(bytes, sector * GRUB_SECTOR_BYTES, GRUB_SECTOR_BYTES),

@@ -25,6 +25,8 @@ const FIRST_ENTRY_AT = 0x1f4;
 const ENTRY_BYTES = 12;
 /** Where the rest of the core is loaded (GRUB_BOOT_MACHINE_KERNEL_SEG + 0x20). */
 const REST_SEGMENT = 0x820;
+/** What a BIOS loads at most. */
+const MOST_CORE_BYTES = 512 * 1024;
 /** Code comes before it; no blocklist is so long. */
 const LEAST_ENTRY_AT = 0x80;
 
@@ -69,28 +71,51 @@ function moveCore(core: Buffer, changes: readonly FitChange[]): Buffer {
   return moved;
 }
 
+/** Whether the sector is the first one of a core (diskboot.img). Pure. */
+function isCore(sector: Buffer): boolean {
+  return sector.readUInt16LE(FIRST_ENTRY_AT + 8) > 0 && sector.readUInt16LE(FIRST_ENTRY_AT + 10) === REST_SEGMENT;
+}
+
+/**
+ * A core that lies where its boot.img does not look for it: an image that was made smaller does not say what has moved. It is looked for where
+ * grub-install(8) puts it on GPT. Undefined: there is none.
+ */
+function findCore(disk: SectorFile, from: number, homes: readonly number[]): FitChange | undefined {
+  const home = homes.find((sector) => isCore(disk.read(sector)));
+  if (home === undefined) return undefined;
+  const [fromStartBytes, startBytes] = [from * GRUB_SECTOR_BYTES, home * GRUB_SECTOR_BYTES];
+  return { fromStartBytes, startBytes, fromBytes: MOST_CORE_BYTES, sizeBytes: MOST_CORE_BYTES };
+}
+
 /**
  * Puts right each GRUB whose core has moved, wherever its boot.img lies; says what it did. A second run finds the new numbers, and
  * must not move them again: whether the core's first entry follows the core tells (grub-install lays it in one piece or says so by entries).
+ * `homes`: first sectors of BIOS boot partitions.
  */
 export function moveGrub(
   disk: SectorFile,
   places: readonly { readonly sector: number; readonly name: string }[],
   changes: readonly FitChange[],
+  homes: readonly number[] = [],
 ): string[] {
   return places.flatMap(({ sector, name }) => {
     const boot = disk.read(sector);
     if (!isGrubBoot(boot)) return [];
-    const moved = moveBoot(boot, changes);
-    if (moved === undefined) return [`GRUB in ${name}: its core has not moved`];
     const from = Number(boot.readBigUInt64LE(CORE_AT));
-    const core = disk.read(moved.core);
-    const next = Number(core.readBigUInt64LE(FIRST_ENTRY_AT));
-    if (core.readUInt16LE(FIRST_ENTRY_AT + 8) === 0 || core.readUInt16LE(FIRST_ENTRY_AT + 10) !== REST_SEGMENT) {
-      throw new Error(`GRUB in ${name}: there is no core at sector ${moved.core}`);
+    const shifts = [...changes];
+    if (shiftOf(from, changes) === 0) {
+      if (isCore(disk.read(from))) return [`GRUB in ${name}: its core has not moved`];
+      const found = findCore(disk, from, homes);
+      if (found === undefined)
+        return [`GRUB in ${name}: no core is at sector ${from}; if it boots by BIOS: grub-install`];
+      shifts.unshift(found);
     }
+    const moved = moveBoot(boot, shifts)!;
+    const core = disk.read(moved.core);
+    if (!isCore(core)) throw new Error(`GRUB in ${name}: there is no core at sector ${moved.core}`);
+    const next = Number(core.readBigUInt64LE(FIRST_ENTRY_AT));
     // The core first: a boot.img that is still the old one finds nothing, and is put right when this runs again.
-    if (shiftOf(next, changes) !== 0 && next !== moved.core + 1) disk.write(moved.core, moveCore(core, changes));
+    if (shiftOf(next, shifts) !== 0 && next !== moved.core + 1) disk.write(moved.core, moveCore(core, shifts));
     disk.write(sector, moved.boot);
     return [`GRUB in ${name}: its core is at sector ${moved.core} now, not ${from}`];
   });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { runCapture } from '#agent/orders/capture.ts';
 import type { FitLine } from '#protocol/admin/image-api.ts';
+import { type Fit, placeManifest } from '#protocol/fit.ts';
 import type { Manifest } from '#protocol/manifest.ts';
 import type { FitImageOptions } from '#server/images/image-fitter.ts';
 import { writeVolumeFile } from '#server/images/volume-file.ts';
@@ -30,15 +31,16 @@ export async function captureImage(t: TestContext, disk: string, folder: string)
   const options: Omit<FitImageOptions, 'toBytes' | 'name'> = {
     ...{ store, catalog, ref: 'one', workDir: join(folder, 'work'), zstdLevel: 1, signal },
   };
-  /** Lays an image, its newest version, on an empty file. */
-  const lay = async (image: string, path: string, sizeBytes: number): Promise<Manifest> => {
+  /** Lays an image, its newest version, on an empty file, its volumes where `fit` says. Answers where they lie. */
+  const lay = async (image: string, path: string, sizeBytes: number, fit?: Fit): Promise<Manifest> => {
     const manifest = await catalog.loadManifest(catalog.resolve(image).version.manifestId);
     makeEmptyFile(path, sizeBytes);
-    for (const volume of manifest.volumes) {
-      const at = { path, offsetBytes: volume.startBytes };
+    const placed = placeManifest(manifest, fit);
+    for (const [i, volume] of manifest.volumes.entries()) {
+      const at = { path, offsetBytes: placed.volumes[i]!.startBytes };
       await writeVolumeFile({ store, image, manifest, volume, signal, onWritten: () => {}, ...at });
     }
-    return manifest;
+    return placed;
   };
   return { store, catalog, options, lay };
 }
