@@ -2,7 +2,7 @@
 import { KnownError } from '#protocol/errors.ts';
 import { isExtended, type Layout } from '#protocol/layout.ts';
 import { type BlockProbe, probeBlock } from './block-probe.ts';
-import { readLayout } from './layout-reader.ts';
+import { readTable } from './layout-reader.ts';
 
 /** A longer list helps nobody. */
 const MAX_PARTITIONS = 16;
@@ -13,7 +13,8 @@ const MAX_PARTITIONS = 16;
  */
 export async function readContent(diskPath: string, sectorBytes: number): Promise<string> {
   try {
-    const layout = await readLayout(diskPath, sectorBytes);
+    const { layout, oddity } = await readTable(diskPath, sectorBytes);
+    if (oddity !== undefined) return `not empty: ${oddity}`;
     if (layout.label === 'none') return describeBare(await probeBlock(diskPath));
     const probes = new Map<number, BlockProbe>();
     for (const partition of layout.partitions.slice(0, MAX_PARTITIONS)) {

@@ -68,7 +68,7 @@ export function holdsHybridMbr(found: Layout, wanted: Layout): boolean {
 }
 
 /** Throws DISK_WRITE_FAILED. */
-export function writeHybridMbr(disk: Disk, layout: Layout): void {
+export function writeHybridMbr(disk: Pick<Disk, 'path' | 'sizeBytes' | 'sectorBytes'>, layout: Layout): void {
   if (layout.hybridMbr === undefined) return;
   const file = DirectFile.open(disk.path, 'write');
   try {

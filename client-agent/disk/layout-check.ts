@@ -6,7 +6,7 @@ import { holdsHybridMbr } from './hybrid-mbr.ts';
 import { readLayout } from './layout-reader.ts';
 
 /** Reads the table back: a disk that lost it would not boot. Throws DISK_WRITE_FAILED. */
-export async function checkLayout(disk: Disk, wanted: Layout): Promise<void> {
+export async function checkLayout(disk: Pick<Disk, 'path' | 'sectorBytes'>, wanted: Layout): Promise<void> {
   const found = await readLayout(disk.path, disk.sectorBytes);
   if (holdsLayout(found, wanted)) return;
   const reason = 'the partition table reads back otherwise';

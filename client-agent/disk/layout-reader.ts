@@ -2,14 +2,14 @@
 import { stat } from 'node:fs/promises';
 import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
-import { knownError } from '#protocol/errors.ts';
-import { isExtended, type Layout, type Partition } from '#protocol/layout.ts';
+import type { Layout, Partition } from '#protocol/layout.ts';
 import { run } from '#system/run.ts';
-import { type BlockProbe, probeBlock } from './block-probe.ts';
+import { probeBlock } from './block-probe.ts';
 import { DirectFile } from './direct-file.ts';
 import { diskSizeOf } from './disk-size.ts';
 import { MBR_BYTES, readHybridMbr } from './hybrid-mbr.ts';
 import { withSectorSize } from './loop-device.ts';
+import { findOddity } from './table-oddity.ts';
 
 /** Bytes of boot code at the start of a disk; the disk signature and the MBR table follow. */
 export const BOOT_CODE_BYTES = 440;
@@ -40,42 +40,56 @@ const tableSchema = Type.Object({
 });
 type TableDump = Static<typeof tableSchema>;
 
-/**
- * The layout of a disk or of the file that stands for one. A filesystem without a table around it, nothing known, or what only
- * looks like a table is label `none`. Throws LAYOUT_UNSUPPORTED for other tables, DISK_READ_FAILED, PROGRAM_FAILED.
- */
+export interface Table {
+  readonly layout: Layout;
+  /** Why the disk counts as one without a table although it has one: it must be carried to the byte, whatever else its bytes look like. */
+  readonly oddity?: string;
+}
+
+/** As readTable, the layout alone. */
 export async function readLayout(diskPath: string, sectorBytes: number): Promise<Layout> {
+  return (await readTable(diskPath, sectorBytes)).layout;
+}
+
+/**
+ * How a disk is divided, or the file that stands for one. A filesystem without a table around it, nothing known, what only looks like a
+ * table, and a table that could not be laid again is label `none`. Throws DISK_READ_FAILED, PROGRAM_FAILED.
+ */
+export async function readTable(diskPath: string, sectorBytes: number): Promise<Table> {
   const diskBytes = diskSizeOf(diskPath, sectorBytes);
   const isFile = (await stat(diskPath)).isFile();
+  const bare: Layout = { label: 'none', sectorBytes, diskBytes, partitions: [] };
   return withSectorSize({ path: diskPath, sizeBytes: diskBytes, sectorBytes, isFile }, 'read', async (path) => {
-    const label = labelOf(await probeBlock(path), diskPath);
-    if (label === 'none') return { label, sectorBytes, diskBytes, partitions: [] };
+    // Whether a bare FAT or NTFS has a table in its boot sector is blkid's work: it tells them apart.
+    const { tableType } = await probeBlock(path);
+    if (tableType === undefined) return { layout: bare };
+    if (tableType !== 'gpt' && tableType !== 'dos') return { layout: bare, oddity: sayOtherTable(tableType) };
     const { stdout } = await run(['sfdisk', '--json', path]);
     const mbr = readMbr(diskPath);
     const bootCode = mbr.subarray(0, BOOT_CODE_BYTES);
-    const layout = layoutFromDump(JSON.parse(stdout), { diskPath, sectorBytes, diskBytes, bootCode });
-    if (isNoTable(layout)) return { label: 'none', sectorBytes, diskBytes, partitions: [] };
+    const layout = layoutFromDump(JSON.parse(stdout), { sectorBytes, diskBytes, bootCode });
+    if (layout === undefined) return { layout: bare, oddity: sayOtherTable(tableType) };
+    if (layout.label === 'dos' && layout.partitions.length === 0) return { layout: bare };
+    const header = layout.label === 'gpt' ? DirectFile.readSpan(diskPath, sectorBytes, sectorBytes) : undefined;
+    const oddity = findOddity(layout, header);
+    if (oddity !== undefined) return { layout: bare, oddity };
     const hybridMbr = layout.label === 'gpt' ? readHybridMbr(mbr, layout.partitions) : undefined;
-    return hybridMbr === undefined ? layout : { ...layout, hybridMbr };
+    return { layout: hybridMbr === undefined ? layout : { ...layout, hybridMbr } };
   });
 }
 
-/** Throws LAYOUT_UNSUPPORTED. Checks for a table in the boot sector of a bare FAT or NTFS is blkid's work: it tells them apart. */
-function labelOf(probe: BlockProbe, disk: string): Layout['label'] {
-  if (probe.tableType === 'gpt' || probe.tableType === 'dos') return probe.tableType;
-  if (probe.tableType === undefined) return 'none';
-  throw knownError('LAYOUT_UNSUPPORTED', { disk, label: probe.tableType });
+function sayOtherTable(type: string): string {
+  return `its partition table (${type}) is none that could be laid again`;
 }
 
-/** Turns what sfdisk printed into a layout. Throws LAYOUT_UNSUPPORTED when it is not what this program can lay again. */
+/** Turns what sfdisk printed into a layout; undefined: it is not what this program can lay again. */
 function layoutFromDump(
   dump: unknown,
-  o: { diskPath: string; sectorBytes: number; diskBytes: number; bootCode: Buffer },
-): Layout {
-  const unsupported = (label: string) => knownError('LAYOUT_UNSUPPORTED', { disk: o.diskPath, label });
-  if (!Value.Check(tableSchema, dump)) throw unsupported('as sfdisk prints it');
+  o: { sectorBytes: number; diskBytes: number; bootCode: Buffer },
+): Layout | undefined {
+  if (!Value.Check(tableSchema, dump)) return undefined;
   const table = dump.partitiontable;
-  if (table.label !== 'gpt' && table.label !== 'dos') throw unsupported(table.label);
+  if (table.label !== 'gpt' && table.label !== 'dos') return undefined;
   const tableLength = table['table-length'];
   return {
     label: table.label,
@@ -89,28 +103,6 @@ function layoutFromDump(
     // An MBR may name partitions of no sectors: nothing lies in them, and sfdisk would not lay them again.
     partitions: (table.partitions ?? []).filter((entry) => entry.size > 0).map(partitionFromDump),
   };
-}
-
-/**
- * An MBR that names no partition: of exFAT and others on the bare disk blkid says that they have one, as their boot sector ends as an MBR
- * does. Or one that sfdisk would not lay again (the image of a bootable CD, say): partitions begin in the boot record itself, or one
- * lies in another that is no extended one. Pure.
- */
-function isNoTable(layout: Pick<Layout, 'label' | 'partitions'>): boolean {
-  return (layout.label === 'dos' && layout.partitions.length === 0) || isOverlapping(layout);
-}
-
-function isOverlapping(layout: Pick<Layout, 'label' | 'partitions'>): boolean {
-  const extended = layout.partitions.filter((one) => isExtended(layout, one));
-  const others = layout.partitions.filter((one) => !extended.includes(one));
-  const isLogical = ({ number }: Partition) => layout.label === 'dos' && number > 4;
-  const primary = [...extended, ...others.filter((one) => !isLogical(one))];
-  return [primary, others.filter(isLogical)].some((alike) => {
-    const inOrder = alike.toSorted((a, b) => a.startSector - b.startSector);
-    return inOrder.some(
-      (one, i) => one.startSector === 0 || one.startSector + one.sectors > (inOrder[i + 1]?.startSector ?? Infinity),
-    );
-  });
 }
 
 function partitionFromDump(entry: NonNullable<TableDump['partitiontable']['partitions']>[number]): Partition {

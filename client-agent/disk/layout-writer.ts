@@ -11,6 +11,9 @@ import { writeHybridMbr } from './hybrid-mbr.ts';
 import { BOOT_CODE_BYTES } from './layout-reader.ts';
 import { withSectorSize } from './loop-device.ts';
 
+/** A disk, or a file that stands for one. */
+type Place = Pick<Disk, 'path' | 'sizeBytes' | 'sectorBytes'>;
+
 /** Bytes that were zeroed: absolute offsets, end exclusive. */
 export interface ClearedRun {
   readonly startBytes: number;
@@ -22,7 +25,7 @@ export interface ClearedRun {
  * Bytes of volumes stay as they are, so an old GPT header in sector 1 of an MBR disk too: `clearLabel` comes first.
  * May be repeated. A layout without a table changes nothing. Throws PROGRAM_FAILED, DISK_WRITE_FAILED.
  */
-export async function applyLayout(disk: Disk, layout: Layout): Promise<void> {
+export async function applyLayout(disk: Place, layout: Layout): Promise<void> {
   if (layout.label === 'none') return;
   const isFile = (await stat(disk.path)).isFile();
   const script = sfdiskScript(layout, disk.sizeBytes);

@@ -29,14 +29,18 @@ export function volumesOf(layout: Layout): VolumeSpan[] {
 
 /** From the end of the table to whatever begins first (an extended partition's own sector too). */
 function bootVolume(layout: Layout): VolumeSpan | undefined {
-  const tableSectors =
-    layout.label === 'gpt' ? 2 + Math.ceil(((layout.tableLength ?? 128) * 128) / layout.sectorBytes) : 1;
+  const tableSectors = tableSectorsOf(layout);
   const backupSectors = layout.label === 'gpt' ? tableSectors - 1 : 0;
   const diskEnd = Math.floor(layout.diskBytes / layout.sectorBytes) - backupSectors;
   const firstSector = Math.min(diskEnd, ...layout.partitions.map((partition) => partition.startSector));
   const startBytes = tableSectors * layout.sectorBytes;
   const sizeBytes = Math.min(firstSector * layout.sectorBytes - startBytes, MAX_BOOT_BYTES);
   return sizeBytes > 0 ? { kind: 'boot', startBytes, sizeBytes } : undefined;
+}
+
+/** Sectors at the start of a disk with a table that are the table's: the boot record, header and entries of a GPT. */
+export function tableSectorsOf({ label, tableLength = 128, sectorBytes }: Layout): number {
+  return label === 'gpt' ? 2 + Math.ceil((tableLength * 128) / sectorBytes) : 1;
 }
 
 /** `partition 3`, `partition 3 (group/root)`, `partition 3 of disk 2`, for people. */

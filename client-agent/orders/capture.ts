@@ -8,7 +8,6 @@ import { CHUNK_ID_BYTES, type Extents, usedBytesOf } from '#protocol/chunk.ts';
 import type { Disk } from '#protocol/disk.ts';
 import { knownError } from '#protocol/errors.ts';
 import { HoleSet } from '#protocol/holes.ts';
-import type { Layout } from '#protocol/layout.ts';
 import { encodeManifest, type VolumeHead } from '#protocol/manifest.ts';
 import type { CaptureResult } from '#protocol/task-result.ts';
 import { systemClock } from '#system/clock.ts';
@@ -20,9 +19,9 @@ import { Slots } from '../capture/slots.ts';
 import { Uploads } from '../capture/uploads.ts';
 import { VolumeChunks } from '../capture/volume-chunks.ts';
 import { CaptureWorkers } from '../capture/worker-pool.ts';
-import { readLayout } from '../disk/layout-reader.ts';
+import { readSourceTable, type SourceTable } from '../disk/source-table.ts';
 import { mapVolumes, type VolumeMap } from '../disk/used-extents.ts';
-import { nameOfVolume, volumesOf } from '../disk/volumes.ts';
+import { nameOfVolume } from '../disk/volumes.ts';
 import type { ServerLink } from '../server-link.ts';
 import { type OpenSource, openSource } from './source-containers.ts';
 
@@ -53,16 +52,16 @@ export interface CaptureOptions {
 export async function runCapture(order: CaptureOrder, o: CaptureOptions): Promise<CaptureResult> {
   o.signal.throwIfAborted();
   const meter = new ProgressMeter(o.onProgress, systemClock.nowMs);
-  const layouts: Layout[] = [];
-  for (const { path, sectorBytes } of o.disks) layouts.push(await readLayout(path, sectorBytes));
-  const closedMaps = await mapDisks(o.disks, layouts, meter, o.signal);
+  const tables: SourceTable[] = [];
+  for (const [i, disk] of o.disks.entries()) tables.push(await readSourceTable(disk, i));
+  const closedMaps = await mapDisks(o.disks, tables, meter, o.signal);
   const sources: OpenSource[] = [];
   try {
     for (const [i, disk] of o.disks.entries()) {
       const own = closedMaps.filter((map) => (map.head.disk ?? 0) === i);
       sources.push(await openSource(disk, own, o.keys ?? [], o.signal));
     }
-    return await captureVolumes(order, o, layouts, sources, meter);
+    return await captureVolumes(order, o, tables, sources, meter);
   } finally {
     for (const source of sources) await source.close();
   }
@@ -71,11 +70,14 @@ export async function runCapture(order: CaptureOrder, o: CaptureOptions): Promis
 async function captureVolumes(
   order: CaptureOrder,
   o: CaptureOptions,
-  layouts: readonly Layout[],
+  tables: readonly SourceTable[],
   sources: readonly OpenSource[],
   meter: ProgressMeter,
 ): Promise<CaptureResult> {
-  meter.warn(sources.flatMap(({ maps }) => maps.flatMap((map) => map.warnings)));
+  meter.warn([
+    ...tables.flatMap(({ warnings }) => warnings),
+    ...sources.flatMap(({ maps }) => maps.flatMap((map) => map.warnings)),
+  ]);
   const slots = new Slots(order.chunkBytes);
   const tools: PassTools = {
     slots,
@@ -90,7 +92,7 @@ async function captureVolumes(
     uploads: new Uploads((body) => o.link.chunks(order.taskId, body, o.signal), systemClock.nowMs),
   };
   try {
-    return await untilAborted(o.signal, uploadAll(order, o, layouts, sources, tools, meter));
+    return await untilAborted(o.signal, uploadAll(order, o, tables, sources, tools, meter));
   } catch (error) {
     tools.uploads.abort(error instanceof Error ? error : new Error(String(error)));
     throw error;
@@ -102,13 +104,11 @@ async function captureVolumes(
 /** The volumes of all disks, those of one after those of the one before. */
 async function mapDisks(
   disks: readonly Disk[],
-  layouts: readonly Layout[],
+  tables: readonly SourceTable[],
   meter: ProgressMeter,
   signal: AbortSignal,
 ): Promise<VolumeMap[]> {
-  const spans = layouts.flatMap((layout, i) =>
-    volumesOf(layout).map((span) => (i === 0 ? span : { ...span, disk: i })),
-  );
+  const spans = tables.flatMap((table) => table.spans);
   const maps: VolumeMap[][] = [];
   meter.begin(
     'map',
@@ -123,13 +123,14 @@ async function mapDisks(
   };
   const results = await Promise.allSettled(Array.from({ length: MAPS_AT_ONCE }, mapNext));
   for (const result of results) if (result.status === 'rejected') throw result.reason;
-  return maps.flat();
+  const all = [...maps.flat(), ...tables.flatMap(({ rawMaps }) => rawMaps)];
+  return all.toSorted((a, b) => (a.head.disk ?? 0) - (b.head.disk ?? 0));
 }
 
 async function uploadAll(
   order: CaptureOrder,
   { disks, link, signal }: Pick<CaptureOptions, 'disks' | 'link' | 'signal'>,
-  layouts: readonly Layout[],
+  tables: readonly SourceTable[],
   sources: readonly OpenSource[],
   tools: PassTools,
   meter: ProgressMeter,
@@ -171,7 +172,7 @@ async function uploadAll(
 
   const containers = sources.flatMap((source) => source.containers);
   const opened = containers.length === 0 ? {} : { containers };
-  const [layout, ...others] = layouts;
+  const [layout, ...others] = tables.map((table) => table.layout);
   const moreDisks = others.length === 0 ? {} : { moreDisks: others };
   const head = { chunkBytes, hash: 'blake3-256' as const, layout: layout!, ...opened, ...moreDisks };
   const contents = maps.map((map, i) => ({ head: map.head, extents: known[i]!.extents }));
@@ -186,11 +187,14 @@ async function uploadAll(
     uploadedChunks,
     uploadedBytes: tools.uploads.sentBytes,
     ...(lostBytes === 0 ? {} : { lostBytes }),
-    warnings: maps.flatMap((map, i) => [
-      ...map.warnings,
-      ...unknownWarning(map.head, known[i]!.extents),
-      ...lostWarning(map.head, lost[i]!),
-    ]),
+    warnings: [
+      ...tables.flatMap((table) => table.warnings),
+      ...maps.flatMap((map, i) => [
+        ...map.warnings,
+        ...(map.warnings.length > 0 ? [] : unknownWarning(map.head, known[i]!.extents)),
+        ...lostWarning(map.head, lost[i]!),
+      ]),
+    ],
   };
 }
 

@@ -89,8 +89,8 @@ export const diskErrors = {
   },
   LAYOUT_UNSUPPORTED: {
     status: 409,
-    message: '{disk}: the partition table {label} is not supported',
-    next: 'Supported are GPT, MBR, and disks without a table',
+    message: '{disk}: its partition table ({label}) cannot be laid again: {reason}',
+    next: 'Look at it on the host: sfdisk --verify {disk}',
   },
   MAP_FAILED: {
     status: 500,
