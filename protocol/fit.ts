@@ -19,7 +19,17 @@ import { canGrow, type GrowRule, hasGrower, namedBy } from './grow-rule.ts';
 import { type Layout, layoutSchema, reservedEndSectors } from './layout.ts';
 import { placeContainers } from './luks-container.ts';
 import { canonicalJson, type Manifest, type ManifestHead, type VolumeHead } from './manifest.ts';
-import { alignDown, isOrderly, MIB, type Piece, type Places, packFrom, packTogether, piecesOf } from './piece.ts';
+import {
+  alignDown,
+  isOrderly,
+  isRooted,
+  MIB,
+  type Piece,
+  type Places,
+  packFrom,
+  packTogether,
+  piecesOf,
+} from './piece.ts';
 
 export const fitSchema = Type.Object({
   /** Table of the target disk. */
@@ -206,11 +216,13 @@ function growPieces(
   return packFrom(pieces, first, sizes, sectorBytes);
 }
 
-/** Indices of the pieces that take the room, ascending. */
+/** Indices of the pieces that take the room, ascending. Behind one that does everything moves. */
 function growersOf(pieces: readonly Piece[], grow: GrowRule): number[] {
   if (grow === 'none') return [];
   const { partition: named, rule } = namedBy(grow);
+  const lastRooted = pieces.findLastIndex(isRooted);
   const able = pieces.keys().filter((i) => {
+    if (i < lastRooted) return false;
     const { volume, container } = pieces[i]!;
     if (container === undefined) return volume !== undefined && typeof rule !== 'object' && canGrow(volume);
     return whyKeepsSize(container) === undefined && growersWithin(container, rule, hasGrower).length > 0;

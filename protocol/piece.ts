@@ -21,6 +21,20 @@ export interface Piece {
 /** A place for each piece, in the order of the pieces. */
 export type Places = readonly { readonly startBytes: number; readonly sizeBytes: number }[];
 
+/**
+ * What lies in these knows at which sector of the disk it lies: slices of OpenBSD and NetBSD by their disklabel (disklabel(5)), dynamic disks
+ * of Windows by their database. MBR types a6 and a9; GPT: OpenBSD, LDM metadata, LDM data.
+ */
+const rootedTypes = new Set([
+  ...['A6', 'A9', '824CC7A0-36A8-11E3-890A-952519AD3F61'],
+  ...['5808C8AA-7E8F-42E0-85D2-E1E90434CFB3', 'AF9B60A0-1431-4F62-BC68-3311714A69AD'],
+]);
+
+/** Whether the partition would be lost on what lies in it if it began elsewhere. */
+export function isRooted({ partition }: Pick<Piece, 'partition'>): boolean {
+  return rootedTypes.has(partition.type.toUpperCase());
+}
+
 /** The partitions of a table that hold data, by where they begin. */
 export function piecesOf(layout: Layout, volumes: readonly VolumeHead[]): Piece[] {
   const extended = layout.partitions.filter((partition) => isExtended(layout, partition));
@@ -58,12 +72,13 @@ export function isOrderly(pieces: readonly Piece[]): boolean {
   );
 }
 
-/** Closes the gaps between partitions; nothing is moved towards the end. */
+/** Closes the gaps between partitions; nothing is moved towards the end, and what is rooted not at all. */
 export function packTogether(pieces: readonly Piece[], sectorBytes: number): Places {
   const places: { startBytes: number; sizeBytes: number }[] = [];
   for (const piece of pieces) {
     const before = places.at(-1);
-    const earliest = before === undefined ? piece.startBytes : earliestStart(piece, before, sectorBytes);
+    const isKept = before === undefined || isRooted(piece);
+    const earliest = isKept ? piece.startBytes : earliestStart(piece, before, sectorBytes);
     places.push({ startBytes: Math.min(piece.startBytes, earliest), sizeBytes: piece.sizeBytes });
   }
   return places;

@@ -72,6 +72,33 @@ const debian = sourceOf('gpt', 10 * GIB, [
   ['swap', 8293 * M, 1024 * M],
 ]);
 
+test('a partition whose content knows its place on the disk is never moved, and nothing before it grows', () => {
+  const rows = (bsd: string): [string, number, number, Partial<Partition>?][] => [
+    ['ext4', 2048, 20480],
+    ['', 40960, 20480, { type: bsd }],
+    ['ext4', 81920, 20480],
+  ];
+  for (const [label, type] of [
+    ['dos', 'a6'],
+    ['gpt', 'AF9B60A0-1431-4F62-BC68-3311714A69AD'],
+  ] as const) {
+    const source = sourceOf(label, 60 * MIB, rows(type));
+    const startsOf = (fit: Fit) => fit.layout.partitions.map(({ startSector }) => startSector);
+    assert.deepEqual(startsOf(fitOf(source, 42 * MIB, 'none')), [2048, 40960, 61440]);
+    const grown = fitOf(source, 200 * MIB, 'proportional');
+    assert.deepEqual(startsOf(grown), [2048, 40960, 81920]);
+    assert.deepEqual(
+      grown.layout.partitions.map(({ sectors }) => sectors > 20480),
+      [false, false, true],
+    );
+  }
+  const plain = fitOf(sourceOf('dos', 60 * MIB, rows('83')), 42 * MIB, 'none');
+  assert.deepEqual(
+    plain.layout.partitions.map(({ startSector }) => startSector),
+    [2048, 22528, 43008],
+  );
+});
+
 test('on a larger disk all lies as on the source when nothing is to grow', () => {
   const fit = fitOf(debian, 20 * GIB, 'none');
   assert.deepEqual(fit.layout.partitions, debian.layout.partitions);
