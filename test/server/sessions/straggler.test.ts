@@ -105,6 +105,17 @@ test('a cable of 48 Mbit/s is waited for as well, but the others would gain less
   assert.equal(play(load('cable-48')), undefined);
 });
 
+test('a cable that loses 5 % of its packets costs the cast no more than what is sent again: its host stays, but in a large room', () => {
+  const series = load('loss-5');
+  assert.equal(play(series), undefined);
+  assert.equal(play(series, { ...seen, seenBytesPerSecond: undefined }), undefined);
+  const long = { ...series, castBytes: 10 * series.castBytes };
+  assert.equal(play(long), undefined, 'four others gain less than it loses');
+  const others = Array.from({ length: 37 }, (_, i) => `10.77.1.${i}`);
+  const [found] = play({ ...long, hosts: [...series.hosts, ...others] })!.found;
+  assert.deepEqual([found?.cause, found?.taskId], ['cable', 1]);
+});
+
 test('a host that is always last in a cast which waits for nobody and sends nothing again is left alone', () => {
   const clean = load('clean');
   const lines = clean.lines.map(
