@@ -16,6 +16,7 @@ export class SessionTable {
   // A thousand agents run these two all the time; the others are prepared when they are needed.
   #moveTask: Statement;
   #setHoles: Statement;
+  #helloBefore: Statement;
 
   constructor(database: Database) {
     this.#database = database;
@@ -27,6 +28,7 @@ export class SessionTable {
          parked_for = coalesce(?, parked_for), deaf = max(deaf, ?)
        WHERE task_id = ? AND state = ? AND round = ?`,
     );
+    this.#helloBefore = database.prepare('UPDATE agent_token SET created_ms = min(created_ms, ?) WHERE host_id = ?');
     this.#setHoles = database.prepare('UPDATE task SET holes = ?, have = ? WHERE task_id = ?');
   }
 
@@ -204,6 +206,8 @@ export class SessionTable {
       row.round,
     );
     if (changes !== 1) throw new Error(`task ${row.taskId} is not ${row.state} in round ${row.round} any more`);
+    // Its agent said hello before, though somebody may have set the clock back meanwhile: it is still to be released.
+    if (change.endedMs !== undefined) this.#helloBefore.run(change.endedMs, row.hostId);
   }
 
   /** `have` are the chunks that it does not lack. */

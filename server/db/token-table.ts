@@ -50,15 +50,16 @@ export class TokenTable {
     this.#database.prepare('DELETE FROM boot_token WHERE expires_ms < ?').run(keptMs);
   }
 
-  /** The host's only agent token from now on. */
+  /** The host's only agent token from now on: made after the end of its last task, whatever the clock says. */
   putAgent(hash: Buffer, hostId: number, nowMs: number, sealKey: string | undefined): void {
     this.#database
       .prepare(
-        `INSERT INTO agent_token (token_hash, host_id, created_ms, seal_key) VALUES (?, ?, ?, ?)
+        `INSERT INTO agent_token (token_hash, host_id, created_ms, seal_key)
+         SELECT ?, ?, max(?, 1 + coalesce(max(ended_ms), 0)), ? FROM task WHERE host_id = ?
          ON CONFLICT (host_id) DO UPDATE SET
            token_hash = excluded.token_hash, created_ms = excluded.created_ms, seal_key = excluded.seal_key`,
       )
-      .run(hash, hostId, nowMs, sealKey ?? null);
+      .run(hash, hostId, nowMs, sealKey ?? null, hostId);
   }
 
   sealOf(hostId: number): SealRow | undefined {

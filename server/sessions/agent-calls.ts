@@ -128,7 +128,8 @@ export class AgentCalls {
       const { onFailure } = request;
       const policy = { onDone: request.onDone, ...(onFailure === undefined ? {} : { onFailure }) };
       const last = { hostId, sessionId, state, endedMs, ...policy };
-      this.#lastTasks.set(hostId, helloMs === undefined ? last : { ...last, helloMs });
+      // Before its end, whatever the clock says: it may have been set back meanwhile.
+      this.#lastTasks.set(hostId, helloMs === undefined ? last : { ...last, helloMs: Math.min(helloMs, endedMs) });
     }
     if (state !== 'capturing' && state !== 'succeeded' && live.row.kind === 'capture') {
       void this.#options.taskData.abandonUpload(taskId);

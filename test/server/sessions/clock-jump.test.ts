@@ -1,6 +1,8 @@
 /** Somebody sets the clock of the server while sessions run: nothing that takes time may notice. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
+import { TokenTable } from '#server/db/token-table.ts';
 import { ordinals, SessionBench } from './session-bench.ts';
 
 const HOUR_MS = 3600_000;
@@ -12,6 +14,9 @@ for (const [way, ms] of [
   test(`a clock that is set ${way} by an hour at every step loses no host and holds nothing up`, async (t) => {
     const bench = new SessionBench(t);
     bench.addHosts('pc-1', 'pc-2');
+    const sayHello = () =>
+      new TokenTable(bench.database).putAgent(randomBytes(32), bench.hostId('pc-1'), bench.clock.nowMs(), undefined);
+    sayHello();
     const { sessionId } = await bench.deploy();
     const jump = async () => {
       bench.clock.jump(ms);
@@ -33,9 +38,15 @@ for (const [way, ms] of [
     for (const name of ['pc-1', 'pc-2']) await bench.verifyAndFinish(name);
     await jump();
     assert.equal(bench.state(sessionId), 'completed');
+    assert.deepEqual([bench.told('pc-1'), bench.told('pc-2')], ['release reboot', 'release reboot']);
+    await bench.restart();
+    assert.equal(bench.told('pc-1'), 'release reboot', 'after a restart of the daemon');
     // They boot again, from their disks or by the network: they are done with this session.
+    sayHello();
     bench.arrive('pc-1');
     assert.equal(bench.told('pc-1'), 'wait');
+    await bench.restart();
+    assert.equal(bench.told('pc-1'), 'wait', 'after a restart of the daemon');
   });
 }
 
