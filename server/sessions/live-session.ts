@@ -32,6 +32,7 @@ export interface LiveTask {
 /** One pass from its planning until every host that heard it has said what it lacks. */
 export interface LivePass {
   readonly pass: number;
+  readonly began: Now;
   phase: 'planning' | 'running' | 'ended';
   /** It ended without sending everything. */
   isFailed: boolean;

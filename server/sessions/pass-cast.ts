@@ -9,6 +9,7 @@ import type { CastProgress } from '../transfer/cast.ts';
 import type { FramePlan } from '../transfer/frame-source.ts';
 import type { CastPorts } from '../transfer/port-allocator.ts';
 import type { SenderPlan } from '../transfer/udp-sender-args.ts';
+import type { Now } from './live-session.ts';
 
 /** A host that was told to join and has not: the others wait for it so long after the first has joined. */
 const MAX_WAIT_S = 15;
@@ -78,12 +79,18 @@ export function castViewOf({ castId, plan, receivers }: PassCast, pass: number, 
   return { castId, pass, receivers, frames: plan.frames, bytes: plan.bytes, sentBytes: 0, startedAtMs: nowMs };
 }
 
-export function withProgress(view: CastView, progress: CastProgress): CastView {
-  const { sentBytes, retransmits, startedAtMs } = progress;
+/** `began`: the pass, by both clocks. What it takes is measured by the one that never jumps: later decisions rest on its pace. */
+export function withProgress(view: CastView, progress: CastProgress, began: Now): CastView {
+  const { sentBytes, retransmits, startedSteadyMs } = progress;
   return {
     ...view,
     sentBytes,
     retransmits,
-    ...(startedAtMs === undefined ? {} : { firstByteAtMs: startedAtMs }),
+    ...(startedSteadyMs === undefined ? {} : { firstByteAtMs: readableMs(startedSteadyMs, began) }),
   };
+}
+
+/** A moment after `began` for people, who read `began` as it was then. */
+export function readableMs(steadyMs: number, began: Now): number {
+  return Math.round(began.nowMs + Math.max(0, steadyMs - began.steadyMs));
 }

@@ -17,7 +17,16 @@ import { PortAllocator } from '../transfer/port-allocator.ts';
 import { RateShare } from '../transfer/rate-share.ts';
 import type { LivePass, LiveSession, LiveTask } from './live-session.ts';
 import type { Parkings } from './parkings.ts';
-import { castOrderOf, castViewOf, modeOf, type PassCast, requestOf, senderPlanOf, withProgress } from './pass-cast.ts';
+import {
+  castOrderOf,
+  castViewOf,
+  modeOf,
+  type PassCast,
+  readableMs,
+  requestOf,
+  senderPlanOf,
+  withProgress,
+} from './pass-cast.ts';
 import { choosePassHosts } from './pass-hosts.ts';
 import { chunksToCast } from './pass-plan.ts';
 import { PassProbe } from './pass-probe.ts';
@@ -78,8 +87,10 @@ export class PassRunner {
   /** Makes sure that the session has a pass for its ready tasks. Asking again is harmless. */
   keepCast(live: LiveSession): void {
     if (live.pass !== undefined) return;
+    const { clock } = this.#options;
     const pass: LivePass = {
       pass: live.row.passes + 1,
+      began: { nowMs: clock.nowMs(), steadyMs: clock.steadyMs() },
       phase: 'planning',
       isFailed: false,
       endedAtMs: 0,
@@ -163,7 +174,7 @@ export class PassRunner {
 
     const castId = `${sessionId}-${pass.pass}`;
     const cast = { castId, nonce: randomBytes(NONCE_BYTES), ports, plan, receivers: tasks.length };
-    const view = castViewOf(cast, pass.pass, clock.nowMs());
+    const view = castViewOf(cast, pass.pass, readableMs(clock.steadyMs(), pass.began));
     pass.order = castOrderOf(live.row, cast, config);
     pass.view = view;
     for (const task of tasks) pass.lackedBefore.set(task.row.taskId, task.holes?.count ?? 0);
@@ -188,7 +199,7 @@ export class PassRunner {
     let dropped = 0;
     const onProgress = (progress: CastProgress) => {
       part.took(progress.takenBytes);
-      pass.view = withProgress(pass.view!, progress);
+      pass.view = withProgress(pass.view!, progress, pass.began);
       for (const address of progress.dropped.slice(dropped)) parkings.noteDropped(live, address);
       dropped = progress.dropped.length;
       this.#options.onProgress(live);
@@ -212,7 +223,7 @@ export class PassRunner {
   /** The sender has ended by itself or was ended. */
   #close(live: LiveSession, pass: LivePass, end: CastEnd): void {
     const outcome = end.outcome === 'aborted' && pass.abort.signal.reason === UNHEARD ? UNHEARD : end.text;
-    const view = { ...withProgress(pass.view!, end), endedAtMs: this.#options.clock.nowMs(), outcome };
+    const view = { ...withProgress(pass.view!, end, pass.began), endedAtMs: this.#nowIn(pass), outcome };
     pass.view = view;
     live.casts = [...live.casts, view];
     // First of all: whatever cannot be written down, it is over.
@@ -242,11 +253,15 @@ export class PassRunner {
     if (error instanceof KnownError) this.#options.log.warn({ err: error }, 'pass failed');
     else this.#options.log.error({ err: error }, 'pass failed by a bug');
     if (pass.view !== undefined) {
-      pass.view = { ...pass.view, endedAtMs: this.#options.clock.nowMs(), outcome: reason };
+      pass.view = { ...pass.view, endedAtMs: this.#nowIn(pass), outcome: reason };
       live.casts = [...live.casts.filter(({ castId }) => castId !== pass.view!.castId), pass.view];
       this.#options.casts.update(pass.view);
     }
     this.#say(live, 'failed', `Pass ${pass.pass} could not run: ${reason}`);
+  }
+
+  #nowIn(pass: LivePass): number {
+    return readableMs(this.#options.clock.steadyMs(), pass.began);
   }
 
   #say(live: LiveSession, action: string, text: string): void {

@@ -56,8 +56,8 @@ export interface CastProgress {
   readonly joined: readonly string[];
   readonly dropped: readonly string[];
   readonly retransmits: number;
-  /** When the transfer began: all had joined, or the waiting was over. */
-  readonly startedAtMs?: number;
+  /** When the transfer began, by the steady clock: all had joined, or the waiting was over. */
+  readonly startedSteadyMs?: number;
 }
 
 export interface CastEnd extends CastProgress {
@@ -137,7 +137,7 @@ class CastRun {
   #takenBytes = 0;
   #sentBytes: number | undefined;
   #retransmits = 0;
-  #startedAtMs: number | undefined;
+  #startedSteadyMs: number | undefined;
   #movedAtMs: number;
   #fullMs = 0;
   /** Its pipe is being written to. */
@@ -153,7 +153,7 @@ class CastRun {
 
   /** All have joined, or the waiting is over. */
   get hasStarted(): boolean {
-    return this.#startedAtMs !== undefined;
+    return this.#startedSteadyMs !== undefined;
   }
 
   get joinedCount(): number {
@@ -168,7 +168,7 @@ class CastRun {
       joined: [...this.#addresses.values()],
       dropped: [...this.#dropped].map((receiver) => this.#addresses.get(receiver) ?? `#${receiver}`),
       retransmits: this.#retransmits,
-      ...(this.#startedAtMs === undefined ? {} : { startedAtMs: this.#startedAtMs }),
+      ...(this.#startedSteadyMs === undefined ? {} : { startedSteadyMs: this.#startedSteadyMs }),
     };
   }
 
@@ -225,7 +225,7 @@ class CastRun {
         this.#tellWait(this.#steadyMomentOf(line.daySeconds), line.receivers, true);
         return;
       case 'started':
-        this.#startedAtMs = momentOf(line.daySeconds, this.#options.clock.nowMs());
+        this.#startedSteadyMs = this.#steadyMomentOf(line.daySeconds);
         break;
       case 'dropped':
         this.#dropped.add(line.receiver);

@@ -14,6 +14,9 @@ export interface ProbeFrom {
   readonly clock: Clock;
 }
 
+/** So much goes out at once, in ms: the port of a host with a slower link keeps that, and drops more. */
+const BURST_MS = 3;
+
 /** Sends the datagrams of one round, counted from 0. Throws what the socket throws, and AbortError. */
 export async function sendProbe(order: ProbeOrder, from: ProbeFrom, signal: AbortSignal, round = 0): Promise<void> {
   const socket = createSocket('udp4');
@@ -22,7 +25,7 @@ export async function sendProbe(order: ProbeOrder, from: ProbeFrom, signal: Abor
     await once(socket, 'listening');
     socket.setMulticastInterface(from.address);
     socket.setMulticastTTL(from.ttl);
-    const pacer = new Pacer(from.clock, () => from.mbit);
+    const pacer = new Pacer(from.clock, () => from.mbit, BURST_MS);
     const first = round * order.count;
     for (let number = first; number < first + order.count; number++) {
       await pacer.take(PROBE_DATAGRAM_BYTES, signal);

@@ -117,15 +117,17 @@ function rateIn({ takenBytes, window }: Sharer, nowMs: number): number {
   return ((takenBytes - window.fromBytes) * 8) / ((nowMs - window.fromMs) * 1000);
 }
 
-/** Holds a feed to a rate that may change at any time; what was not used is not saved up beyond BURST_MS. */
+/** Holds a feed to a rate that may change at any time; what was not used is not saved up beyond `burstMs`. */
 export class Pacer {
   readonly #clock: Clock;
   readonly #mbit: () => number | undefined;
+  readonly #burstMs: number;
   #freeAtMs = 0;
 
-  constructor(clock: Clock, mbit: () => number | undefined) {
+  constructor(clock: Clock, mbit: () => number | undefined, burstMs = BURST_MS) {
     this.#clock = clock;
     this.#mbit = mbit;
+    this.#burstMs = burstMs;
   }
 
   /** Resolves when so many bytes may be sent. Throws AbortError. */
@@ -135,7 +137,7 @@ export class Pacer {
     const nowMs = this.#clock.steadyMs();
     const waitMs = this.#freeAtMs - nowMs;
     if (waitMs >= LEAST_WAIT_MS) await this.#clock.sleep(waitMs, signal);
-    this.#freeAtMs = Math.max(this.#freeAtMs, nowMs - BURST_MS) + (bytes * 8) / (mbit * 1000);
+    this.#freeAtMs = Math.max(this.#freeAtMs, nowMs - this.#burstMs) + (bytes * 8) / (mbit * 1000);
   }
 }
 
