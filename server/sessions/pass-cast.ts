@@ -21,6 +21,8 @@ export interface PassCast {
   readonly ports: CastPorts;
   readonly plan: FramePlan;
   readonly receivers: number;
+  /** What the slowest link of its hosts carries, in Mbit/s; absent: more than the server sends. */
+  readonly linkMbit?: number | undefined;
 }
 
 export function requestOf(row: SessionRow): DeployRequest | undefined {
@@ -32,18 +34,20 @@ export function modeOf(row: SessionRow): SenderPlan['mode'] {
   return mode === 'broadcast' || mode === 'oneway' ? mode : 'multicast';
 }
 
-/** The lower one of the caps of session and config holds. */
+/** The lowest of the caps of session, config and links holds. A one-way cast waits for nobody: whose link is too slow keeps holes. */
 export function senderPlanOf(
   row: SessionRow,
-  { castId, ports, receivers }: PassCast,
+  { castId, ports, receivers, linkMbit }: PassCast,
   networkInterface: string,
   config: Config,
 ): SenderPlan {
   const { maxMbit: asked, fec } = requestOf(row) ?? {};
-  const caps = [asked, config.cast.maxMbit].filter((cap) => cap !== undefined);
+  const mode = modeOf(row);
+  const ofLinks = mode === 'oneway' ? undefined : linkMbit;
+  const caps = [asked, config.cast.maxMbit, ofLinks].filter((cap) => cap !== undefined);
   const { rdvAddress, ttl, startTimeoutS, retriesUntilDrop } = config.cast;
   return {
-    mode: modeOf(row),
+    mode,
     fec,
     interface: networkInterface,
     ...ports,

@@ -258,6 +258,7 @@ export class Sessions {
         const moves = tasks.map((task): { task: LiveTask; move: TaskMove } => ({ task, move: { to: 'receiving' } }));
         this.#runner.moveTasks(live, moves, alsoCommit);
       },
+      linkMbitOf: ({ row }) => this.#options.hosts.byId(row.hostId)?.inventory?.linkMbit,
       onOrder: (hostId) => this.agents.orderChanged(hostId),
       onDeaf: (live, task, problem) => {
         const why = `${task.row.host} ${problem}. It fetches the image over HTTP`;
