@@ -129,62 +129,34 @@ async function mapDisks(
 
 async function uploadAll(
   order: CaptureOrder,
-  { disks, link, signal }: Pick<CaptureOptions, 'disks' | 'link' | 'signal'>,
+  o: Pick<CaptureOptions, 'disks' | 'link' | 'signal'>,
   tables: readonly SourceTable[],
   sources: readonly OpenSource[],
   tools: PassTools,
   meter: ProgressMeter,
 ): Promise<CaptureResult> {
-  const { chunkBytes, taskId } = order;
   const maps = sources.flatMap((source) => source.maps);
   const volumes: SourceVolume[] = maps.map(({ head, extents }) => {
     const { disk = 0, startBytes, sizeBytes } = head;
     return extents === undefined ? { disk, startBytes, sizeBytes } : { disk, startBytes, sizeBytes, extents };
   });
-  const found = volumes.map((volume) => new VolumeChunks(volume));
-  let uploadedChunks = 0;
-
-  meter.begin(
-    'hash',
-    volumes.reduce((sum, { extents, sizeBytes }) => sum + (extents ? usedBytesOf(extents) : sizeBytes), 0),
-  );
-  for await (const { batch, loaded, readBytes, sentChunks } of runPass(
-    planBatches(volumes, chunkBytes),
-    volumes,
-    tools,
-  )) {
-    found[batch.volume]!.add(loaded);
-    uploadedChunks += sentChunks;
-    if (uploadedChunks > 0) meter.rename('upload');
-    meter.add(readBytes);
-  }
-
-  const lost = found.map((chunks) => chunks.lost);
-  const lostBytes = lost.reduce((sum, extents) => sum + usedBytesOf(extents), 0);
+  const { found, sentChunks } = await sendVolumes(volumes, order.chunkBytes, tools, meter);
   const known = volumes.map((volume, i) => ({ ...volume, extents: found[i]!.extents }));
   const ids = Buffer.concat(found.map((chunks) => chunks.ids));
-  let lacking = await askAll(link, taskId, ids, signal);
-  for (let extra = 0; lacking.count > 0; extra++) {
-    if (extra === MAX_EXTRA_PASSES) throw failed(`the server still lacks ${lacking.count} chunks that were sent to it`);
-    uploadedChunks += await sendAgain(known, ids, lacking, chunkBytes, disks, tools, meter);
-    lacking = await askAll(link, taskId, ids, signal);
-  }
+  const sentAgain = await sendUntilNoneLacks(order, o, { known, ids }, tools, meter);
 
-  const containers = sources.flatMap((source) => source.containers);
-  const opened = containers.length === 0 ? {} : { containers };
-  const [layout, ...others] = tables.map((table) => table.layout);
-  const moreDisks = others.length === 0 ? {} : { moreDisks: others };
-  const head = { chunkBytes, hash: 'blake3-256' as const, layout: layout!, ...opened, ...moreDisks };
   const contents = maps.map((map, i) => ({ head: map.head, extents: known[i]!.extents }));
-  const manifest = encodeManifest(head, contents, ids);
-  const { version, isNew } = await link.manifest(taskId, manifest, signal);
+  const manifest = encodeManifest(headOf(order, tables, sources), contents, ids);
+  const { version, isNew } = await o.link.manifest(order.taskId, manifest, o.signal);
+  const lost = found.map((chunks) => chunks.lost);
+  const lostBytes = lost.reduce((sum, extents) => sum + usedBytesOf(extents), 0);
   return {
     manifestId: blake3(manifest).toString('hex'),
     version,
     isNew,
     usedBytes: known.reduce((sum, { extents }) => sum + usedBytesOf(extents), 0),
     chunks: ids.length / CHUNK_ID_BYTES,
-    uploadedChunks,
+    uploadedChunks: sentChunks + sentAgain,
     uploadedBytes: tools.uploads.sentBytes,
     ...(lostBytes === 0 ? {} : { lostBytes }),
     warnings: [
@@ -195,6 +167,56 @@ async function uploadAll(
         ...lostWarning(map.head, lost[i]!),
       ]),
     ],
+  };
+}
+
+/** Reads and names every chunk, and sends what the server lacks: what was found in each volume, and how many chunks were sent. */
+async function sendVolumes(
+  volumes: readonly SourceVolume[],
+  chunkBytes: number,
+  tools: PassTools,
+  meter: ProgressMeter,
+): Promise<{ found: VolumeChunks[]; sentChunks: number }> {
+  const found = volumes.map((volume) => new VolumeChunks(volume));
+  let sentChunks = 0;
+  meter.begin(
+    'hash',
+    volumes.reduce((sum, { extents, sizeBytes }) => sum + (extents ? usedBytesOf(extents) : sizeBytes), 0),
+  );
+  for await (const done of runPass(planBatches(volumes, chunkBytes), volumes, tools)) {
+    found[done.batch.volume]!.add(done.loaded);
+    sentChunks += done.sentChunks;
+    if (sentChunks > 0) meter.rename('upload');
+    meter.add(done.readBytes);
+  }
+  return { found, sentChunks };
+}
+
+/** Calls may break and the server may be restarted: sends what it lacks after all. Returns how many chunks that were. */
+async function sendUntilNoneLacks(
+  { taskId, chunkBytes }: CaptureOrder,
+  { disks, link, signal }: Pick<CaptureOptions, 'disks' | 'link' | 'signal'>,
+  { known, ids }: { known: readonly KnownVolume[]; ids: Buffer },
+  tools: PassTools,
+  meter: ProgressMeter,
+): Promise<number> {
+  let sent = 0;
+  let lacking = await askAll(link, taskId, ids, signal);
+  for (let extra = 0; lacking.count > 0; extra++) {
+    if (extra === MAX_EXTRA_PASSES) throw failed(`the server still lacks ${lacking.count} chunks that were sent to it`);
+    sent += await sendAgain(known, ids, lacking, chunkBytes, disks, tools, meter);
+    lacking = await askAll(link, taskId, ids, signal);
+  }
+  return sent;
+}
+
+function headOf({ chunkBytes }: CaptureOrder, tables: readonly SourceTable[], sources: readonly OpenSource[]) {
+  const containers = sources.flatMap((source) => source.containers);
+  const [layout, ...others] = tables.map((table) => table.layout);
+  return {
+    ...{ chunkBytes, hash: 'blake3-256' as const, layout: layout! },
+    ...(containers.length === 0 ? {} : { containers }),
+    ...(others.length === 0 ? {} : { moreDisks: others }),
   };
 }
 

@@ -33,14 +33,7 @@ export async function listenToProbe(
 ): Promise<Hearing> {
   const address = networkInterfaces()[interfaceName]?.find(({ family }) => family === 'IPv4')?.address;
   const socket = createSocket({ type: 'udp4', reuseAddr: true, recvBufferSize: BUFFER_BYTES });
-  const heard = new Set<number>();
-  let first = Number.POSITIVE_INFINITY;
-  let last = 0;
-  const of = () => (heard.size === 0 ? 0 : last - first + 1);
-  let round = Number.NaN;
-  let beganMs = 0;
-  let spanMs = 0;
-  let lastMs = 0;
+  const tally = new ProbeTally(order.count);
   const ended = Promise.withResolvers<void>();
   const end = () => ended.resolve();
   let limit = setTimeout(end, order.listenMs);
@@ -50,31 +43,66 @@ export async function listenToProbe(
     socket.on('message', (bytes) => {
       const number = readProbeDatagram(bytes, order.nonce);
       if (number === undefined) return;
-      heard.add(number);
-      first = Math.min(first, number);
-      last = Math.max(last, number);
-      const nowMs = performance.now();
-      const itsRound = Math.floor(number / order.count);
-      if (itsRound !== round) {
-        spanMs += lastMs - beganMs;
-        beganMs = nowMs;
-        round = itsRound;
-      }
-      lastMs = nowMs;
+      tally.add(number, performance.now());
       clearTimeout(limit);
-      const isEnough = of() * 2 >= order.count;
-      limit = setTimeout(end, isEnough ? SILENCE_MS : NEXT_ROUND_MS);
-      if (isEnough && (number + 1) % order.count === 0) end();
+      limit = setTimeout(end, tally.isEnough ? SILENCE_MS : NEXT_ROUND_MS);
+      if (tally.isEnough && tally.endsRound(number)) end();
     });
     socket.bind(order.port, order.group);
     await once(socket, 'listening');
     socket.addMembership(order.group, address);
     onListening();
     await ended.promise;
-    return { heard: heard.size, of: of(), spanMs: spanMs + lastMs - beganMs };
+    return tally.hearing();
   } finally {
     clearTimeout(limit);
     signal.removeEventListener('abort', end);
     socket.close();
+  }
+}
+
+/** Counts the datagrams of a probe whose rounds have `perRound` of them, numbered through all rounds. */
+class ProbeTally {
+  readonly #perRound: number;
+  readonly #heard = new Set<number>();
+  #first = Number.POSITIVE_INFINITY;
+  #last = 0;
+  #round = Number.NaN;
+  #beganMs = 0;
+  #lastMs = 0;
+  #spanMs = 0;
+
+  constructor(perRound: number) {
+    this.#perRound = perRound;
+  }
+
+  add(number: number, nowMs: number): void {
+    this.#heard.add(number);
+    this.#first = Math.min(this.#first, number);
+    this.#last = Math.max(this.#last, number);
+    const round = Math.floor(number / this.#perRound);
+    if (round !== this.#round) {
+      this.#spanMs += this.#lastMs - this.#beganMs;
+      this.#beganMs = nowMs;
+      this.#round = round;
+    }
+    this.#lastMs = nowMs;
+  }
+
+  /** A good part of a round has passed since the first that was heard. */
+  get isEnough(): boolean {
+    return this.#of * 2 >= this.#perRound;
+  }
+
+  endsRound(number: number): boolean {
+    return (number + 1) % this.#perRound === 0;
+  }
+
+  hearing(): Hearing {
+    return { heard: this.#heard.size, of: this.#of, spanMs: this.#spanMs + this.#lastMs - this.#beganMs };
+  }
+
+  get #of(): number {
+    return this.#heard.size === 0 ? 0 : this.#last - this.#first + 1;
   }
 }

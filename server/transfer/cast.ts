@@ -5,7 +5,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Writable } from 'node:stream';
-import { execa } from 'execa';
+import { execa, type Result } from 'execa';
 import type { Clock } from '#system/clock.ts';
 import { LogTail } from './log-tail.ts';
 import { Pacer } from './rate-share.ts';
@@ -113,17 +113,27 @@ export async function runCast(options: CastOptions): Promise<CastEnd> {
   await rm(sender.logPath, { force: true });
   if (sourceError !== undefined) throw sourceError;
 
-  const ending = (outcome: CastEnd['outcome'], text: string): CastEnd => ({ ...run.progress(), outcome, text });
-  if (options.signal.aborted) return ending('aborted', 'stopped by the server');
-  if (run.isStalled) return ending('stalled', `nothing moved for ${Math.round(options.stallLimitMs / 1000)} s`);
+  return endOf(run, result, options);
+}
+
+/** How it ended, when nothing is wrong with the frames. */
+function endOf(
+  run: CastRun,
+  result: Pick<Result, 'exitCode' | 'signal' | 'code'>,
+  { sender, signal, stallLimitMs }: CastOptions,
+): CastEnd {
+  const progress = run.progress();
+  const ending = (outcome: CastEnd['outcome'], text: string): CastEnd => ({ ...progress, outcome, text });
+  if (signal.aborted) return ending('aborted', 'stopped by the server');
+  if (run.isStalled) return ending('stalled', `nothing moved for ${Math.round(stallLimitMs / 1000)} s`);
   if (result.exitCode !== 0) {
     const how = result.signal ?? (result.exitCode === undefined ? result.code : `exit code ${result.exitCode}`);
     return ending('failed', `udp-sender ended with ${how}: ${run.lastWords() || 'it printed nothing'}`);
   }
   if (run.joinedCount === 0 && sender.mode !== 'oneway') return ending('nobody-came', 'no host joined');
-  if (!run.isFed) return ending('failed', `udp-sender ended by itself after ${run.progress().takenBytes} bytes`);
-  const text = run.progress().dropped.length > 0 ? 'sent, with hosts dropped' : 'sent';
-  return { ...ending('sent', text), sentBytes: run.progress().takenBytes };
+  if (!run.isFed) return ending('failed', `udp-sender ended by itself after ${progress.takenBytes} bytes`);
+  const text = progress.dropped.length > 0 ? 'sent, with hosts dropped' : 'sent';
+  return { ...ending('sent', text), sentBytes: progress.takenBytes };
 }
 
 /** What is known of a running cast. */
