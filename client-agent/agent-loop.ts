@@ -27,7 +27,7 @@ import type { DeployMachine } from './orders/deploy-machine.ts';
 import { problemOf } from './orders/disk-failure.ts';
 import { FinisherFailure } from './orders/finish.ts';
 import { describeOrder, isSameWork } from './orders/order.ts';
-import { readSecrets } from './orders/secrets.ts';
+import { forgetSecrets, readSecrets } from './orders/secrets.ts';
 import { runWipe } from './orders/wipe.ts';
 import { listenToProbe } from './receive/probe-listener.ts';
 import { isPressing } from './receive/stream-gauge.ts';
@@ -179,7 +179,11 @@ class AgentLoop {
     for (const disk of wanted) await requireUnused(disk, 'read');
     const { link } = machine;
     const keys = await readSecrets(order, link, signal);
-    return { captureResult: await runCapture(order, { disks: wanted, link, keys, signal, onProgress }) };
+    try {
+      return { captureResult: await runCapture(order, { disks: wanted, link, keys, signal, onProgress }) };
+    } finally {
+      forgetSecrets(keys);
+    }
   }
 
   async #audit(order: AuditOrder, signal: AbortSignal, onProgress: (p: Progress) => void): Promise<Partial<State>> {

@@ -71,11 +71,9 @@ export function sealSecret(
   purpose: SealPurpose,
   own: SealKeyPair = makeSealKeyPair(),
 ): SealedSecret {
-  const cipher = createCipheriv(
-    'aes-256-gcm',
-    keyOf(own.privateKey, agentKey, purpose, [agentKey, own.publicKey]),
-    NONCE,
-  );
+  const key = keyOf(own.privateKey, agentKey, purpose, [agentKey, own.publicKey]);
+  const cipher = createCipheriv('aes-256-gcm', key, NONCE);
+  key.fill(0);
   const sealed = Buffer.concat([cipher.update(secret), cipher.final(), cipher.getAuthTag()]);
   return { publicKey: own.publicKey, sealed: sealed.toString('base64') };
 }
@@ -91,8 +89,12 @@ export function unsealSecret(
   try {
     const key = keyOf(own.privateKey, publicKey, purpose, [own.publicKey, publicKey]);
     const decipher = createDecipheriv('aes-256-gcm', key, NONCE);
+    key.fill(0);
     decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
-    return Buffer.concat([decipher.update(bytes.subarray(0, -TAG_BYTES)), decipher.final()]);
+    // In this mode `final` has no bytes of its own: it checks. What was changed on its way is not handed out.
+    const secret = decipher.update(bytes.subarray(0, -TAG_BYTES));
+    decipher.final();
+    return secret;
   } catch {
     return undefined;
   }
@@ -107,5 +109,7 @@ function keyOf(
   const publicKey = createPublicKey({ key: { kty: 'OKP', crv: 'X25519', x: otherKey }, format: 'jwk' });
   const shared = diffieHellman({ privateKey, publicKey });
   const info = [CONTEXT, taskId, name, ...publicKeys].join('\n');
-  return Buffer.from(hkdfSync('sha256', shared, tokenHash, info, KEY_BYTES));
+  const key = Buffer.from(hkdfSync('sha256', shared, tokenHash, info, KEY_BYTES));
+  shared.fill(0);
+  return key;
 }

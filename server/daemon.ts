@@ -99,6 +99,7 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
     ...{ database, events },
     sessionNaming: (secret) => sessions.running.sessionNaming(secret),
   });
+  await secrets.removeLeftovers();
   const kept = new KeptClock(database, clock);
   const tokens = new Tokens({ database, hosts, events, clock, kept, bootTokenMs: config.session.bootTokenS * 1000 });
   const waker = new Waker(network, {

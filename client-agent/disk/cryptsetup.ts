@@ -56,6 +56,15 @@ export function addKeyArgv(container: LuksContainer, path: string, keyPath: stri
   ];
 }
 
+/** Wipes a key slot; in batch mode without asking for a key of another one. */
+export function killSlotArgv(path: string, slot: number): string[] {
+  return ['cryptsetup', 'luksKillSlot', '--batch-mode', path, String(slot)];
+}
+
+export function removeTokenArgv(path: string, token: number): string[] {
+  return ['cryptsetup', 'token', 'remove', '--token-id', String(token), path];
+}
+
 function pbkdfOptions({ version, pbkdf }: LuksContainer, memoryKiB: number): string[] {
   const time = ['--iter-time', String(UNLOCK_MS)];
   if (version === 1) return time;
@@ -93,6 +102,13 @@ export async function openContainer(o: OpenOptions, key: Uint8Array): Promise<bo
 /** Whether the key opens a key slot of the header in this file or device. Throws PROGRAM_FAILED, PROGRAM_MISSING. */
 export async function isKeyOf(path: string, key: Uint8Array): Promise<boolean> {
   const argv = ['cryptsetup', 'open', '--test-passphrase', '--type', 'luks', '--key-file=-', path];
+  return (await run(argv, { input: key, limitMs: LIMIT_MS, okCodes: [0, WRONG_KEY] })).exitCode === 0;
+}
+
+/** Whether the key opens this key slot of the header in a file. Throws PROGRAM_FAILED, PROGRAM_MISSING. */
+export async function opensSlot(path: string, key: Uint8Array, slot: number): Promise<boolean> {
+  const which = ['--key-slot', String(slot)];
+  const argv = ['cryptsetup', 'open', '--test-passphrase', '--type', 'luks', ...which, '--key-file=-', path];
   return (await run(argv, { input: key, limitMs: LIMIT_MS, okCodes: [0, WRONG_KEY] })).exitCode === 0;
 }
 

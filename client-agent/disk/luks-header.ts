@@ -31,10 +31,16 @@ const SLOTS = 8;
 const SLOT_BYTES = 48;
 const SLOT_IN_USE = 0x00ac71f3;
 
+export interface LuksToken {
+  readonly id: number;
+  readonly type: string;
+}
+
 export interface LuksHeader extends Omit<LuksContainer, 'kind' | 'partition' | 'startBytes' | 'sizeBytes'> {
-  readonly keySlots: number;
-  /** Kinds of tokens: what else than a passphrase or key file opens it (systemd-tpm2, systemd-fido2 …). */
-  readonly tokens: readonly string[];
+  /** Numbers of those in use. */
+  readonly keySlots: readonly number[];
+  /** What else than a passphrase or key file opens it: number and kind (systemd-tpm2, systemd-fido2 …). */
+  readonly tokens: readonly LuksToken[];
 }
 
 /** The header at the start of what `read` reads; a string says why it is none that can be carried. */
@@ -58,7 +64,7 @@ function readVersion1(head: Buffer): LuksHeader {
     sectorBytes: SECTOR_BYTES,
     hash: textAt(head, 72, 32),
     pbkdf: 'pbkdf2',
-    keySlots: slots.filter((state) => state === SLOT_IN_USE).length,
+    keySlots: slots.flatMap((state, i) => (state === SLOT_IN_USE ? [i] : [])),
     tokens: [],
   };
 }
@@ -121,8 +127,8 @@ function readVersion2(head: Buffer, read: ReadBytes, sizeBytes: number): LuksHea
     ...(label === '' ? {} : { label }),
     ...(subsystem === '' ? {} : { subsystem }),
     ...(flags.length === 0 ? {} : { flags }),
-    keySlots: slots.length,
-    tokens: Object.values(metadata.tokens).map(({ type }) => type),
+    keySlots: Object.keys(metadata.keyslots).map(Number),
+    tokens: Object.entries(metadata.tokens).map(([id, { type }]) => ({ id: Number(id), type })),
   };
 }
 

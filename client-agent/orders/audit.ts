@@ -17,7 +17,7 @@ import { ProgressMeter } from '../receive/progress-meter.ts';
 import { readBack } from '../receive/read-back.ts';
 import type { DeployMachine } from './deploy-machine.ts';
 import { checkFit } from './fit.ts';
-import { readSecrets } from './secrets.ts';
+import { forgetSecrets, readSecrets } from './secrets.ts';
 import { chunksWithin } from './target-chunks.ts';
 import { isOpenedBy, payloadRun } from './target-containers.ts';
 
@@ -70,13 +70,17 @@ async function openContainers(
 ): Promise<{ unlocked: UnlockedDisk; closed: ClearedRun[] } | undefined> {
   if (containers === undefined) return undefined;
   const keys = await readSecrets(order, link, signal);
-  const locked: LockedContainer[] = [];
-  const closed: ClearedRun[] = [];
-  for (const container of containers) {
-    if (await isOpenedBy(disk.path, container, keys)) locked.push({ container, keys });
-    else closed.push(payloadRun(container));
+  try {
+    const locked: LockedContainer[] = [];
+    const closed: ClearedRun[] = [];
+    for (const container of containers) {
+      if (await isOpenedBy(disk.path, container, keys)) locked.push({ container, keys });
+      else closed.push(payloadRun(container));
+    }
+    return { unlocked: await UnlockedDisk.open(disk, locked, 'write'), closed };
+  } finally {
+    forgetSecrets(keys);
   }
-  return { unlocked: await UnlockedDisk.open(disk, locked, 'write'), closed };
 }
 
 /** What differs, in all and in each volume. Pure. */

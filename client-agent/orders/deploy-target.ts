@@ -39,6 +39,8 @@ export interface SharedByTargets {
   readonly threads: number;
   /** What is to open the LUKS containers of the image. */
   readonly keys: readonly Uint8Array[];
+  /** What lies on the disks will be read, so that it counts. */
+  readonly isHashing: boolean;
 }
 
 /** A disk and where the volumes lie on it: what an order says of each. */
@@ -101,14 +103,14 @@ export class DeployTarget {
   static async prepare(
     image: Manifest,
     { disk, source, fit }: OrderedDisk,
-    { machine, manifestBytes, slabs, threads, keys }: SharedByTargets,
+    { machine, manifestBytes, slabs, threads, keys, isHashing }: SharedByTargets,
   ): Promise<DeployTarget> {
     const part = partOfDisk(image, source);
     const changes = changesOfOrder(part.head, disk, fit);
     const manifest = placeManifest(part, fit);
     checkFit(disk, manifest);
     const locked = manifest.head.containers;
-    const containers = locked && (await TargetContainers.prepare(disk, locked, keys));
+    const containers = locked && (await TargetContainers.prepare(disk, locked, keys, isHashing));
     try {
       const diskPath = containers?.disk.path ?? disk.path;
       const workers = await DiskWorkers.start({ diskPath, manifestBytes, source, fit, count: threads, slabs });
@@ -122,6 +124,11 @@ export class DeployTarget {
   /** Chunks that the disk lacks. */
   get holes(): HoleSet {
     return this.#chunks.holes;
+  }
+
+  /** What the admin should know of its containers. */
+  get warnings(): readonly string[] {
+    return this.#containers?.warnings ?? [];
   }
 
   /** The disk is held by this target itself. */
@@ -264,7 +271,7 @@ export class DeployTarget {
    */
   async #whileOpened<T>(isNeeded: boolean, use: (disk: Disk) => Promise<T>): Promise<T> {
     const containers = this.#containers;
-    if (containers === undefined || !(containers.areNew || isNeeded)) return use(this.disk);
+    if (containers === undefined || !(containers.areUntried || isNeeded)) return use(this.disk);
     let isOpen = false;
     try {
       return await containers.whileOpened((disk) => {

@@ -16,7 +16,7 @@ import { SlabPool } from '../receive/slab-pool.ts';
 import type { DeployMachine } from './deploy-machine.ts';
 import { DeployTarget, type OrderedDisk } from './deploy-target.ts';
 import { disksFailed, failuresOf, sayFailed } from './disk-failure.ts';
-import { readSecrets } from './secrets.ts';
+import { forgetSecrets, readSecrets } from './secrets.ts';
 
 /** A stream of frames to be laid, and the road that it came by. */
 export interface FrameStream {
@@ -29,22 +29,27 @@ interface Shared {
   readonly manifest: Manifest;
   readonly slabs: SlabPool;
   readonly machine: DeployMachine;
+  /** What opens LUKS containers. */
+  readonly keys: readonly Uint8Array[];
 }
 
 export class DeployTargets {
   /** Where the stream waits. */
   readonly slabs: SlabPool;
-  /** One for each disk that has failed while others go on. */
-  readonly warnings: string[] = [];
+  /** What was taken away that opened containers, and each disk that has failed while others go on. */
+  readonly warnings: string[];
   readonly #targets: readonly DeployTarget[];
   readonly #manifest: Manifest;
   readonly #machine: DeployMachine;
+  readonly #keys: readonly Uint8Array[];
 
-  private constructor(targets: readonly DeployTarget[], { manifest, slabs, machine }: Shared) {
+  private constructor(targets: readonly DeployTarget[], { manifest, slabs, machine, keys }: Shared) {
     this.#targets = targets;
+    this.warnings = targets.flatMap((target) => target.warnings);
     this.#manifest = manifest;
     this.slabs = slabs;
     this.#machine = machine;
+    this.#keys = keys;
   }
 
   /** Nothing is written yet: whatever is wrong with one of the disks is wrong with all. Throws as DeployTarget.prepare. */
@@ -61,16 +66,20 @@ export class DeployTargets {
     const { chunkBytes } = manifest.head;
     const slabs = new SlabPool({ chunkBytes, threads: threads * disks.length, bufferBytes });
     const keys = manifest.head.containers === undefined ? [] : await readSecrets(order, machine.link, signal);
+    // What is not read does not count: then containers get other volume keys.
+    const isHashing = order.hash === true;
+    const shared = { machine, manifestBytes, slabs, threads, keys, isHashing };
     const targets: DeployTarget[] = [];
     try {
       for (const disk of disks) {
-        targets.push(await DeployTarget.prepare(manifest, disk, { machine, manifestBytes, slabs, threads, keys }));
+        targets.push(await DeployTarget.prepare(manifest, disk, shared));
       }
     } catch (error) {
       for (const target of targets) await target.close();
+      forgetSecrets(keys);
       throw error;
     }
-    return new DeployTargets(targets, { manifest, slabs, machine });
+    return new DeployTargets(targets, { manifest, slabs, machine, keys });
   }
 
   /** What any disk lacks that can still get it. */
@@ -102,9 +111,10 @@ export class DeployTargets {
     return this.holes.count;
   }
 
-  /** Ends the worker threads. */
+  /** Ends the worker threads and forgets the secrets. May be called twice. */
   async close(): Promise<void> {
     for (const target of this.#targets) await target.close();
+    forgetSecrets(this.#keys);
   }
 
   /** What the disks already hold is no hole. */

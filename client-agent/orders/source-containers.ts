@@ -94,7 +94,7 @@ async function mapInside(disk: Disk, { map, header, container }: Found, signal: 
   };
   const [first, ...others] = await mapVolumes(disk, span, signal);
   if (first === undefined || header.tokens.length === 0) return first === undefined ? [] : [first, ...others];
-  const lost = `${nameOfVolume(map.head)}: what else opened it (${header.tokens.join(', ')}) is not carried: secrets alone open it on hosts`;
+  const lost = `${nameOfVolume(map.head)}: what else opened it (${header.tokens.map(({ type }) => type).join(', ')}) is not carried: secrets alone open it on hosts`;
   return [{ ...first, warnings: [lost, ...first.warnings] }, ...others];
 }
 

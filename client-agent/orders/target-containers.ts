@@ -1,7 +1,7 @@
 /**
  * The LUKS containers of a disk that a deployment lays: each has a volume key of its own and the key slots of the order, and nothing
- * else opens it. One that is there already, of the same kind and with just those keys, is kept, so that what it holds counts.
- * A new header is made in memory and laid with the first write; what was there before then is not touched.
+ * else opens it. One that is there already, of the same kind, and that one of the keys opens, is kept when what it holds is to count; other
+ * key slots go. A new or changed header is made in memory and laid with the first write; what was there before then is not touched.
  */
 import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { freemem, tmpdir } from 'node:os';
@@ -11,6 +11,7 @@ import { KnownError, knownError } from '#protocol/errors.ts';
 import { type LuksContainer, payloadOf } from '#protocol/luks-container.ts';
 import { addKeyArgv, formatArgv, isKeyOf, pbkdfMemoryKiB, runWithKey } from '../disk/cryptsetup.ts';
 import { DirectFile } from '../disk/direct-file.ts';
+import { keepOnlyKeys, type SlotChange } from '../disk/key-slots.ts';
 import type { ClearedRun } from '../disk/layout-writer.ts';
 import { withLoopDevice } from '../disk/loop-device.ts';
 import { type LuksHeader, readLuksHeader } from '../disk/luks-header.ts';
@@ -18,10 +19,11 @@ import { UnlockedDisk } from '../disk/unlocked-disk.ts';
 
 const PIECE_BYTES = 1024 * 1024;
 
-/** A container and, when its header is not on the disk yet, the file that has it. */
+/** A container and, when its header is not on the disk yet, the file that has it; `isNew`: with another volume key than before. */
 interface Target {
   readonly container: LuksContainer;
   readonly headerPath?: string;
+  readonly isNew: boolean;
 }
 
 export class TargetContainers {
@@ -32,6 +34,8 @@ export class TargetContainers {
   readonly #targets: readonly Target[];
   readonly #folder: string;
   readonly #unlocked: UnlockedDisk;
+  /** What was taken away that opened containers which are kept. */
+  readonly warnings: readonly string[];
   #areHeadersLaid: boolean;
 
   private constructor(o: {
@@ -40,36 +44,46 @@ export class TargetContainers {
     targets: readonly Target[];
     folder: string;
     unlocked: UnlockedDisk;
+    warnings: readonly string[];
   }) {
     this.#real = o.real;
     this.#keys = o.keys;
     this.#targets = o.targets;
     this.#folder = o.folder;
     this.#unlocked = o.unlocked;
+    this.warnings = o.warnings;
     this.disk = { ...o.real, path: o.unlocked.path };
     this.#areHeadersLaid = o.targets.every(({ headerPath }) => headerPath === undefined);
   }
 
-  /** Writes nothing on the disk. The first key opens the container now. Throws LUKS_FAILED (with `{host}` left open), PROGRAM_MISSING. */
+  /**
+   * Writes nothing on the disk. The first key opens the container now. `mayKeep`: what containers hold that are there is to count; without
+   * it all are made anew, with other volume keys. Throws LUKS_FAILED (with `{host}` left open), PROGRAM_MISSING.
+   */
   static async prepare(
     real: Disk,
     containers: readonly LuksContainer[],
     keys: readonly Uint8Array[],
+    mayKeep: boolean,
   ): Promise<TargetContainers> {
     const folder = await mkdtemp(join(tmpdir(), 'fleetcast-luks-'));
     try {
       const targets: Target[] = [];
+      const warnings: string[] = [];
       for (const [i, container] of containers.entries()) {
         const path = join(folder, `header-${i}`);
-        const isKept = await isAsWanted(real.path, container, keys, path);
-        targets.push(isKept ? { container } : { container, headerPath: await makeHeader(container, keys, path) });
+        const change = mayKeep ? await keepHeader(real.path, container, keys, path) : undefined;
+        if (change === undefined) await makeHeader(container, keys, path);
+        else warnings.push(...sayRemoved(real.path, container, change));
+        const isOnDisk = change !== undefined && !isChange(change);
+        targets.push({ container, isNew: change === undefined, ...(isOnDisk ? {} : { headerPath: path }) });
       }
-      const locked = targets.map(({ container, headerPath }) => {
-        const keepFlags = headerPath === undefined ? undefined : container.flags;
+      const locked = targets.map(({ container, headerPath, isNew }) => {
+        const keepFlags = isNew ? container.flags : undefined;
         return { container, keys: keys.slice(0, 1), headerPath, keepFlags };
       });
       const unlocked = await UnlockedDisk.open(real, locked, 'write');
-      return new TargetContainers({ real, keys, targets, folder, unlocked });
+      return new TargetContainers({ real, keys, targets, folder, unlocked, warnings });
     } catch (error) {
       await rm(folder, { recursive: true, force: true });
       throw asLuksFailure(error, real.path);
@@ -81,16 +95,14 @@ export class TargetContainers {
     return !this.#areHeadersLaid;
   }
 
-  /** Whether any was made anew: nobody has opened it by what lies on the disk. */
-  get areNew(): boolean {
+  /** Whether any header was made or changed: nobody has opened the container by what lies on the disk. */
+  get areUntried(): boolean {
     return this.#targets.some(({ headerPath }) => headerPath !== undefined);
   }
 
   /** Payloads with a new key: whatever lies there, it is not of the image. */
   get newPayloads(): ClearedRun[] {
-    return this.#targets
-      .filter(({ headerPath }) => headerPath !== undefined)
-      .map(({ container }) => payloadRun(container));
+    return this.#targets.filter(({ isNew }) => isNew).map(({ container }) => payloadRun(container));
   }
 
   /** Lays the new headers over what is in their place, all of it: no key slot of before is left. May be repeated. Throws DISK_WRITE_FAILED. */
@@ -139,18 +151,36 @@ export class TargetContainers {
   }
 }
 
-/** Whether the header on the disk is of the wanted kind and the keys, all of them and no others, open it. */
-async function isAsWanted(
+/** The header on the disk, in a file, with just these keys. Undefined: it is of another kind, or none of the keys opens it. */
+async function keepHeader(
   diskPath: string,
   container: LuksContainer,
   keys: readonly Uint8Array[],
   path: string,
-): Promise<boolean> {
+): Promise<SlotChange | undefined> {
   const header = headerAt(diskPath, container);
-  if (header?.keySlots !== keys.length || header.tokens.length > 0) return false;
+  if (header === undefined) return undefined;
   await copyHeader(diskPath, container, path);
-  for (const key of keys) if (!(await isKeyOf(path, key))) return false;
-  return true;
+  const memoryKiB = pbkdfMemoryKiB(freemem());
+  return keepOnlyKeys(path, header, keys, (opener, key) => addSlot(container, { path, opener, key, memoryKiB }));
+}
+
+function isChange({ removedSlots, removedTokens, addedSlots }: SlotChange): boolean {
+  return removedSlots + removedTokens.length + addedSlots > 0;
+}
+
+function sayRemoved(
+  diskPath: string,
+  { partition }: LuksContainer,
+  { removedSlots, removedTokens }: SlotChange,
+): string[] {
+  const slots = removedSlots === 0 ? [] : [removedSlots === 1 ? 'a key slot' : `${removedSlots} key slots`];
+  const what = [...slots, ...removedTokens];
+  if (what.length === 0) return [];
+  const where = partition === undefined ? diskPath : `partition ${partition} of ${diskPath}`;
+  return [
+    `${where}: only the secrets of the session open its LUKS container from now on. Taken away: ${what.join(', ')}`,
+  ];
 }
 
 /** Whether the disk has a container of the wanted kind at that place that one of the keys opens. Throws LUKS_FAILED (with `{host}` left open). */
@@ -198,23 +228,30 @@ export function isLike(header: LuksHeader, wanted: LuksContainer): boolean {
 }
 
 /** A header with a new volume key, in a file. */
-async function makeHeader(container: LuksContainer, keys: readonly Uint8Array[], path: string): Promise<string> {
+async function makeHeader(container: LuksContainer, keys: readonly Uint8Array[], path: string): Promise<void> {
   await writeHeaderFile(path, Buffer.alloc(0), container.payloadOffsetBytes);
   const memoryKiB = pbkdfMemoryKiB(freemem());
   const [first, ...others] = keys;
   if (first === undefined) throw knownError('AGENT_FAILED', { reason: 'the order names no secret for its containers' });
   await runWithKey(formatArgv(container, path, memoryKiB), first);
-  for (const key of others) {
-    // Two keys do not go through one standard input. The folder lies in memory: the agent has no other place.
-    const keyPath = `${path}-key`;
-    try {
-      await writeFile(keyPath, key, { mode: 0o600 });
-      await runWithKey(addKeyArgv(container, path, keyPath, memoryKiB), first);
-    } finally {
-      await rm(keyPath, { force: true });
-    }
+  for (const key of others) await addSlot(container, { path, opener: first, key, memoryKiB });
+}
+
+/** Adds a key slot to the header in a file. */
+async function addSlot(
+  container: LuksContainer,
+  o: { readonly path: string; readonly opener: Uint8Array; readonly key: Uint8Array; readonly memoryKiB: number },
+): Promise<void> {
+  // Two keys do not go through one standard input. The folder lies in memory: the agent has no other place.
+  const keyPath = `${o.path}-key`;
+  await writeFile(keyPath, o.key, { mode: 0o600 });
+  try {
+    await runWithKey(addKeyArgv(container, o.path, keyPath, o.memoryKiB), o.opener);
+  } finally {
+    // What a file in memory held stays there until the memory is used for something else.
+    await writeFile(keyPath, Buffer.alloc(o.key.length), { flag: 'r+' });
+    await rm(keyPath, { force: true });
   }
-  return path;
 }
 
 /** cryptsetup wants a payload behind the header, however small. */

@@ -58,7 +58,11 @@ function addSecretRoute(app: App, data: TaskData, tokens: Pick<Tokens, 'sealOf'>
       const seal = tokens.sealOf(hostId);
       if (seal === undefined) throw knownError('DENIED', { reason: 'your hello named no key to seal it to' });
       const secret = await data.readSecret(hostId, taskId, name);
-      return sealSecret(secret, seal.sealKey, { tokenHash: seal.tokenHash, taskId, name });
+      try {
+        return sealSecret(secret, seal.sealKey, { tokenHash: seal.tokenHash, taskId, name });
+      } finally {
+        secret.fill(0);
+      }
     },
   );
 }

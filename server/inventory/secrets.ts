@@ -16,6 +16,8 @@ import { byName, checkName } from './name.ts';
 
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
+/** What writeFileAtomic leaves behind when the power fails: it may hold a secret that nobody could remove by name. */
+const LEFTOVER = /\.tmp-[0-9a-f]{12}$/;
 
 export interface SecretsOptions {
   /** Folder of the files, each named as its secret. */
@@ -38,6 +40,11 @@ export class Secrets {
   constructor(options: SecretsOptions) {
     this.#options = options;
     this.#choices = new ChoiceTable(options.database);
+  }
+
+  /** Removes what a power cut has left behind. Only while nothing is added. */
+  async removeLeftovers(): Promise<void> {
+    for (const name of await this.#files()) if (LEFTOVER.test(name)) await rm(join(this.#options.dir, name));
   }
 
   /** In name order. */
@@ -63,9 +70,20 @@ export class Secrets {
 
   /** Throws NAME_INVALID, SECRET_EXISTS, SECRET_INVALID. */
   async add({ name, content }: NewSecret): Promise<SecretView> {
-    const { dir, events } = this.#options;
+    const { events } = this.#options;
     checkName(name, 'secret');
     const bytes = Buffer.from(content, 'base64');
+    try {
+      await this.#write(name, bytes);
+    } finally {
+      bytes.fill(0);
+    }
+    events.add({ subject: 'secret', action: 'added', text: `The secret ${name} was added` });
+    return this.#view(name);
+  }
+
+  async #write(name: string, bytes: Buffer): Promise<void> {
+    const { dir } = this.#options;
     if (bytes.length === 0) throw knownError('SECRET_INVALID', { secret: name, problem: 'it is empty' });
     if (bytes.length > MAX_SECRET_BYTES) {
       throw knownError('SECRET_INVALID', { secret: name, problem: `it has more than ${MAX_SECRET_BYTES} bytes` });
@@ -73,9 +91,6 @@ export class Secrets {
     await mkdir(dir, { recursive: true, mode: FOLDER_MODE });
     if (await this.#isKnown(name)) throw knownError('SECRET_EXISTS', { secret: name });
     await writeFileAtomic(join(dir, name), bytes, FILE_MODE);
-    bytes.fill(0);
-    events.add({ subject: 'secret', action: 'added', text: `The secret ${name} was added` });
-    return this.#view(name);
   }
 
   /** What groups and images choose stays: a passphrase is changed by removing it and adding another under its name. Throws SECRET_UNKNOWN, SECRET_IN_USE. */
@@ -94,7 +109,7 @@ export class Secrets {
     for (const name of names) if (!(await this.#isKnown(name))) throw knownError('SECRET_UNKNOWN', { secret: name });
   }
 
-  /** Throws SECRET_UNKNOWN. */
+  /** Whoever asks overwrites it when it is not needed any more. Throws SECRET_UNKNOWN. */
   async read(name: string): Promise<Buffer> {
     await this.requireKnown([name]);
     return readFile(join(this.#options.dir, name));
@@ -106,9 +121,11 @@ export class Secrets {
   }
 
   async #names(): Promise<string[]> {
-    const files = await readdir(this.#options.dir).catch(emptyWhenMissing);
-    // A name cannot hold what is left behind by a power cut.
-    return files.filter((name) => !name.includes('.tmp-'));
+    return (await this.#files()).filter((name) => !LEFTOVER.test(name));
+  }
+
+  #files(): Promise<string[]> {
+    return readdir(this.#options.dir).catch(emptyWhenMissing);
   }
 
   #chosenFor(choosers: Choosers, known: ReadonlySet<string>): Choice | undefined {
@@ -124,7 +141,7 @@ export class Secrets {
 
   /** Looks the name up: what is no name is no path either. */
   async #isKnown(name: string): Promise<boolean> {
-    return (await readdir(this.#options.dir).catch(emptyWhenMissing)).includes(name);
+    return (await this.#names()).includes(name);
   }
 }
 

@@ -112,9 +112,12 @@ export async function deploy(name, secrets, { hash = false, grow = undefined, fi
   const job = new DeployJob(order, machine);
   try {
     const lacking = {};
+    let warnings = [];
+    const onProgress = (progress) => { warnings = progress.warnings ?? []; };
     for (const step of ['prepare', 'repair', 'verify', 'finish']) {
       const result = await job.run({ ...order, step, ...(step === 'prepare' ? { hash } : {}), ...(step === 'finish' && finishing ? { finishing } : {}) }, signal, onProgress);
       lacking[step] = holes();
+      if (step === 'prepare') say('PREPARED', { lacking: holes(), warnings });
       if (step === stopAfter) break;
       if (step === 'finish') say('DEPLOYED', { result, lacking });
     }

@@ -21,6 +21,8 @@ const TARGET_BYTES = 400 * MiB;
 const OLD = 'passphrase of the source';
 const NEW = 'passphrase of the room';
 const EXTRA = 'key of the admin';
+const USER = 'passphrase of a user';
+const LAST = 'next passphrase of the room';
 
 /** Three containers: LUKS2 with sectors of 4096 bytes, LUKS1, and LVM in LUKS2 with a key slot that a boot loader can open. */
 const MAKE = `
@@ -60,12 +62,25 @@ exec cryptsetup.real "$@"
 END
 chmod 755 /usr/sbin/cryptsetup
 node /usr/lib/fleetcast/client-agent/road.js
-echo "SECRETS $(grep -c -e '${OLD}' -e '${NEW}' -e '${EXTRA}' /tmp/calls || true)"
+echo "SECRETS $(grep -c -e '${OLD}' -e '${NEW}' -e '${EXTRA}' -e '${LAST}' /tmp/calls || true)"
 echo "FORMATS $(grep -c luksFormat /tmp/calls)"
 echo "LEFT $(busybox ls /tmp | busybox grep -c fleetcast || true) $(dmsetup ls)"
 `;
 
+/** What a user does to his machine: a passphrase of his own in each container, and in one of them what else opens it. */
+const ADD_SLOTS = `
+set -e
+busybox blockdev --rereadpt /dev/vdb
+printf '${USER}' >/tmp/user
+for i in 2 3 4; do
+  printf '${NEW}' | cryptsetup.real luksAddKey --batch-mode --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file=- /dev/vdb$i /tmp/user
+done
+echo '{ "type": "lab-token", "keyslots": ["2"] }' | cryptsetup.real token import /dev/vdb2
+rm /tmp/user
+`;
+
 const ROAD = `
+import { execFileSync } from 'node:child_process';
 ${LUKS_ROAD}
 const grow = 'last';
 const finishing = { steps: [{ name: 'hostname', onError: 'fail', limitS: 60 }], host: 'pc-07', n: 1 };
@@ -74,15 +89,19 @@ await capture('vda', ['wrong', '${OLD}']);
 await deploy('vdb', ['${NEW}', '${EXTRA}'], { grow, stopAfter: 'repair' });
 await deploy('vdb', ['${NEW}', '${EXTRA}'], { grow, hash: true, finishing });
 await audit('vdb', ['${EXTRA}']);
-await deploy('vdb', ['${NEW}'], { grow, hash: true });
+execFileSync('busybox', ['sh', '/add-slots']);
+await deploy('vdb', ['${LAST}', '${NEW}'], { grow, hash: true });
+await deploy('vdb', ['${EXTRA}'], { grow, hash: true, stopAfter: 'prepare' });
+await deploy('vdb', ['${LAST}'], { grow, stopAfter: 'prepare' });
 `;
 
 const OPEN = `
 set -e
 for i in 2 3 4; do
   printf '${OLD}' | cryptsetup open --disable-keyring --key-file=- --readonly /dev/vda$i old$i
-  printf '${NEW}' | cryptsetup open --disable-keyring --key-file=- /dev/vdb$i new$i
-  for wrong in '${OLD}' '${EXTRA}'; do
+  printf '${LAST}' | cryptsetup open --disable-keyring --key-file=- /dev/vdb$i new$i
+  printf '${NEW}' | cryptsetup open --test-passphrase --key-file=- /dev/vdb$i
+  for wrong in '${OLD}' '${EXTRA}' '${USER}'; do
     if printf "$wrong" | cryptsetup open --test-passphrase --key-file=- /dev/vdb$i 2>/dev/null; then echo "OPENS $i"; fi
   done
   [ "$(cryptsetup luksUUID /dev/vda$i)" = "$(cryptsetup luksUUID /dev/vdb$i)" ] || echo "OTHER UUID $i"
@@ -106,6 +125,7 @@ echo "CLEAR $(busybox grep -c 'NEEDLE in' /dev/vdb || true)"
 `;
 
 type Captured = { result: CaptureResult; volumes: VolumeHead[]; containers: LuksContainer[]; format: number };
+type Prepared = { lacking: number; warnings: string[] };
 type Deployed = { result: DeployResult; lacking: Record<string, number> };
 
 test('LUKS containers are captured open, and laid with keys of their own', { skip: noVm }, async (t) => {
@@ -118,7 +138,8 @@ test('LUKS containers are captured open, and laid with keys of their own', { ski
     makeEmptyFile(join(folder, name), name === 'target.img' ? TARGET_BYTES : 320 * MiB);
     return join(folder, name);
   });
-  const files = { 'usr/lib/fleetcast/client-agent/road.js': await bundleAgentScript(ROAD) };
+  const road = await bundleAgentScript(ROAD);
+  const files = { 'usr/lib/fleetcast/client-agent/road.js': road, 'add-slots': Buffer.from(ADD_SLOTS) };
   const made = await runOnWorkbench({ assets, workDir, disks, script: MAKE, files, memoryMiB: 1536 });
   assert.equal(made.exitCode, 0, made.output);
   const told = <T>(name: string) =>
@@ -176,19 +197,33 @@ test('LUKS containers are captured open, and laid with keys of their own', { ski
     assert.equal(layoutDiffers, true, 'the last partition has grown');
   });
 
-  await t.test('with other keys the containers are made anew, and only what lies outside them is kept', () => {
-    const { lacking, result } = deployed[1]!;
-    assert.ok(lacking.prepare! > 150 && lacking.prepare! < result.chunks, `${lacking.prepare}`);
+  await t.test(
+    'a container that one secret of the session opens is kept, and what else opened it is taken away',
+    () => {
+      const { lacking, result } = deployed[1]!;
+      assert.ok(lacking.prepare! > 0 && lacking.prepare! < 60, `${lacking.prepare} of ${result.chunks}`);
+      const taken = told<Prepared>('PREPARED')
+        .at(-3)
+        ?.warnings.map((text) => text.replace(/.*away: /, ''));
+      assert.deepEqual(taken, ['2 key slots, lab-token', '2 key slots', '2 key slots']);
+    },
+  );
+
+  await t.test('with other keys, or when the disk is not hashed, the containers are made anew', () => {
+    const { chunks } = deployed[1]!.result;
+    const [other, unread] = told<Prepared>('PREPARED').slice(-2);
+    assert.ok(other!.lacking > 150 && other!.lacking < chunks, `what lies outside them is kept: ${other!.lacking}`);
+    assert.equal(unread!.lacking, chunks);
+    assert.match(made.output, /^FORMATS 9$/m);
   });
 
   await t.test('no key was on a command line or in an environment, and nothing is left open or behind', () => {
     assert.match(made.output, /^SECRETS 0$/m);
-    assert.match(made.output, /^FORMATS 6$/m);
     assert.match(made.output, /^LEFT 0 No devices found$/m);
   });
 
   await t.test(
-    'the new passphrase alone opens the target, which has the files of the source and has grown inside',
+    'the secrets of the session alone open the target, which has the files of the source and has grown inside',
     async () => {
       const { exitCode, output } = await runOnWorkbench({ assets, workDir, disks, script: OPEN, memoryMiB: 1536 });
       assert.equal(exitCode, 0, output);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type ErrorCode, KnownError } from '#protocol/errors.ts';
@@ -39,6 +39,8 @@ test('secrets are listed by name, without what a power cut has left', async (t) 
     (await secrets.list()).map(({ name }) => name),
     ['room-2', 'room-10'],
   );
+  await secrets.removeLeftovers();
+  assert.deepEqual(readdirSync(secretsDir).sort(), ['room-10', 'room-2'], 'it may hold a secret');
 });
 
 test('a key file is kept byte for byte', async (t) => {
