@@ -87,7 +87,7 @@ export function deployCommand(cli: Cli): Command {
       ),
     )
     .addOption(
-      new Option('--verify <how>', 'read the disks back and check every chunk')
+      new Option('--verify <how>', 'read the disks back, check every chunk, and look into LVM, LUKS and mirrors')
         .choices(['full', 'none'])
         .default('full'),
     )

@@ -3,6 +3,7 @@ import type { SessionView, TaskView } from '#protocol/admin/session-api.ts';
 import { isDrifted } from '#protocol/drift.ts';
 import { type ExitCode, exitCodes } from '#protocol/exit-code.ts';
 import { isSessionEnded, isTaskEnded } from '#protocol/states.ts';
+import { renderContainers } from './container-view.ts';
 import { renderKept } from './delta-view.ts';
 import { renderDrift, sumOfDrift } from './drift-view.ts';
 import { formatDuration } from './duration.ts';
@@ -47,6 +48,8 @@ export function renderReceipt(view: SessionView, nowMs: number, paintHead?: (tex
   if (kept !== undefined) blocks.push(kept);
   const fitted = fittedLines(view);
   if (fitted.length > 0) blocks.push(fitted.join('\n'));
+  const containers = renderContainers(laidOf(view));
+  if (containers !== undefined) blocks.push(containers);
   const disks = renderDisks(view.tasks.map(({ host, deployResult }) => ({ host, ...deployResult })));
   if (disks !== undefined) blocks.push(disks);
   const finished = renderFinishers(laidOf(view));

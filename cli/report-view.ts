@@ -3,6 +3,7 @@
 import type { Receipt, SessionReport } from '#protocol/admin/receipt-api.ts';
 import { isDrifted } from '#protocol/drift.ts';
 import { isSessionEnded, isTaskEnded } from '#protocol/states.ts';
+import { renderContainers } from './container-view.ts';
 import { renderCsv } from './csv.ts';
 import { kindOf } from './drift-view.ts';
 import { formatDuration, formatTime } from './duration.ts';
@@ -33,6 +34,8 @@ export function renderReport(report: SessionReport, nowMs: number, paintHead?: P
   ];
   const disks = renderDisks(report.receipts);
   if (disks !== undefined) blocks.push(disks);
+  const containers = renderContainers(finishedDisks(report.receipts));
+  if (containers !== undefined) blocks.push(containers);
   const finished = renderFinishers(finishedDisks(report.receipts));
   if (finished !== undefined) blocks.push(finished);
   const reasons = reasonsOf(report.receipts);

@@ -17,7 +17,7 @@ interface Laid {
   readonly disks?: readonly DiskResult[];
 }
 
-interface Finished extends Laid, Pick<DiskResult, 'finishers' | 'fitted'> {
+interface Finished extends Laid, Pick<DiskResult, 'containers' | 'finishers' | 'fitted'> {
   readonly verifiedChunks?: number;
 }
 

@@ -150,6 +150,8 @@ export const orderSchema = Type.Union([
     finishing: Type.Optional(finishingSchema),
     /** Step finish: the table gets ids of its own instead of the source's. */
     newIds: Type.Optional(Type.Literal(true)),
+    /** Step finish: containers are not activated, for nothing is to be checked. */
+    unchecked: Type.Optional(Type.Literal(true)),
     /** Names of the secrets that are to open the LUKS containers of the image. */
     luksSecrets: Type.Optional(luksSecretsSchema),
   }),

@@ -1,5 +1,6 @@
 /** What a task says that it did when it ends: a deployment, disk by disk, and a capture. (Of an audit: drift.ts; of a wipe: wipe.ts.) */
 import { type Static, Type } from 'typebox';
+import { activationSchema } from './activation.ts';
 import { diskSchema } from './disk.ts';
 import { errorBodySchema } from './error-body.ts';
 import { finisherResultSchema } from './finisher.ts';
@@ -27,6 +28,8 @@ const diskResultSchema = Type.Object({
       }),
     ),
   ),
+  /** What came of activating its containers; absent: it has none, or nothing was to be checked. */
+  containers: Type.Optional(Type.Array(activationSchema)),
   /** In the order in which they ran. */
   finishers: Type.Optional(Type.Array(finisherResultSchema)),
   /** Why this disk has no whole image; the task has failed then. */

@@ -1,6 +1,6 @@
 /** Runs a program to its end: arguments as an array, bounded in time, its last words in the error. */
 import { execa } from 'execa';
-import { knownError } from '#protocol/errors.ts';
+import { KnownError, knownError } from '#protocol/errors.ts';
 
 export interface RunOptions {
   /** Milliseconds until the program is ended. */
@@ -57,6 +57,15 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
     throw programFailed(argv, describeEnd(result), result.stderr as string, result);
   }
   return { stdout: result.stdout as string, stderr: result.stderr as string, exitCode };
+}
+
+/** How a program was ended from outside, so that its PROGRAM_FAILED says nothing about what it worked on; undefined: it ended by itself. */
+export function howEnded(error: unknown): string | undefined {
+  if (!(error instanceof KnownError) || error.code !== 'PROGRAM_FAILED') return undefined;
+  const { signal, timedOut = false } = (error.cause ?? {}) as { signal?: string; timedOut?: boolean };
+  return timedOut || signal !== undefined
+    ? describeEnd({ ...(signal === undefined ? {} : { signal }), timedOut })
+    : undefined;
 }
 
 /** The error of a program that ended badly; keeps the last lines of its stderr. */

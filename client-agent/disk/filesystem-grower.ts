@@ -5,6 +5,7 @@
 import type { Disk } from '#protocol/disk.ts';
 import { KnownError, knownError } from '#protocol/errors.ts';
 import { run } from '#system/run.ts';
+import { checkerOf } from './filesystem-checker.ts';
 import { withLoopDevice } from './loop-device.ts';
 import { whileMounted } from './mount.ts';
 
@@ -30,8 +31,6 @@ interface Recipe {
   readonly after?: (device: string) => readonly Call[];
   /** The program grows only what is mounted; options of mount(8). */
   readonly mount?: string;
-  /** Says by its exit code whether all is well; writes nothing. */
-  readonly check: (device: string) => Call;
 }
 
 /** Checking a filesystem of several TB takes long, and a resize that is broken off is damage. */
@@ -41,7 +40,6 @@ const ext: Recipe = {
   // resize2fs(8) wants a filesystem that was checked since it was last used. 1: something small was put right.
   before: (device) => [{ argv: ['e2fsck', '-f', '-p', device], okCodes: [0, 1] }],
   grow: (device) => ({ argv: ['resize2fs', device] }),
-  check: (device) => ({ argv: ['e2fsck', '-f', '-n', device] }),
 };
 
 const recipes: Readonly<Record<string, Recipe>> = {
@@ -53,21 +51,17 @@ const recipes: Readonly<Record<string, Recipe>> = {
     grow: (device) => ({ argv: ['ntfsresize', '--force', '--force', '--no-progress-bar', device] }),
     // ntfsresize(8) leaves the mark that makes Windows check the volume at its next start, and others refuse it till then.
     after: (device) => [{ argv: ['ntfsfix', '--clear-dirty', device] }],
-    check: (device) => ({ argv: ['ntfsresize', '--info', '--force', '--no-progress-bar', device] }),
   },
   xfs: {
     mount: 'nouuid',
     grow: (folder) => ({ argv: ['xfs_growfs', folder] }),
-    check: (device) => ({ argv: ['xfs_repair', '-n', device] }),
   },
   btrfs: {
     mount: 'noatime',
     grow: (folder) => ({ argv: ['btrfs', 'filesystem', 'resize', 'max', folder] }),
-    check: (device) => ({ argv: ['btrfs', 'check', '--readonly', device] }),
   },
   f2fs: {
     grow: (device) => ({ argv: ['resize.f2fs', device] }),
-    check: (device) => ({ argv: ['fsck.f2fs', '--dry-run', device] }),
   },
 };
 
@@ -80,7 +74,8 @@ export async function growFilesystem(disk: Pick<Disk, 'path' | 'sectorBytes'>, p
   const recipe = recipes[filesystem];
   const failed = (reason: string, cause?: unknown) =>
     knownError('GROW_FAILED', { filesystem, where, reason }, { cause });
-  if (recipe === undefined) throw failed('no program for it');
+  const checker = checkerOf(filesystem);
+  if (recipe === undefined || checker === undefined) throw failed('no program for it');
   const span = { path: disk.path, startBytes, sizeBytes, sectorBytes: disk.sectorBytes, mode: 'write' as const };
   try {
     await withLoopDevice(span, async (device) => {
@@ -88,7 +83,7 @@ export async function growFilesystem(disk: Pick<Disk, 'path' | 'sectorBytes'>, p
       if (recipe.mount === undefined) await perform(recipe.grow(device));
       else await whileMounted(device, filesystem, recipe.mount, (folder) => perform(recipe.grow(folder)));
       for (const call of recipe.after?.(device) ?? []) await perform(call);
-      await perform(recipe.check(device));
+      await perform({ argv: checker(device) });
     });
   } catch (error) {
     if (error instanceof KnownError && error.code === 'PROGRAM_FAILED') throw failed(error.message, error);

@@ -1,6 +1,6 @@
 /**
- * lvm(8) on one device, and on nothing else: groups of the same name, or even the same ids, on other disks of the machine are not
- * looked at. Only metadata is read and written: no volume is activated, so neither device-mapper nor udev is needed.
+ * lvm(8) on devices that are given, and on nothing else: groups of the same name, or even the same ids, on other disks of the machine
+ * are not looked at. Mostly metadata alone is read and written: then neither device-mapper nor udev is needed.
  */
 import { type RunResult, run } from '#system/run.ts';
 import { DirectFile } from './direct-file.ts';
@@ -16,6 +16,9 @@ const CONFIG = [
   'global { use_lvmpolld=0 event_activation=0 system_id_source="lvmlocal" }',
 ].join(' ');
 
+/** Nobody waits for udev, which the agent does not have, and no daemon watches what is gone in a moment. */
+const ACTIVATING = `${CONFIG} activation { udev_sync=0 udev_rules=0 monitoring=0 }`;
+
 /** lvmsystemid(7): a group may say which machine it belongs to, and lvm(8) on any other refuses it. Here we are that machine. */
 export function lvmArgv(
   device: string,
@@ -23,9 +26,24 @@ export function lvmArgv(
   command: string,
   words: readonly string[],
 ): string[] {
-  const isSound = systemId !== undefined && /^[A-Za-z0-9_.+-]+$/.test(systemId);
-  const config = isSound ? `${CONFIG} local { system_id="${systemId}" }` : CONFIG;
+  const config = withSystemId(CONFIG, systemId);
   return ['lvm', command, '--config', config, '--driverloaded', 'n', '--nolocking', '--devices', device, ...words];
+}
+
+/** The same for what activates volumes, which needs device-mapper. */
+export function activatingArgv(
+  devices: readonly string[],
+  systemId: string | undefined,
+  command: string,
+  words: readonly string[],
+): string[] {
+  const config = withSystemId(ACTIVATING, systemId);
+  return ['lvm', command, '--config', config, '--nolocking', '--devices', devices.join(','), ...words];
+}
+
+function withSystemId(config: string, systemId: string | undefined): string {
+  const isSound = systemId !== undefined && /^[A-Za-z0-9_.+-]+$/.test(systemId);
+  return isSound ? `${config} local { system_id="${systemId}" }` : config;
 }
 
 /** Throws PROGRAM_FAILED, PROGRAM_MISSING, DISK_READ_FAILED. */

@@ -2,6 +2,7 @@
  * One disk that a deployment lays: what is known of it, and what is done to it once bytes for it are there. How they come is
  * the job's concern (deploy.ts), and that there may be several is that of deploy-targets.ts. It keeps no promise over a reboot: a new target lacks everything, or hashes its disk.
  */
+import type { Activation } from '#protocol/activation.ts';
 import type { DeployOrder } from '#protocol/agent-api.ts';
 import type { Disk } from '#protocol/disk.ts';
 import { type ErrorBody, knownError } from '#protocol/errors.ts';
@@ -23,6 +24,7 @@ import type { LayTarget } from '../receive/lay-stream.ts';
 import type { Meter } from '../receive/progress-meter.ts';
 import { readBack } from '../receive/read-back.ts';
 import type { SlabPool } from '../receive/slab-pool.ts';
+import { activateContainers } from './activation.ts';
 import type { DeployMachine } from './deploy-machine.ts';
 import { bodyOf, withoutHost } from './disk-failure.ts';
 import { FinisherFailure, runFinishers } from './finish.ts';
@@ -62,10 +64,11 @@ interface Known {
   readonly workers: DiskWorkers;
 }
 
-/** What `complete` and `label` have done, for the finishers and the result. */
+/** What `complete`, `activate` and `label` have done, for the finishers and the result. */
 interface Finished {
   readonly fitted: NonNullable<DeployResult['fitted']>;
   layout: Layout;
+  containers: readonly Activation[];
   finishers: readonly FinisherResult[];
 }
 
@@ -212,7 +215,15 @@ export class DeployTarget {
     await this.#containers?.layHeaders();
     const fitted = await finishFit(this.#open, this.#changes);
     for (const volume of volumes) if (volume.swap !== undefined) await writeSwapHeader(this.#open, volume);
-    this.#finished = { fitted, layout: head.layout, finishers: [] };
+    this.#finished = { fitted, layout: head.layout, containers: [], finishers: [] };
+  }
+
+  /**
+   * Everything lies in its place: do the containers come up, and is what lies in them sound? Writes nothing. Throws CONTAINER_BROKEN,
+   * VOLUME_DAMAGED: the disk gets no table then; where nothing had to be laid, it is as it was.
+   */
+  async activate(signal: AbortSignal): Promise<void> {
+    this.#finished!.containers = await activateContainers(this.#open, this.#manifest.head, signal);
   }
 
   /** The table, last of all (docs/decisions/0002): from now on the disk is the new system. */
@@ -245,7 +256,7 @@ export class DeployTarget {
   async result(): Promise<DiskResult> {
     const { disk, failure } = this;
     const chunks = this.#chunks;
-    const { fitted = [], finishers = [] } = this.#finished ?? {};
+    const { fitted = [], containers = [], finishers = [] } = this.#finished ?? {};
     return {
       disk: { ...disk, content: await readContent(disk.path, disk.sectorBytes) },
       castBytes: this.#laidBytes.cast,
@@ -255,6 +266,7 @@ export class DeployTarget {
       verifiedChunks: chunks.verifiedCount,
       ...(this.#readBytesPerSecond === undefined ? {} : { readBytesPerSecond: this.#readBytesPerSecond }),
       ...(fitted.length === 0 ? {} : { fitted }),
+      ...(containers.length === 0 ? {} : { containers: [...containers] }),
       ...(finishers.length === 0 ? {} : { finishers: [...finishers] }),
       ...(failure === undefined ? {} : { error: { ...failure, message: withoutHost(failure.message) } }),
     };

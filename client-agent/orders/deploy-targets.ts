@@ -160,6 +160,7 @@ export class DeployTargets {
   async finish(order: DeployOrder, meter: ProgressMeter, signal: AbortSignal): Promise<DeployResult> {
     await this.#atOnce(meter, signal, (target, share) => target.settle(share, signal));
     await this.#inTurn(signal, (target) => target.complete());
+    if (order.unchecked !== true) await this.#inTurn(signal, (target) => target.activate(signal));
     await this.#inTurn(signal, (target) => target.label(order.newIds === true));
     // The system is on the first of an image's disks: it is looked for, and made one of its own, there.
     const isSystem = (target: DeployTarget) =>

@@ -45,6 +45,8 @@ export const receiptSchema = Type.Object({
   castBytes: bytes,
   httpBytes: bytes,
   keptBytes: bytes,
+  /** What came of activating the containers on its disk. */
+  containers: deployResultSchema.properties.containers,
   /** What ran when all was laid, and what it said. */
   finishers: Type.Optional(Type.Array(finisherResultSchema)),
   /** Of a capture: used bytes of the disk, and stored bytes that travelled. */

@@ -82,6 +82,16 @@ export const diskErrors = {
     message: '{host}: writing {disk} at byte {offset} failed: {reason}',
     next: 'Check the disk: smartctl -a {disk}',
   },
+  CONTAINER_BROKEN: {
+    status: 500,
+    message: '{host}: the {container} in {where} was laid as in the image and cannot be activated: {reason}',
+    next: 'Check it on the machine that was captured (vgck, mdadm --examine), and capture it again. To lay the image unchecked: fleetcast deploy … --verify none',
+  },
+  VOLUME_DAMAGED: {
+    status: 500,
+    message: '{host}: the {filesystem} in {where} was laid as in the image and is damaged: {reason}',
+    next: 'Check the filesystem on the machine that was captured, and capture it again. To lay the image unchecked: fleetcast deploy … --verify none',
+  },
   DISKS_FAILED: {
     status: 500,
     message: '{host}: {count} of {of} disks failed, {rest}: {problems}',

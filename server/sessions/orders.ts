@@ -91,6 +91,7 @@ function deployContent(
     ...(orderedTwins === undefined ? {} : { twins: orderedTwins }),
     ...orderedSecrets(session, task),
     ...(step === 'finish' && request.newIds === true ? { newIds: true } : {}),
+    ...(step === 'finish' && request.verify === 'none' ? { unchecked: true } : {}),
     ...(step !== 'finish' || finishers === undefined ? {} : { finishing: finishingOf(request, task) }),
   };
 }

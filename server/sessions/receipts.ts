@@ -73,6 +73,7 @@ function workOf({ deployResult, captureResult, wipeResult, finisherResults }: Ta
     castBytes: deployResult?.castBytes,
     httpBytes: deployResult?.httpBytes,
     keptBytes: deployResult?.keptBytes,
+    containers: deployResult?.containers,
     finishers: deployResult?.finishers ?? finisherResults,
     usedBytes: captureResult?.usedBytes,
     uploadedBytes: captureResult?.uploadedBytes,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { hasDeviceMapper } from '#agent/disk/disk-overlay.ts';
 import { planGoldenDisk } from '#lab/golden-disk.ts';
 import { scratchOf } from '#lab/run-folder.ts';
 import type { DeployPlan } from '#protocol/admin/plan-api.ts';
@@ -51,6 +52,14 @@ test('an image with LVM goes onto larger and smaller disks, and what lies in it 
       receipt,
       /pc-1: verified, then fitted: 1 \(LVM lab\) grows by 209\.7 MB: lab\/root \(ext4\); fsck clean/,
     );
+    // Where this machine has a device-mapper, the light host activates as any other.
+    const isMapped = await hasDeviceMapper();
+    const words = isMapped
+      ? 'activated and checked: lab/root (ext4)'
+      : 'NOT activated: this kernel has no device-mapper';
+    assert.ok(receipt.includes(`pc-1: LVM lab ${words}`), receipt);
+    const report = await road.cli(['session', 'report', String(sessionId)]);
+    assert.ok(report.includes(`pc-1: LVM lab ${words}`), report);
     assert.deepEqual(await readVolumes(diskOf('pc-1'), 500 * MIB), { root: [80, '4-83'], swap: [4, '0-3'] });
     await assertRoot('pc-1', 320);
   });

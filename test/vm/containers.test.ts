@@ -1,4 +1,4 @@
-/** Containers that need device-mapper or md: made, mapped by the agent's own program, and opened again under the agent's kernel. */
+/** Containers that need device-mapper or md: made, mapped by the agent's own program, activated by it and opened under the agent's kernel. */
 import assert from 'node:assert/strict';
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,7 +15,9 @@ const MiB = 1024 * 1024;
 const LVM_BYTES = 256 * MiB;
 const MIRROR_BYTES = 96 * MiB;
 
-/** A volume in two pieces, a thin pool, and a filesystem on a mirror. */
+const BOTH_BYTES = 64 * MiB;
+
+/** A volume in two pieces, a thin pool, a filesystem on a mirror, and LVM on one. */
 const MAKE = `
 set -e
 lvm pvcreate -qq /dev/vda; lvm vgcreate -qq lab /dev/vda
@@ -25,17 +27,21 @@ lvm lvcreate -qq -y --type thin-pool -L 48M --poolmetadatasize 4M -n pool lab
 lvm lvcreate -qq -y -V 200M --thinpool lab/pool -n thin; /usr/sbin/mke2fs -q -t ext4 /dev/lab/thin
 mdadm --create /dev/md0 --run --level=1 --raid-devices=2 --metadata=1.2 --bitmap=none /dev/vdb missing
 /usr/sbin/mke2fs -q -t ext4 /dev/md0
-for volume in lab/split lab/thin md0; do
+mdadm --create /dev/md1 --run --level=1 --raid-devices=2 --metadata=1.2 --bitmap=none /dev/vdc missing
+lvm pvcreate -qq /dev/md1; lvm vgcreate -qq two /dev/md1; lvm lvcreate -qq -y -L 20M -n root two; /usr/sbin/mke2fs -q -t ext4 /dev/two/root
+for volume in lab/split lab/thin md0 two/root; do
   mount -t ext4 /dev/$volume /mnt; busybox seq 1 200000 >/mnt/numbers; mkdir /mnt/folder; echo $volume >/mnt/folder/name; umount /mnt
 done
-lvm vgchange -qq -an lab; mdadm --stop /dev/md0
+lvm vgchange -qq -an lab two; mdadm --stop /dev/md0 /dev/md1
 node /usr/lib/fleetcast/map.js
 `;
 
 const OPEN = `
 set -e
-lvm vgchange -qq -ay lab; mdadm --assemble --run /dev/md0 /dev/vdb
-for volume in lab/split lab/thin md0; do
+node /usr/lib/fleetcast/activate.js
+echo "LEFT $(dmsetup ls), loops $(busybox losetup -a | busybox grep -vc squashfs || true), mirrors $(busybox grep -c ^md /proc/mdstat || true)"
+mdadm --assemble --run /dev/md0 /dev/vdb; mdadm --assemble --run /dev/md1 /dev/vdc; lvm vgchange -qq -ay lab two
+for volume in lab/split lab/thin md0 two/root; do
   e2fsck -fn /dev/$volume
   mount -t ext4 -o ro /dev/$volume /mnt; busybox seq 1 200000 | busybox cmp - /mnt/numbers; echo "IS $(cat /mnt/folder/name)"; umount /mnt
 done
@@ -45,9 +51,42 @@ lvm vgck lab
 /** What is run there to map the disks: with the agent's own modules, bundled as the agent is. */
 const MAP = `
 import { mapVolumes } from './client-agent/disk/used-extents.js';
-for (const [path, sizeBytes] of [['/dev/vda', ${LVM_BYTES}], ['/dev/vdb', ${MIRROR_BYTES}]]) {
+for (const [path, sizeBytes] of [['/dev/vda', ${LVM_BYTES}], ['/dev/vdb', ${MIRROR_BYTES}], ['/dev/vdc', ${BOTH_BYTES}]]) {
   const maps = await mapVolumes({ path, sectorBytes: 512 }, { kind: 'disk', startBytes: 0, sizeBytes });
   console.log('MAP ' + JSON.stringify(maps.map(({ extents, ...map }) => ({ ...map, extents: extents && [...extents] }))));
+}
+`;
+
+/** As at the end of a deployment; then with damage: in the middle of a filesystem, and in the text of a group. */
+const ACTIVATE = (maps: readonly Map[][]) => `
+import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { activateContainers } from './client-agent/orders/activation.js';
+const disks = [['vda', ${LVM_BYTES}], ['vdb', ${MIRROR_BYTES}], ['vdc', ${BOTH_BYTES}]];
+const volumes = ${JSON.stringify(maps.map((own) => own.map(({ head }) => head)))};
+async function activate(i) {
+  const [name, diskBytes] = disks[i];
+  const layout = { label: 'none', sectorBytes: 512, diskBytes, partitions: [] };
+  try {
+    const disk = { path: '/dev/' + name, sectorBytes: 512 };
+    console.log('ACTIVATED ' + JSON.stringify(await activateContainers(disk, { layout, volumes: volumes[i] }, new AbortController().signal)));
+  } catch (error) {
+    console.log('FAILED ' + error.code + ' ' + error.message);
+  }
+}
+function flip(path, at, length) {
+  const file = openSync(path, 'r+');
+  const bytes = Buffer.alloc(length);
+  readSync(file, bytes, 0, length, at);
+  writeSync(file, bytes.map((byte) => byte ^ 0xff), 0, length, at);
+  closeSync(file);
+}
+for (const i of disks.keys()) await activate(i);
+console.log('WRITTEN ' + disks.map(([name]) => readFileSync('/sys/block/' + name + '/stat', 'utf8').trim().split(/ +/)[6]));
+const { startBytes } = volumes[0].find(({ within }) => within.name === 'lab/split');
+for (const [at, length] of [[startBytes + 2048, 4096], [4608, 65536]]) {
+  flip('/dev/vda', at, length);
+  await activate(0);
+  flip('/dev/vda', at, length);
 }
 `;
 
@@ -66,13 +105,17 @@ test('volumes in pieces, thin pools and mirrors come back from what is carried o
     makeEmptyFile(join(folder, name), bytes);
     return join(folder, name);
   };
-  const sources = [disk('lvm.img', LVM_BYTES), disk('mirror.img', MIRROR_BYTES)];
-  const targets = [disk('lvm-copy.img', LVM_BYTES), disk('mirror-copy.img', MIRROR_BYTES)];
+  const sources = [disk('lvm.img', LVM_BYTES), disk('mirror.img', MIRROR_BYTES), disk('both.img', BOTH_BYTES)];
+  const targets = [
+    disk('lvm-copy.img', LVM_BYTES),
+    disk('mirror-copy.img', MIRROR_BYTES),
+    disk('both-copy.img', BOTH_BYTES),
+  ];
   const files = { 'usr/lib/fleetcast/map.js': await bundleAgentScript(MAP) };
   const made = await runOnWorkbench({ assets, workDir, disks: sources, script: MAKE, files });
   assert.equal(made.exitCode, 0, made.output);
   const maps = [...made.output.matchAll(/^MAP (.*)$/gm)].map((match) => JSON.parse(match[1]!) as Map[]);
-  assert.equal(maps.length, 2, made.output);
+  assert.equal(maps.length, 3, made.output);
 
   await t.test('a volume in pieces has the map of its filesystem, piece by piece', () => {
     const split = maps[0]!.filter(({ head }) => head.within!.name === 'lab/split');
@@ -102,12 +145,41 @@ test('volumes in pieces, thin pools and mirrors come back from what is carried o
     assert.equal(data!.head.map, 'partclone.extfs');
   });
 
-  await t.test('laid on empty disks, all are activated, sound, and have their files', async () => {
-    for (const [i, own] of maps.entries()) layMaps(own, sources[i]!, targets[i]!);
-    const opened = await runOnWorkbench({ assets, workDir, disks: targets, script: OPEN });
-    assert.equal(opened.exitCode, 0, opened.output);
-    assert.deepEqual(opened.output.match(/^IS .*$/gm), ['IS lab/split', 'IS lab/thin', 'IS md0']);
-  });
+  await t.test(
+    'laid on empty disks, the agent activates and checks all without a write; they have their files',
+    async () => {
+      for (const [i, own] of maps.entries()) layMaps(own, sources[i]!, targets[i]!);
+      const program = { 'usr/lib/fleetcast/activate.js': await bundleAgentScript(ACTIVATE(maps)) };
+      const opened = await runOnWorkbench({ assets, workDir, disks: targets, script: OPEN, files: program });
+      assert.equal(opened.exitCode, 0, opened.output);
+      const clean = { filesystem: 'ext4', check: 'clean' };
+      const group = (name: string, volumes: readonly string[]) => {
+        return { kind: 'lvm', name, volumes: volumes.map((volume) => ({ name: `${name}/${volume}`, ...clean })) };
+      };
+      assert.deepEqual(
+        [...opened.output.matchAll(/^ACTIVATED (.*)$/gm)].map((match) => JSON.parse(match[1]!)),
+        [
+          [group('lab', ['split', 'thin'])],
+          [{ kind: 'md', volumes: [clean] }],
+          [{ kind: 'md', volumes: [] }, group('two', ['root'])],
+        ],
+        opened.output,
+      );
+      assert.match(opened.output, /^WRITTEN 0,0,0$/m);
+      const [filesystem, metadata, ...others] = opened.output.match(/^FAILED .*$/gm) ?? [];
+      assert.match(
+        filesystem!,
+        /^FAILED VOLUME_DAMAGED .*ext4 in the disk, lab\/split was laid .* is damaged: e2fsck: \S/,
+      );
+      assert.match(
+        metadata!,
+        /^FAILED CONTAINER_BROKEN .*LVM group lab in the disk .*: none of its metadata areas can be/,
+      );
+      assert.deepEqual(others, []);
+      assert.match(opened.output, /^LEFT No devices found, loops 0, mirrors 0$/m);
+      assert.deepEqual(opened.output.match(/^IS .*$/gm), ['IS lab/split', 'IS lab/thin', 'IS md0', 'IS two/root']);
+    },
+  );
 });
 
 /** Copies what the maps say is used, and nothing else. */

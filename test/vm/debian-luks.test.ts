@@ -58,6 +58,17 @@ test('a Debian on LVM in LUKS boots after deployment to a larger and to a smalle
         tasks[0]!.deployResult!.finishers!.map(({ name, outcome }) => `${name} ${outcome}`),
         ['hostname done', 'machine-id done', 'boot done'],
       );
+      assert.deepEqual(
+        tasks[0]!.deployResult!.containers!.map(({ kind, whyNot, volumes }) => [
+          kind,
+          whyNot,
+          volumes.map(({ check }) => check),
+        ]),
+        [
+          ['luks', undefined, []],
+          ['lvm', undefined, ['clean']],
+        ],
+      );
     }
     await Promise.all([small, large].map((vm) => road.untilAnsweredAndOff(vm, ASKS, PASSPHRASE)));
     const words = readDebianWords(rack.serialText(large))!;

@@ -191,6 +191,19 @@ test('LUKS containers are captured open, and laid with keys of their own', { ski
     assert.equal(deployed[0]?.result.finishers?.[0]?.log, 'source is now pc-07');
   });
 
+  await t.test('what lies in the containers was activated and checked before the disk got its table', () => {
+    const clean = { filesystem: 'ext4', check: 'clean' };
+    assert.deepEqual(
+      deployed.map(({ result }) => result.containers),
+      deployed.map(() => [
+        { kind: 'luks', partition: 2, volumes: [clean] },
+        { kind: 'luks', partition: 3, volumes: [clean] },
+        { kind: 'luks', partition: 4, volumes: [] },
+        { kind: 'lvm', name: 'vault', partition: 4, volumes: [{ name: 'vault/root', ...clean }] },
+      ]),
+    );
+  });
+
   await t.test('an audit opens the containers and finds what a finisher and the growing have changed', () => {
     const [{ differingChunks = 0, layoutDiffers } = {}] = told<Partial<AuditResult>>('AUDITED');
     assert.ok(differingChunks > 0 && differingChunks < 30, `${differingChunks}`);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { runOnWorkbench } from '#lab/workbench.ts';
 import { changesOf, fitTo, placeManifest } from '#protocol/fit.ts';
+import type { ManifestHead } from '#protocol/manifest.ts';
 import { fitImage } from '#server/images/image-fitter.ts';
 import { run } from '#system/run.ts';
 import { filesystems, makeTree } from '#test/client-agent/filesystems.ts';
@@ -22,12 +23,15 @@ const SMALLER_MIB = 382;
 const xfs = filesystems.find(({ name }) => name === 'XFS')!;
 
 /** What the agent does on the larger disk when everything is verified; the table last. */
-const GROW = (changes: unknown, layout: unknown) => `
+const GROW = (changes: unknown, head: Pick<ManifestHead, 'layout' | 'volumes'>) => `
+import { activateContainers } from './client-agent/orders/activation.js';
 import { finishFit } from './client-agent/orders/fit.js';
 import { applyLayout } from './client-agent/disk/layout-writer.js';
 const disk = { path: '/dev/vda', sizeBytes: ${LARGER_MIB * MiB}, sectorBytes: 512, isFile: false };
 await finishFit(disk, ${JSON.stringify(changes)});
-await applyLayout(disk, ${JSON.stringify(layout)});
+const head = ${JSON.stringify({ layout: head.layout, volumes: head.volumes })};
+console.log('ACTIVATED ' + JSON.stringify(await activateContainers(disk, head, new AbortController().signal)));
+await applyLayout(disk, head.layout);
 `;
 
 /** Both disks hold the same group: lvm is told which one it may see. */
@@ -80,12 +84,13 @@ test('LVM that was fitted is activated, sound, and has its files, also where a v
   const { fit } = fitTo(manifest.head, LARGER_MIB * MiB, 'proportional');
   const changes = changesOf(manifest.volumes, fit!);
   await lay('one', larger, LARGER_MIB * MiB);
+  const placed = placeManifest(manifest, fit);
   assert.deepEqual(
-    placeManifest(manifest, fit).volumes.map(({ startBytes }) => startBytes),
+    placed.volumes.map(({ startBytes }) => startBytes),
     manifest.volumes.map(({ startBytes }) => startBytes),
   );
 
-  const files = { 'usr/lib/fleetcast/grow.js': await bundleAgentScript(GROW(changes, fit!.layout)) };
+  const files = { 'usr/lib/fleetcast/grow.js': await bundleAgentScript(GROW(changes, placed.head)) };
   // The smaller disk has no table yet: its manifest says which.
   const small = await catalog.loadManifest(catalog.resolve('small').version.manifestId);
   const table = small.head.layout.partitions.map(
@@ -96,6 +101,15 @@ test('LVM that was fitted is activated, sound, and has its files, also where a v
     ...{ assets, workDir: join(folder, 'bench'), disks: [larger, smaller], script: CHECK, files },
   });
   assert.equal(exitCode, 0, output);
+  assert.deepEqual(JSON.parse(/^ACTIVATED (.*)$/m.exec(output)![1]!), [
+    {
+      ...{ kind: 'lvm', name: 'lab', partition: 1 },
+      volumes: [
+        { name: 'lab/home', filesystem: 'xfs', check: 'clean' },
+        { name: 'lab/root', filesystem: 'ext4', check: 'clean' },
+      ],
+    },
+  ]);
   assert.match(output, /VOLUMES vda +home 460\.00 2 root 120\.00 2 swap 8\.00 1/);
   assert.match(output, /VOLUMES vdb +home 304\.00 1 root 64\.00 1 swap 8\.00 1/);
   // By e2fsck, in blocks of 1 KiB.

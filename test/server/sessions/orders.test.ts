@@ -105,3 +105,11 @@ test('new ids are asked for when the table is laid, and at no other step', () =>
   assert.deepEqual(asked, ['finishing']);
   assert.ok(!('newIds' in orderOfTask(deployment, task('finishing'), { cast, defaults })));
 });
+
+test('a deployment that is not to be verified activates nothing either', () => {
+  const deployment = session('deploy');
+  const row = { ...deployment, request: { ...deployment.request, verify: 'none' } } as SessionRow;
+  const asked = taskStates.filter((state) => 'unchecked' in orderOfTask(row, task(state), { cast, defaults }));
+  assert.deepEqual(asked, ['finishing']);
+  assert.ok(!('unchecked' in orderOfTask(deployment, task('finishing'), { cast, defaults })));
+});
