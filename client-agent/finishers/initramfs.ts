@@ -16,24 +16,35 @@ const UMOUNT_LIMIT_MS = 60_000;
 interface Builder {
   readonly program: string;
   readonly args: readonly string[];
-  /** It takes containers into the initramfs by what crypttab(5) says, and not by what is open while it runs. */
-  readonly opensByCrypttab?: true;
+  /** What else must be there, so that the program is the one that is meant. */
+  readonly needs?: string;
+  /** Why an initramfs that it builds here may not open LUKS containers; absent: it opens what crypttab(5) says. */
+  readonly whyNoLuks?: string;
 }
+
+/** What opens a container at boot is said elsewhere than in crypttab(5), and an initramfs that opens none does not boot (dracut 059, 90crypt). */
+const DRACUT_LUKS =
+  'of dracut opens the LUKS containers that the kernel command line names (rd.luks.uuid), which nobody can check here';
+const MKINITCPIO_LUKS =
+  'of mkinitcpio opens LUKS containers by its own hooks and the kernel command line, which nobody can check here';
 
 /** Of Debian and Ubuntu; Fedora, openSUSE and Red Hat; Arch. */
 const builders: readonly Builder[] = [
-  { program: 'usr/sbin/update-initramfs', args: ['-u', '-k', 'all'], opensByCrypttab: true },
+  // Beside dracut it may be a wrapper of that, which does not look at crypttab.
+  { program: 'usr/sbin/update-initramfs', args: ['-u', '-k', 'all'], needs: 'usr/sbin/mkinitramfs' },
   // It would leave out what the mounted root does not seem to need: a logical volume is a loop device here.
-  { program: 'usr/bin/dracut', args: ['--force', '--no-hostonly', '--regenerate-all'] },
-  { program: 'usr/bin/mkinitcpio', args: ['-P'] },
+  { program: 'usr/bin/dracut', args: ['--force', '--no-hostonly', '--regenerate-all'], whyNoLuks: DRACUT_LUKS },
+  { program: 'usr/bin/mkinitcpio', args: ['-P'], whyNoLuks: MKINITCPIO_LUKS },
 ];
 
 export const rebuildInitramfs = onLinux(async (root, context) => {
   const builder = await findBuilder(root);
   if (builder === undefined) throw new Error('it has neither update-initramfs nor dracut nor mkinitcpio');
   const uuids = (context.manifest.head.containers ?? []).map(({ uuid }) => uuid);
-  if (uuids.length > 0 && !builder.opensByCrypttab) {
-    throw new Error(`/${builder.program} looks for LUKS containers that are open: rebuild it on the machine`);
+  if (uuids.length > 0 && builder.whyNoLuks !== undefined) {
+    const advice =
+      'build one for every machine before the capture, and leave out this finisher (docs/finishers.md, LUKS and dracut)';
+    throw new Error(`an initramfs ${builder.whyNoLuks}: ${advice}`);
   }
   await whileForInitramfs(root, uuids, () => whileBootMounted(root, context, () => build(root, builder, context)));
 });
@@ -60,6 +71,9 @@ async function build(root: RootFolder, builder: Builder, { signal, say }: Finish
 }
 
 async function findBuilder(root: RootFolder) {
-  for (const builder of builders) if (await root.exists(builder.program)) return builder;
+  for (const builder of builders) {
+    const { program, needs = program } = builder;
+    if ((await root.exists(program)) && (await root.exists(needs))) return builder;
+  }
   return undefined;
 }
