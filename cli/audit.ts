@@ -30,7 +30,10 @@ export function auditCommand(cli: Cli): Command {
     .argument('[host|group...]', 'hosts by name or id, groups by name')
     .requiredOption('--image <image>', 'NAME (its newest version) or NAME@VERSION')
     .option('-g, --group <group>', 'all hosts of a group (repeatable)', collectNames)
-    .option('--disk <rule>', 'which disk of each host: serial=…, wwn=…, path=…, size>100G, transport=nvme, …')
+    .option(
+      '--disk <rule>',
+      'which disk of each host: serial=…, wwn=…, path=…, size>100G, transport=nvme, each (all that hold the image), …',
+    )
     .addOption(luksSecretOption('what opens the LUKS containers of the hosts'))
     .addOption(onDoneOption())
     .addOption(onFailureOption())

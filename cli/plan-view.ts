@@ -29,7 +29,7 @@ export function disksTaken(plan: { readonly hosts: readonly PlanHost[] }): numbe
 export function renderPlan(plan: DeployPlan, paintHead?: (text: string) => string): string {
   const going = takingPart(plan);
   const blocks = [
-    `Plan: ${plan.image}@${plan.version} (disk of ${formatBytes(plan.diskBytes)}, ${formatBytes(plan.usedBytes)} used) to ${countOf(plan.hosts.length, 'host')}`,
+    `Plan: ${plan.image}@${plan.version} (${sizesOf(plan)}, ${formatBytes(plan.usedBytes)} used) to ${countOf(plan.hosts.length, 'host')}`,
   ];
   if (going.length > 0) {
     const head = ['HOST', 'NOW', 'DISK', 'SERIAL', 'SIZE', 'FIT', 'WILL BE LOST'];
@@ -42,6 +42,13 @@ export function renderPlan(plan: DeployPlan, paintHead?: (text: string) => strin
   if (warnings.length > 0) blocks.push(warnings.join('\n'));
   blocks.push(going.length === 0 ? 'Nothing would be sent or overwritten.' : totalsOf(plan, going));
   return blocks.join('\n\n');
+}
+
+/** `disk of 256.1 GB`, `disks of 256.1 GB and 1.0 TB`. */
+function sizesOf({ diskBytes, moreDiskBytes = [] }: DeployPlan): string {
+  const sizes = [diskBytes, ...moreDiskBytes].map(formatBytes);
+  if (sizes.length === 1) return `disk of ${sizes[0]}`;
+  return `disks of ${sizes.slice(0, -1).join(', ')} and ${sizes.at(-1)}`;
 }
 
 /** A row a disk; the host is named in its first. */

@@ -12,8 +12,8 @@ import { describeFit, grownOf } from './fit-view.ts';
 import { countOf, formatBytes, formatCount, percentOf } from './size.ts';
 import { renderTable } from './table.ts';
 import { printable } from './terminal.ts';
-import { finishedDisks, nameDisks, renderDisks } from './twin-view.ts';
-import { wipeCells } from './wipe-view.ts';
+import { finishedDisks, laidLines, nameDisks, renderDisks } from './twin-view.ts';
+import { warningsOf, wipeRows } from './wipe-view.ts';
 
 /** 0 only when the session is completed, every host succeeded, and no audited disk differs; 3 otherwise. */
 export function exitCodeOfSession(view: SessionView): ExitCode {
@@ -31,9 +31,7 @@ export function renderReceipt(view: SessionView, nowMs: number, paintHead?: (tex
     blocks.push(renderDrift(view.tasks, paintHead));
   } else if (view.kind === 'wipe') {
     const head = ['HOST', 'RESULT', 'DISK', 'HOW', 'READ BACK', 'TIME'];
-    const rows = view.tasks.map((task) => {
-      return [task.host, resultOf(task), nameDisks(task), ...wipeCells(task), timeOf(task, nowMs)];
-    });
+    const rows = view.tasks.flatMap((task) => wipeRows(task, resultOf(task), timeOf(task, nowMs)));
     blocks.push(renderTable(head, rows, { right: [5], ...options }));
   } else if (view.kind === 'deploy') {
     const head = ['HOST', 'RESULT', 'DISK', 'WRITTEN', 'OVER HTTP', 'VERIFIED', 'TIME'];
@@ -50,7 +48,9 @@ export function renderReceipt(view: SessionView, nowMs: number, paintHead?: (tex
   if (fitted.length > 0) blocks.push(fitted.join('\n'));
   const containers = renderContainers(laidOf(view));
   if (containers !== undefined) blocks.push(containers);
-  const disks = renderDisks(view.tasks.map(({ host, deployResult }) => ({ host, ...deployResult })));
+  const disks = renderDisks(
+    view.tasks.map(({ host, deployResult }) => ({ host, lines: laidLines(deployResult ?? {}) })),
+  );
   if (disks !== undefined) blocks.push(disks);
   const finished = renderFinishers(laidOf(view));
   if (finished !== undefined) blocks.push(finished);
@@ -62,7 +62,7 @@ export function renderReceipt(view: SessionView, nowMs: number, paintHead?: (tex
   }
   const warnings = view.tasks.flatMap(({ host, captureResult, wipeResult }) => [
     ...(captureResult?.warnings ?? []),
-    ...(wipeResult?.warning === undefined ? [] : [`${host}: ${wipeResult.warning}`]),
+    ...warningsOf(wipeResult).map((warning) => `${host}: ${warning}`),
   ]);
   if (warnings.length > 0) blocks.push(warnings.map((warning) => `Warning: ${printable(warning)}`).join('\n'));
   blocks.push(summaryOf(view, nowMs));

@@ -1,19 +1,18 @@
 /** Receipts for people and for spreadsheets. Pure. */
 
 import type { Receipt, SessionReport } from '#protocol/admin/receipt-api.ts';
-import { isDrifted } from '#protocol/drift.ts';
 import { isSessionEnded, isTaskEnded } from '#protocol/states.ts';
 import { renderContainers } from './container-view.ts';
 import { renderCsv } from './csv.ts';
-import { kindOf } from './drift-view.ts';
+import { describeDrift, driftLines, kindOf } from './drift-view.ts';
 import { formatDuration, formatTime } from './duration.ts';
 import { renderFinishers } from './finisher-view.ts';
 import { reasonsOf } from './receipt.ts';
 import { countOf, formatBytes, formatCount } from './size.ts';
 import { renderTable } from './table.ts';
 import { printable } from './terminal.ts';
-import { finishedDisks, nameDisks, renderDisks } from './twin-view.ts';
-import { describeSamples } from './wipe-view.ts';
+import { finishedDisks, laidLines, nameDisks, renderDisks } from './twin-view.ts';
+import { describeWipe, wipeLines } from './wipe-view.ts';
 
 type PaintHead = (text: string) => string;
 
@@ -32,7 +31,7 @@ export function renderReport(report: SessionReport, nowMs: number, paintHead?: P
     ].join('\n'),
     receiptTable(report.receipts, false, paintHead),
   ];
-  const disks = renderDisks(report.receipts);
+  const disks = renderDisks(report.receipts.map((receipt) => ({ host: receipt.host, lines: linesOfDisks(receipt) })));
   if (disks !== undefined) blocks.push(disks);
   const containers = renderContainers(finishedDisks(report.receipts));
   if (containers !== undefined) blocks.push(containers);
@@ -41,6 +40,11 @@ export function renderReport(report: SessionReport, nowMs: number, paintHead?: P
   const reasons = reasonsOf(report.receipts);
   if (reasons.length > 0) blocks.push(reasons.join('\n'));
   return blocks.join('\n\n');
+}
+
+/** Of a host with several disks, one each. */
+function linesOfDisks(receipt: Receipt): string[] {
+  return [...laidLines(receipt), ...driftLines(receipt.drift), ...wipeLines(receipt.wiped)];
 }
 
 /** What was done to one host, newest first. */
@@ -135,9 +139,8 @@ function resultOf({ state, error, attempt }: Receipt): string {
 
 function checkedOf(receipt: Receipt): string {
   const { chunks, verifiedChunks, drift, wiped } = receipt;
-  if (wiped !== undefined) return `${wiped.how}; ${describeSamples(wiped)}`;
-  if (drift !== undefined)
-    return isDrifted(drift) ? `${formatCount(drift.differingChunks)} of ${formatCount(drift.chunks)} differ` : 'equal';
+  if (wiped !== undefined) return describeWipe(wiped);
+  if (drift !== undefined) return describeDrift(drift);
   if (chunks === undefined || verifiedChunks === undefined) return '';
   return isVerified(receipt)
     ? `all ${formatCount(chunks)}`
@@ -146,6 +149,12 @@ function checkedOf(receipt: Receipt): string {
 
 function stage(fromMs: number | undefined, toMs: number | undefined): string {
   return fromMs === undefined || toMs === undefined ? '' : formatDuration((toMs - fromMs) / 1000);
+}
+
+/** Undefined: it has one disk. */
+function failedDisksOf({ disks, drift, wiped }: Receipt): number | undefined {
+  const all: readonly object[] | undefined = disks ?? drift?.disks ?? wiped?.disks;
+  return all?.filter((one) => 'error' in one).length;
 }
 
 const iso = (ms: number | undefined) => (ms === undefined ? undefined : new Date(ms).toISOString());
@@ -164,7 +173,7 @@ const columns: readonly (readonly [name: string, cellOf: (receipt: Receipt) => s
   ['disk_bytes', (receipt) => receipt.disk.sizeBytes],
   ['disk_path', (receipt) => receipt.diskPath],
   ['disks', (receipt) => 1 + (receipt.twins?.length ?? 0)],
-  ['failed_disks', (receipt) => receipt.disks?.filter(({ error }) => error !== undefined).length],
+  ['failed_disks', (receipt) => failedDisksOf(receipt)],
   ['chunks', (receipt) => receipt.chunks],
   ['verified_chunks', (receipt) => receipt.verifiedChunks],
   ['differing_chunks', (receipt) => receipt.drift?.differingChunks],

@@ -12,22 +12,30 @@ export function nameDisks({ disk, twins = [] }: { disk: DiskIdentity; twins?: re
 }
 
 interface Laid {
-  readonly host: string;
   readonly chunks?: number;
   readonly disks?: readonly DiskResult[];
 }
 
 interface Finished extends Laid, Pick<DiskResult, 'containers' | 'finishers' | 'fitted'> {
+  readonly host: string;
   readonly verifiedChunks?: number;
 }
 
-/** A block a host that has several: each disk, what was written and verified, or why not; undefined when no host has. */
-export function renderDisks(hosts: readonly Laid[]): string | undefined {
-  const blocks = hosts.flatMap(({ host, chunks = 0, disks = [] }) => {
-    if (disks.length === 0) return [];
-    return [[`Disks of ${printable(host)}:`, ...disks.map((disk) => `  ${lineOf(disk, chunks)}`)].join('\n')];
-  });
+/** A block a host that has several disks, with a line for each; undefined when no host has. */
+export function renderDisks(
+  hosts: readonly { readonly host: string; readonly lines: readonly string[] }[],
+): string | undefined {
+  const blocks = hosts
+    .filter(({ lines }) => lines.length > 0)
+    .map(({ host, lines }) =>
+      [`Disks of ${printable(host)}:`, ...lines.map((line) => `  ${printable(line)}`)].join('\n'),
+    );
   return blocks.length === 0 ? undefined : blocks.join('\n');
+}
+
+/** Of each disk of a deployment with several: what was written and verified, or why not. */
+export function laidLines({ chunks = 0, disks = [] }: Laid): string[] {
+  return disks.map((disk) => lineOf(disk, chunks));
 }
 
 /** What was done to each disk of a host that has several, under its name; else to the host. */
@@ -45,7 +53,7 @@ export function finishedDisks(hosts: readonly Finished[]): Finished[] {
 
 function lineOf(result: DiskResult, chunks: number): string {
   const { disk, error, castBytes, httpBytes, keptBytes = 0, verifiedChunks } = result;
-  const name = printable(`${disk.path} ${describeDisk(disk)}`);
+  const name = `${disk.path} ${describeDisk(disk)}`;
   if (error !== undefined) return `FAILED  ${name}: ${error.code}`;
   const kept = keptBytes === 0 ? '' : `, ${formatBytes(keptBytes)} left as it was`;
   const verified =

@@ -52,7 +52,7 @@ export function headlineOf(view: SessionView): string {
 
 function roadOf({ kind, image, version, tasks }: SessionView): string {
   const hosts = countOf(tasks.length, 'host');
-  if (kind === 'wipe') return `a disk of ${hosts}`;
+  if (kind === 'wipe') return `${tasks.some(({ twins }) => twins !== undefined) ? 'disks' : 'a disk'} of ${hosts}`;
   const what = version === undefined ? image : `${image}@${version}`;
   return `${what} ${kind === 'deploy' ? `to ${hosts}` : `from ${tasks[0]?.host ?? '?'}`}`;
 }

@@ -10,7 +10,7 @@ import { apiPath } from './daemon-link.ts';
 import { type Cli, type Invocation, invocationOf, show, withExample } from './invocation.ts';
 import { collectNames } from './name-list.ts';
 import { isAcceptable } from './plan-question.ts';
-import { takingPart } from './plan-view.ts';
+import { disksTaken } from './plan-view.ts';
 import { countOf } from './size.ts';
 import { tellStarted } from './started.ts';
 import { watchSession } from './watch.ts';
@@ -31,10 +31,13 @@ interface WipeOptions {
 
 export function wipeCommand(cli: Cli): Command {
   const command = new Command('wipe')
-    .description('Erase a disk of many hosts for good, and read samples back. Shows the disks and asks before')
+    .description('Erase disks of many hosts for good, and read samples back. Shows the disks and asks before')
     .option('--hosts <hosts>', 'hosts, joined with commas (repeatable)', collectNames)
     .option('-g, --group <group>', 'all hosts of a group (repeatable)', collectNames)
-    .requiredOption('--disk <rule>', 'which disk of each host: serial=…, size>100G, transport=nvme, order=1, …')
+    .requiredOption(
+      '--disk <rule>',
+      "which disk of each host: serial=…, size>100G, transport=nvme, order=1, …; each (all of them); a list: 'serial=…; serial=…'",
+    )
     .addOption(
       new Option(
         '--method <how>',
@@ -72,7 +75,7 @@ async function wipe(cli: Cli, invocation: Invocation, options: WipeOptions): Pro
     throw knownError('PLAN_REFUSED', { what: refusedIn(plan.hosts) ?? 'every host' });
   if (!isYes) {
     terminal.errorLine('');
-    const text = `Erase ${countOf(takingPart(plan).length, 'disk')} for good?`;
+    const text = `Erase ${countOf(disksTaken(plan), 'disk')} for good?`;
     await confirm(terminal, text, 'Nothing was started, no disk was touched.');
   }
   const session = await link.post('session', apiPath`/sessions/wipe`, { ...request, planId: plan.planId });

@@ -187,7 +187,8 @@ class AgentLoop {
   }
 
   async #audit(order: AuditOrder, signal: AbortSignal, onProgress: (p: Progress) => void): Promise<Partial<State>> {
-    return { auditResult: await runAudit(order, { machine: this.#o.machine, signal, onProgress }) };
+    const auditResult = await runAudit(order, { machine: this.#o.machine, signal, onProgress });
+    return this.#withProblem({ auditResult }, auditResult);
   }
 
   async #check(order: CheckOrder, signal: AbortSignal): Promise<Partial<State>> {
@@ -198,18 +199,20 @@ class AgentLoop {
 
   async #wipe(order: WipeOrder, signal: AbortSignal, onProgress: (p: Progress) => void): Promise<Partial<State>> {
     const wipeResult = await runWipe(order, { machine: this.#o.machine, signal, onProgress });
-    return wipeResult === undefined ? {} : { wipeResult };
+    return wipeResult === undefined ? {} : this.#withProblem({ wipeResult }, wipeResult);
   }
 
   async #deploy(order: DeployOrder, signal: AbortSignal, onProgress: (p: Progress) => void): Promise<Partial<State>> {
     if (order.probe !== undefined) return this.#listen(order.probe, signal, onProgress);
     this.#job ??= new DeployJob(order, this.#o.machine);
     const deployResult = await this.#job.run(order, signal, onProgress);
-    if (deployResult === undefined) return {};
-    const problem = problemOf(deployResult);
-    if (problem === undefined) return { deployResult };
-    // What its other disks hold is told all the same.
-    return { deployResult, ...this.#failed(problem) };
+    return deployResult === undefined ? {} : this.#withProblem({ deployResult }, deployResult);
+  }
+
+  /** One that has failed with some of its disks: what became of the others is told all the same. */
+  #withProblem(state: Partial<State>, result: Parameters<typeof problemOf>[0]): Partial<State> {
+    const problem = problemOf(result);
+    return problem === undefined ? state : { ...state, ...this.#failed(problem) };
   }
 
   async #listen(probe: ProbeOrder, signal: AbortSignal, onProgress: (p: Progress) => void): Promise<Partial<State>> {

@@ -163,17 +163,23 @@ export const orderSchema = Type.Union([
     sessionId: Type.Integer(),
     manifestId: Type.String(),
     disk: diskIdentitySchema,
+    /** Where the image would lie on it; absent: as on the source. */
+    fit: Type.Optional(orderedFitSchema),
+    /** Further disks, each to be compared with the whole image or with its part of it. */
+    twins: Type.Optional(Type.Array(orderedTwinSchema)),
     luksSecrets: Type.Optional(luksSecretsSchema),
   }),
   /** Look at yourself, for the doctor. */
   Type.Object({ kind: Type.Literal('check'), rev, ...checkContentSchema.properties }),
-  /** Step check: nothing is written. Step wipe: the disk is erased, then sampled. */
+  /** Step check: nothing is written. Step wipe: the disks are erased, each is then sampled. */
   Type.Object({
     kind: Type.Literal('wipe'),
     rev,
     taskId: Type.Integer(),
     sessionId: Type.Integer(),
     disk: diskIdentitySchema,
+    /** Further disks, wiped at the same time. */
+    moreDisks: Type.Optional(Type.Array(diskIdentitySchema)),
     method: wipeMethodSchema,
     step: Type.Union([Type.Literal('check'), Type.Literal('wipe')]),
   }),
@@ -231,11 +237,11 @@ export const reportSchema = Type.Object({
   probe: Type.Optional(probeHeardSchema),
   /** status done of step finish; status failed when other disks of the task are done. */
   deployResult: Type.Optional(deployResultSchema),
-  /** status done of an audit. */
+  /** status done of an audit; status failed when other disks of the task were read. */
   auditResult: Type.Optional(auditResultSchema),
   /** status done of a check-up. */
   checkResult: Type.Optional(checkResultSchema),
-  /** status done of a wipe. */
+  /** status done of a wipe; status failed when other disks of the task are wiped. */
   wipeResult: Type.Optional(wipeResultSchema),
   /** status done of a capture. */
   captureResult: Type.Optional(captureResultSchema),

@@ -1,6 +1,7 @@
 /** How far a disk has drifted from an image: what an audit finds. Nothing is written for it. */
 import { type Static, Type } from 'typebox';
-import { diskIdentitySchema } from './disk.ts';
+import { diskIdentitySchema, diskSchema } from './disk.ts';
+import { failedDiskSchema } from './failed-disk.ts';
 import { volumeHeadSchema } from './manifest.ts';
 
 const { kind, partition, filesystem } = volumeHeadSchema.properties;
@@ -11,18 +12,36 @@ const amounts = {
   /** Used bytes of these chunks. */
   bytes: Type.Integer({ minimum: 0 }),
   differingBytes: Type.Integer({ minimum: 0 }),
+  /** Bytes in blocks that were all zeros in a volume taken raw, so that no chunk carries them, and are not any more. Absent: none. */
+  strayBytes: Type.Optional(Type.Integer({ minimum: 1 })),
 };
 
-export const auditResultSchema = Type.Object({
-  disk: diskIdentitySchema,
+const diskDrift = {
   /** The partition table is another, or cannot be read. */
   layoutDiffers: Type.Boolean(),
   ...amounts,
-  /** Only volumes that carry chunks. */
+  /** Only volumes that carry chunks, or hold what should be zeros. */
   volumes: Type.Array(Type.Object({ kind, partition, filesystem, ...amounts })),
+};
+
+const diskDriftSchema = Type.Object({ disk: diskSchema, ...diskDrift });
+/** Of one disk of a host. */
+export type DiskDrift = Static<typeof diskDriftSchema>;
+
+/** Of several disks: the sums, the first one's name, and the volumes of all. */
+export const auditResultSchema = Type.Object({
+  disk: diskIdentitySchema,
+  ...diskDrift,
+  /** Every disk of a task with several, in their order. */
+  disks: Type.Optional(Type.Array(Type.Union([diskDriftSchema, failedDiskSchema]))),
 });
 export type AuditResult = Static<typeof auditResultSchema>;
+export type Drift = Omit<AuditResult, 'disk' | 'disks'>;
 
-export function isDrifted({ layoutDiffers, differingChunks }: AuditResult): boolean {
-  return layoutDiffers || differingChunks > 0;
+export function isDrifted({
+  layoutDiffers,
+  differingChunks,
+  strayBytes = 0,
+}: Pick<Drift, 'layoutDiffers' | 'differingChunks' | 'strayBytes'>): boolean {
+  return layoutDiffers || differingChunks > 0 || strayBytes > 0;
 }

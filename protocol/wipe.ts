@@ -1,6 +1,7 @@
 /** Wiping a disk: how it can be done, and what came of it. */
 import { type Static, Type } from 'typebox';
 import { diskSchema } from './disk.ts';
+import { failedDiskSchema } from './failed-disk.ts';
 
 /**
  * secure-erase: the disk erases itself (NVMe Format, ATA SECURITY ERASE UNIT), where it says it can · zeros: every byte is written ·
@@ -14,7 +15,7 @@ export const wipeMethodSchema = Type.Union([
 ]);
 export type WipeMethod = Static<typeof wipeMethodSchema>;
 
-export const wipeResultSchema = Type.Object({
+const diskWipeSchema = Type.Object({
   disk: diskSchema,
   method: Type.Union([Type.Literal('discard'), Type.Literal('zeros'), Type.Literal('secure-erase')]),
   /** What was done, for people: `nvme format --ses=1`. */
@@ -26,5 +27,14 @@ export const wipeResultSchema = Type.Object({
   sampleBytes: Type.Integer(),
   /** How many of them held nothing but one byte, repeated; the others are not what they were (secure-erase only). */
   emptyBlocks: Type.Integer(),
+});
+/** Of one disk. */
+export type DiskWipe = Static<typeof diskWipeSchema>;
+
+/** Of several disks: what became of the first that was wiped, but blocks in all. */
+export const wipeResultSchema = Type.Object({
+  ...diskWipeSchema.properties,
+  /** Every disk of a task with several, in their order. */
+  disks: Type.Optional(Type.Array(Type.Union([diskWipeSchema, failedDiskSchema]))),
 });
 export type WipeResult = Static<typeof wipeResultSchema>;

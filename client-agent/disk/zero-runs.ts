@@ -6,7 +6,7 @@
  */
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Disk } from '#protocol/disk.ts';
-import { knownError } from '#protocol/errors.ts';
+import { KnownError, knownError } from '#protocol/errors.ts';
 import type { Manifest, Volume } from '#protocol/manifest.ts';
 import { allocateAligned, DirectFile } from './direct-file.ts';
 
@@ -17,15 +17,20 @@ export interface ZeroRun {
 }
 
 const PIECE_BYTES = 4 * 1024 * 1024;
+/** What is not zeros is counted in units of this. */
+const BLOCK_BYTES = 4096;
 /** At each end of an empty volume, in bytes: the signatures that blkid(8) knows lie within. */
 const END_BYTES = 1024 * 1024;
 
 /** In the order of the volumes, which must lie where they lie on this disk. Pure. */
 export function zeroRunsOf({ head, volumes }: Pick<Manifest, 'head' | 'volumes'>): ZeroRun[] {
-  return volumes
-    .filter(({ map }) => map === 'raw')
-    .flatMap((volume) => (isUnused(volume) ? endsOf(volume) : gapsOf(volume, head.chunkBytes)))
-    .map(({ startBytes, endBytes }) => ({ startBytes, endBytes }));
+  return volumes.flatMap((volume) => zeroRunsIn(volume, head.chunkBytes));
+}
+
+/** Those of one volume. Pure. */
+export function zeroRunsIn(volume: Volume, chunkBytes: number): ZeroRun[] {
+  if (volume.map !== 'raw') return [];
+  return isUnused(volume) ? endsOf(volume) : gapsOf(volume, chunkBytes);
 }
 
 /** The boot area is small, and firmware may look for a loader anywhere in it. */
@@ -54,6 +59,11 @@ function gapsOf({ startBytes, sizeBytes, indices }: Volume, chunkBytes: number):
   }
   closeAt(sizeBytes);
   return gaps;
+}
+
+/** Bytes of all of them. */
+export function bytesOf(runs: readonly ZeroRun[]): number {
+  return runs.reduce((sum, { startBytes, endBytes }) => sum + endBytes - startBytes, 0);
 }
 
 export interface ZeroRunsOptions {
@@ -101,4 +111,59 @@ export async function makeZero(disk: Disk, runs: readonly ZeroRun[], o: ZeroRuns
   } finally {
     file.close();
   }
+}
+
+/**
+ * How many bytes of each run lie in blocks that hold something else than zeros, or that cannot be read. Writes nothing. Throws
+ * DISK_READ_FAILED when the disk cannot be opened, AbortError.
+ */
+export async function countStray(
+  path: string,
+  runs: readonly ZeroRun[],
+  { signal, onDone }: Pick<ZeroRunsOptions, 'signal' | 'onDone'>,
+): Promise<number[]> {
+  if (runs.length === 0) return [];
+  const file = DirectFile.open(path, 'read');
+  const piece = allocateAligned(PIECE_BYTES);
+  let doneBytes = 0;
+  const counts: number[] = [];
+  try {
+    for (const { startBytes, endBytes } of runs) {
+      let strayBytes = 0;
+      for (let at = startBytes; at < endBytes; at += PIECE_BYTES) {
+        signal.throwIfAborted();
+        const bytes = piece.subarray(0, Math.min(PIECE_BYTES, endBytes - at));
+        strayBytes += readStray(file, bytes, at);
+        doneBytes += bytes.length;
+        onDone(doneBytes);
+        // The heartbeats of the same thread.
+        await breathe();
+      }
+      counts.push(strayBytes);
+    }
+    return counts;
+  } finally {
+    file.close();
+  }
+}
+
+function readStray(file: DirectFile, bytes: Buffer, at: number): number {
+  try {
+    file.readAt(bytes, at, bytes.length);
+  } catch (error) {
+    if (error instanceof KnownError && error.code === 'DISK_READ_FAILED') return bytes.length;
+    throw error;
+  }
+  if (isZero(bytes)) return 0;
+  let strayBytes = 0;
+  for (let from = 0; from < bytes.length; from += BLOCK_BYTES) {
+    const block = bytes.subarray(from, from + BLOCK_BYTES);
+    if (!isZero(block)) strayBytes += block.length;
+  }
+  return strayBytes;
+}
+
+/** All bytes are zero when the first is, and each equals the one before it. */
+function isZero(bytes: Buffer): boolean {
+  return bytes[0] === 0 && bytes.subarray(1).equals(bytes.subarray(0, -1));
 }

@@ -18,7 +18,7 @@ import { checkLayout } from '../disk/layout-check.ts';
 import { applyLayout, clearLabel, clearTable, findLabel } from '../disk/layout-writer.ts';
 import { withNewIds } from '../disk/new-ids.ts';
 import { writeSwapHeader } from '../disk/swap.ts';
-import { makeZero, zeroRunsOf } from '../disk/zero-runs.ts';
+import { bytesOf, makeZero, zeroRunsOf } from '../disk/zero-runs.ts';
 import { DiskWorkers } from '../receive/disk-workers.ts';
 import type { LayTarget } from '../receive/lay-stream.ts';
 import type { Meter } from '../receive/progress-meter.ts';
@@ -201,7 +201,7 @@ export class DeployTarget {
     }
     await this.workers.sync();
     const runs = zeroRunsOf(this.#manifest);
-    const totalBytes = runs.reduce((sum, run) => sum + run.endBytes - run.startBytes, 0);
+    const totalBytes = bytesOf(runs);
     const onDone = (bytes: number) => meter.moved(bytes, totalBytes);
     const beforeFirstWrite = () => this.#clearOldTable();
     const writtenBytes = await makeZero(this.#open, runs, { signal, beforeFirstWrite, onDone });

@@ -1,13 +1,7 @@
-/** A disk of a deployment that has failed, and what the admin reads of it. `{host}` stays open in all of it. Pure. */
-
+/** A disk of a task that has failed, and what the admin reads of it. `{host}` stays open in all of it. Pure. */
 import { type Disk, describeDisk } from '#protocol/disk.ts';
 import { type ErrorBody, KnownError, knownError } from '#protocol/errors.ts';
-import type { DeployResult } from '#protocol/task-result.ts';
-
-export interface FailedDisk {
-  readonly disk: Disk;
-  readonly error: ErrorBody;
-}
+import type { FailedDisk } from '#protocol/failed-disk.ts';
 
 /** The error as it is told, whatever was thrown. */
 export function bodyOf(error: unknown): ErrorBody {
@@ -23,7 +17,11 @@ export function failuresOf(
 }
 
 /** Why a task fails some of whose disks have failed; undefined: none has. */
-export function problemOf({ disks = [] }: DeployResult): KnownError | undefined {
+export function problemOf({
+  disks = [],
+}: {
+  readonly disks?: readonly { readonly disk: Disk; readonly error?: ErrorBody }[];
+}): KnownError | undefined {
   const failed = disks.flatMap(({ disk, error }) => (error === undefined ? [] : { disk, error }));
   return failed.length === 0 ? undefined : disksFailed(failed, disks.length);
 }

@@ -27,11 +27,11 @@ export function describeOrder(order: Order): string {
     case 'capture':
       return `session ${order.sessionId}: capturing ${order.disk.model} ${order.disk.serial}`;
     case 'audit':
-      return `session ${order.sessionId}: comparing ${order.disk.model} ${order.disk.serial} with the image`;
+      return `session ${order.sessionId}: comparing ${disksOf(order).map(nameOf).join(', ')} with the image`;
     case 'check':
       return order.step === 'listen' ? 'listening to a multicast probe' : 'measuring link and disks';
     case 'wipe':
-      return `session ${order.sessionId}: ${order.step === 'check' ? 'checking' : 'wiping'} ${order.disk.model} ${order.disk.serial}`;
+      return `session ${order.sessionId}: ${order.step === 'check' ? 'checking' : 'wiping'} ${[order.disk, ...(order.moreDisks ?? [])].map(nameOf).join(', ')}`;
     case 'deploy':
       return `session ${order.sessionId}: ${stepText[order.step]} (${disksOf(order).map(nameOf).join(', ')})`;
     case 'release':

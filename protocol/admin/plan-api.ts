@@ -14,7 +14,8 @@ const plannedTwinSchema = Type.Object({
   source: Type.Optional(Type.Integer()),
   diskPath: Type.String(),
   lost: Type.String(),
-  fit: fitWordSchema,
+  /** Absent: it is wiped. */
+  fit: Type.Optional(fitWordSchema),
   fitted: Type.Optional(Type.Array(fitChangeSchema)),
 });
 
@@ -74,6 +75,8 @@ export const deployPlanSchema = Type.Object({
   version: Type.Integer(),
   manifestId: Type.String(),
   diskBytes: Type.Integer(),
+  /** Of an image of several disks: sizes of the others. */
+  moreDiskBytes: Type.Optional(Type.Array(Type.Integer())),
   usedBytes: Type.Integer(),
   /** Bytes on the wire of one full pass. */
   storedBytes: Type.Integer(),

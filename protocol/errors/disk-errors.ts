@@ -95,7 +95,7 @@ export const diskErrors = {
   DISKS_FAILED: {
     status: 500,
     message: '{host}: {count} of {of} disks failed, {rest}: {problems}',
-    next: 'Replace what is broken, then deploy to that disk alone: --disk serial={disk}',
+    next: 'Replace what is broken, then run the command again; where every disk takes the same, for that one alone: --disk serial={disk}',
   },
   LAYOUT_UNSUPPORTED: {
     status: 409,

@@ -5,7 +5,7 @@ import type { ChosenRule, HostView } from '#protocol/admin/host-api.ts';
 import type { VersionView } from '#protocol/admin/image-api.ts';
 import { type DeployPlan, type PlanHost, refusedIn } from '#protocol/admin/plan-api.ts';
 import { type Disk, type DiskIdentity, describeDisk, identityOf } from '#protocol/disk.ts';
-import { chooseDisk, chooseDisks, describeJudged, judgeDisks } from '#protocol/disk-rule.ts';
+import { chooseDisks, describeJudged, judgeDisks } from '#protocol/disk-rule.ts';
 import { KnownError, knownError } from '#protocol/errors.ts';
 import type { FinisherStep } from '#protocol/finisher.ts';
 import { changesOf, type Fit, fitTo, isAsOnSource } from '#protocol/fit.ts';
@@ -49,9 +49,8 @@ export function makeDeployPlan(
   configMaxMbit: number | undefined,
   { finishersOf = () => [], secretsOf = () => undefined }: HostChoices = {},
 ): DeployPlan {
-  const { image, version } = planImage;
+  const { image, version, manifest } = planImage;
   requireGrowable(request, planImage);
-  requireOneDisk(request, planImage);
   const planned = inWaves(
     hosts.map((host) =>
       withSecrets(withFinishers(planHost(host, planImage, request), finishersOf(host)), () => secretsOf(host)),
@@ -68,6 +67,7 @@ export function makeDeployPlan(
     version: version.version,
     manifestId,
     diskBytes,
+    ...(manifest.head.moreDisks && { moreDiskBytes: manifest.head.moreDisks.map((layout) => layout.diskBytes) }),
     usedBytes,
     storedBytes,
     hosts: planned,
@@ -77,12 +77,7 @@ export function makeDeployPlan(
   };
 }
 
-/** The disk that a host's task works on. Throws HOST_PENDING, HOST_BUSY, HOST_NEVER_SEEN, DISK_NONE, DISK_AMBIGUOUS, DISK_RULES_DIFFER. */
-export function chooseTaskDisk(host: HostView, rule: string | undefined): Disk {
-  return chooseDisk(disksOfFree(host), ruleFor(host, rule)?.rule, host.name);
-}
-
-/** The disks that a host's task works on: those that the rule means, by path or in the order of its parts. Throws as chooseDisks and chooseTaskDisk. */
+/** The disks that a host's task works on: those that the rule means, by path or in the order of its parts. Throws as chooseDisks, HOST_PENDING, HOST_BUSY, HOST_NEVER_SEEN, DISK_RULES_DIFFER. */
 export function chooseTaskDisks(host: HostView, rule: string | undefined): Disk[] {
   return chooseDisks(disksOfFree(host), ruleFor(host, rule)?.rule, host.name);
 }
@@ -204,8 +199,7 @@ function planHost(host: HostView, image: PlanImage, request: DeployRequest): Pla
 function chooseTargets(host: HostView, { manifest }: PlanImage, request: DeployRequest): Disk[] {
   const layouts = layoutsOf(manifest.head);
   if (layouts.length > 1) return mapDisks(layouts, disksOfFree(host), ruleFor(host, request.disk)?.rule, host.name);
-  // An audit says of one disk how it differs.
-  return request.audit ? [chooseTaskDisk(host, request.disk)] : chooseTaskDisks(host, request.disk);
+  return chooseTaskDisks(host, request.disk);
 }
 
 /** The parts of an image of several disks, each on its own disk: all of them, or none. */
@@ -220,7 +214,8 @@ function planParts(host: HostView, disks: readonly Disk[], image: PlanImage, req
   return { ...first!, twins: twins.map((twin, i) => ({ ...twin, source: i + 1 })) };
 }
 
-function nameDisk(disk: Disk) {
+/** A disk in a plan, and what is on it. */
+export function nameDisk(disk: Disk) {
   return { disk: identityOf(disk), diskPath: disk.path, lost: disk.content || 'nothing known' };
 }
 
@@ -249,12 +244,6 @@ function whyUnfit(host: string, disk: Disk, { image, version, manifest }: PlanIm
   const { least } = planShrink(manifest, disk.sizeBytes);
   if (least === undefined) return knownError('IMAGE_NEEDS_FIT', { ...sizes, image, version: version.version }).toBody();
   return knownError('FIT_IMPOSSIBLE', { ...sizes, needBytes: least.bytes, why: least.why }).toBody();
-}
-
-/** Throws IMAGE_HAS_DISKS. */
-function requireOneDisk({ audit }: DeployRequest, { image, manifest }: PlanImage): void {
-  const count = layoutsOf(manifest.head).length;
-  if (audit && count > 1) throw knownError('IMAGE_HAS_DISKS', { image, count, what: 'an audit' });
 }
 
 /** What is named must be able to grow, on whatever disk. Throws GROW_IMPOSSIBLE. */

@@ -1,6 +1,7 @@
 /** What the server knows of a host's disk beyond the host's last hello: a task changes it, and the next plan must say what would be lost. Pure. */
 
 import type { DiskIdentity } from '#protocol/disk.ts';
+import { hasFailed } from '#protocol/failed-disk.ts';
 import type { DiskResult } from '#protocol/task-result.ts';
 import { disksOf } from '#protocol/twin.ts';
 import type { SessionRow } from '../db/session-row.ts';
@@ -17,7 +18,7 @@ const WRITING: ReadonlySet<TaskRow['state']> = new Set(['receiving', 'repairing'
 /** The new content of the task's disks; those that this state changes nothing of are left out. */
 export function diskNotesOf(
   session: Pick<SessionRow, 'kind' | 'sessionId' | 'image' | 'version'>,
-  task: Pick<TaskRow, 'state' | 'disk' | 'twins' | 'deployResult'>,
+  task: Pick<TaskRow, 'state' | 'disk' | 'twins' | 'deployResult' | 'wipeResult'>,
 ): DiskNote[] {
   return disksOf(task).flatMap((disk, i) => {
     const content = contentOf(session, task, i);
@@ -28,11 +29,13 @@ export function diskNotesOf(
 /** Of the task's disk number `i`, from 0. */
 function contentOf(
   session: Pick<SessionRow, 'kind' | 'sessionId' | 'image' | 'version'>,
-  { state, deployResult }: Pick<TaskRow, 'state' | 'deployResult'>,
+  { state, deployResult, wipeResult }: Pick<TaskRow, 'state' | 'deployResult' | 'wipeResult'>,
   i: number,
 ): string | undefined {
   if (session.kind === 'wipe') {
-    if (state === 'succeeded') return '';
+    // A task that has failed with one of its disks may have wiped others.
+    const wiped = wipeResult?.disks?.[i];
+    if (state === 'succeeded' || (wiped !== undefined && !hasFailed(wiped))) return '';
     return state === 'finishing' ? `half-wiped by session ${session.sessionId}` : undefined;
   }
   if (session.kind !== 'deploy') return undefined;

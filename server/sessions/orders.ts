@@ -4,6 +4,7 @@ import type { DeployRequest } from '#protocol/admin/deploy-api.ts';
 import type { PowerAction } from '#protocol/admin/host-api.ts';
 import type { CastOrder, DeployStep, Order } from '#protocol/agent-api.ts';
 import type { CheckContent } from '#protocol/check.ts';
+import type { DiskIdentity } from '#protocol/disk.ts';
 import type { Finishing } from '#protocol/finisher.ts';
 import type { Fit } from '#protocol/fit.ts';
 import { canonicalJson } from '#protocol/manifest.ts';
@@ -44,12 +45,13 @@ function contentOf(session: SessionRow, task: TaskRow, facts: OrderFacts): Conte
   const { taskId, sessionId, disk } = task;
   if (session.kind === 'wipe') {
     const step = task.state === 'preparing' ? 'check' : task.state === 'finishing' ? 'wipe' : undefined;
-    return step && { kind: 'wipe', taskId, sessionId, disk, method: session.request.method, step };
+    return step && { kind: 'wipe', taskId, sessionId, disk, ...moreDisks(task), method: session.request.method, step };
   }
   if (session.request.audit !== true) return deployContent(session, task, facts);
   if (task.state !== 'preparing') return undefined;
   return {
     ...{ kind: 'audit', taskId, sessionId, manifestId: session.manifestId!, disk },
+    ...orderedDisks(task, session.request),
     ...orderedSecrets(session, task),
   };
 }
@@ -60,11 +62,11 @@ function captureContent(
   defaults: CaptureDefaults,
 ): Content<Order> | undefined {
   const { request } = session;
-  const { taskId, sessionId, state, disk, twins } = task;
+  const { taskId, sessionId, state, disk } = task;
   if (state !== 'capturing') return undefined;
   return {
     ...{ kind: 'capture', taskId, sessionId, disk },
-    ...(twins === undefined ? {} : { moreDisks: twins.map((twin) => twin.disk) }),
+    ...moreDisks(task),
     chunkBytes: request.chunkBytes ?? defaults.chunkBytes,
     zstdLevel: request.zstdLevel ?? defaults.zstdLevel,
     ...(request.rescue === true ? { rescue: true } : {}),
@@ -78,22 +80,31 @@ function deployContent(
   { cast, probe }: OrderFacts,
 ): Content<Order> | undefined {
   const { request, manifestId } = session;
-  const { taskId, sessionId, state, disk, fit, twins, finishers, round } = task;
+  const { taskId, sessionId, state, disk, finishers, round } = task;
   const step = stepOf(state, cast !== undefined);
   if (step === undefined) return undefined;
-  const orderedTwins = twins?.map(({ fit: own, ...twin }) => ({ ...twin, ...orderedFit(own, request) }));
   return {
     ...{ kind: 'deploy', taskId, sessionId, manifestId: manifestId!, disk, step, round },
     ...(step === 'prepare' && task.isHashing ? { hash: true } : {}),
     ...(step === 'receive' ? { cast: cast! } : {}),
     ...(step === 'hold' && probe !== undefined ? { probe } : {}),
-    ...orderedFit(fit, request),
-    ...(orderedTwins === undefined ? {} : { twins: orderedTwins }),
+    ...orderedDisks(task, request),
     ...orderedSecrets(session, task),
     ...(step === 'finish' && request.newIds === true ? { newIds: true } : {}),
     ...(step === 'finish' && request.verify === 'none' ? { unchecked: true } : {}),
     ...(step !== 'finish' || finishers === undefined ? {} : { finishing: finishingOf(request, task) }),
   };
+}
+
+function moreDisks({ twins }: TaskRow): { moreDisks?: DiskIdentity[] } {
+  return twins === undefined ? {} : { moreDisks: twins.map(({ disk }) => disk) };
+}
+
+/** Where the image lies on the disk of the task, and on its twins. */
+function orderedDisks({ fit, twins }: TaskRow, request: DeployRequest) {
+  if (twins === undefined) return orderedFit(fit, request);
+  const others = twins.map(({ fit: own, ...twin }) => ({ ...twin, ...orderedFit(own, request) }));
+  return { ...orderedFit(fit, request), twins: others };
 }
 
 function orderedFit(fit: Fit | undefined, { grow = 'none' }: DeployRequest) {

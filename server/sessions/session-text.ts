@@ -40,7 +40,10 @@ export function sayTaskMove(
     case 'finishing':
       // Only a wipe goes there from the check of the disk.
       return task.state === 'preparing'
-        ? [`${host} wipes its disk`, ...warnings].join('; ')
+        ? [
+            task.twins === undefined ? `${host} wipes its disk` : `${host} wipes ${1 + task.twins.length} disks`,
+            ...warnings,
+          ].join('; ')
         : `${host} lays down the partition table`;
     case 'succeeded':
       return `${host} is done`;
@@ -98,9 +101,9 @@ function sayRate(bytesPerSecond: number): string {
 }
 
 /** What a session is to do, up to its hosts. */
-export function sayOrder({ kind, image, version, request }: NewSession): string {
+export function sayOrder({ kind, image, version, request, tasks }: NewSession): string {
   if (kind === 'capture') return `captures ${image} from`;
-  if (kind === 'wipe') return 'wipes a disk of';
+  if (kind === 'wipe') return tasks.some(({ twins }) => twins !== undefined) ? 'wipes disks of' : 'wipes a disk of';
   const what = `${image}@${version}`;
   return 'audit' in request ? `compares with ${what} the disks of` : `deploys ${what} to`;
 }

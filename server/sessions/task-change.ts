@@ -15,7 +15,8 @@ export function changeOf(
 ): TaskChange {
   if (!taskMoves[row.state].includes(move.to)) throw new Error(`task ${row.taskId}: ${row.state} to ${move.to}`);
   const isFirst = row.startedMs === undefined && (move.to === 'preparing' || move.to === 'capturing');
-  const result = report?.deployResult ?? report?.auditResult ?? report?.captureResult ?? report?.wipeResult;
+  const ofOthers = report?.deployResult ?? report?.auditResult ?? report?.wipeResult;
+  const result = ofOthers ?? report?.captureResult;
   return {
     state: move.to,
     ...(move.isFruitless === true ? { repairs: row.repairs + 1 } : {}),
@@ -31,7 +32,7 @@ export function changeOf(
       ? { result: { finisherResults: report.finisherResults } }
       : {}),
     // One of its disks has failed, others are done.
-    ...(move.to === 'failed' && report?.deployResult !== undefined ? { result: report.deployResult } : {}),
+    ...(move.to === 'failed' && ofOthers !== undefined ? { result: ofOthers } : {}),
     ...(move.error === undefined ? {} : { error: move.error }),
   };
 }
@@ -39,6 +40,8 @@ export function changeOf(
 /** The row in memory once `change` is committed; its holes are the live task's. */
 export function rowAfter(row: TaskRow, change: TaskChange, report: Report | undefined, nowMs: number): TaskRow {
   const isDone = change.state === 'succeeded';
+  // Of a task that has failed with one of its disks the results of the others are kept.
+  const hasResult = isDone || change.state === 'failed';
   const { holes: _wire, finisherResults: _earlier, ...kept } = row;
   return {
     ...kept,
@@ -53,11 +56,9 @@ export function rowAfter(row: TaskRow, change: TaskChange, report: Report | unde
     ...(change.isDeaf === true ? { isDeaf: true } : {}),
     ...(change.endedMs === undefined ? {} : { endedMs: change.endedMs }),
     ...(change.error === undefined ? {} : { error: change.error }),
-    ...((isDone || change.state === 'failed') && report?.deployResult !== undefined
-      ? { deployResult: report.deployResult }
-      : {}),
-    ...(isDone && report?.auditResult !== undefined ? { auditResult: report.auditResult } : {}),
-    ...(isDone && report?.wipeResult !== undefined ? { wipeResult: report.wipeResult } : {}),
+    ...(hasResult && report?.deployResult !== undefined ? { deployResult: report.deployResult } : {}),
+    ...(hasResult && report?.auditResult !== undefined ? { auditResult: report.auditResult } : {}),
+    ...(hasResult && report?.wipeResult !== undefined ? { wipeResult: report.wipeResult } : {}),
     ...(isDone && report?.captureResult !== undefined ? { captureResult: report.captureResult } : {}),
     ...(change.result !== undefined && 'finisherResults' in change.result ? change.result : {}),
   };

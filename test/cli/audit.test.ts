@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { exitCodeOfSession, renderReceipt } from '#cli/receipt.ts';
+import { renderReport } from '#cli/report-view.ts';
 import { headlineOf } from '#cli/watch-view.ts';
 import type { AuditResult } from '#protocol/drift.ts';
 import { knownError } from '#protocol/errors.ts';
 import { FakeDaemon } from './fake-daemon.ts';
 import { runCli } from './run-cli.ts';
-import { disk, host, plan, planHost, session, task } from './sample-views.ts';
+import { disk, failure, host, plan, planHost, session, task } from './sample-views.ts';
 
 function found(differingChunks: number, layoutDiffers = false): AuditResult {
   const amounts = { chunks: 1000, differingChunks, bytes: 1e9, differingBytes: differingChunks * 1e6 };
@@ -28,6 +29,66 @@ test('an audit says for each host whether its disk differs, where, and by how mu
   assert.match(text, /^pc-03 +differs \(partition table too\)/m);
   assert.match(text, /3 done \(1 equal, 2 differ\)/);
   assert.match(headlineOf(view), /: audit win11-lab@3 to 3 hosts/);
+});
+
+/** An audit of two disks, of which the second one's result is given. */
+function auditOfTwo(state: 'succeeded' | 'failed', second: NonNullable<AuditResult['disks']>[number]) {
+  const first = { ...found(0), disk: { ...auditedDisk, path: '/dev/sda' } };
+  const sums = 'error' in second ? found(0) : { ...found(0), differingChunks: second.differingChunks };
+  const auditResult = { ...sums, disks: [first, second] };
+  return task('dock', state, { auditResult, twins: [disk] });
+}
+
+const auditedDisk = {
+  ...{ ...disk, path: '/dev/sdb', transport: 'sata', content: '' },
+  ...{ removable: false, readOnly: false, inUse: false },
+};
+
+test('of a host with several disks an audit says of each whether it differs, or why it could not be read', () => {
+  const differs = auditOfTwo('succeeded', { ...found(20), disk: auditedDisk });
+  const view = session('completed', [differs], { audit: true });
+  const text = renderReceipt(view, 0);
+  assert.match(
+    text,
+    /^dock +equal +\/dev\/sda Samsung 980 S64DNX0R \(256\.1 GB\) +1,000 +0 .*\n- +differs +\/dev\/sdb .* +20 +2\.0 %/m,
+  );
+  assert.match(text, /1 done \(0 equal, 1 differs\)/);
+  assert.equal(exitCodeOfSession(view), 3);
+  const { error } = failure('DISK_READ_FAILED', { disk: '/dev/sdb', offset: 0, reason: 'EIO' });
+  const failed = auditOfTwo('failed', { disk: auditedDisk, error });
+  assert.match(
+    renderReceipt(session('failed', [failed], { audit: true }), 0),
+    /^dock +equal +\/dev\/sda .*\n- +failed DISK_READ_FAILED +\/dev\/sdb /m,
+  );
+  const receipt = {
+    passes: 0,
+    repairs: 0,
+    parked: 0,
+    attempt: 1,
+    wave: 1,
+    sessionId: 1,
+    kind: 'deploy',
+    image: 'x',
+  } as const;
+  const receipts = [differs, failed].map((one) => ({
+    ...one,
+    ...receipt,
+    audit: true as const,
+    drift: one.auditResult!,
+  }));
+  const report = { ...view, cancelled: 0, running: 0, casts: [], receipts };
+  const page = renderReport(report, 0);
+  assert.match(page, /Disks of dock:\n {2}equal {4}\/dev\/sda .*\n {2}differs {2}\/dev\/sdb .*: 20 of 1,000 differ$/m);
+  assert.match(page, /^ {2}FAILED {3}\/dev\/sdb .*: DISK_READ_FAILED$/m);
+});
+
+test('a volume that has something where it held zeros differs, and says how much', () => {
+  const drift = found(0);
+  const [volume] = drift.volumes;
+  const view = auditOf({ ...drift, strayBytes: 8192, volumes: [{ ...volume!, strayBytes: 8192 }] });
+  const text = renderReceipt(view, 0);
+  assert.match(text, /^pc-01 +differs .*\n.* partition 2 \(ntfs\), was zeros .* 8\.2 kB$/m);
+  assert.equal(exitCodeOfSession(view), 3);
 });
 
 test('the exit code of an audit is 0 when all are equal, and 3 when any differs or was not read', () => {

@@ -100,3 +100,9 @@ test('the plan says which hosts the cast begins without, and what the others gai
     /^Set aside, served after the others, who so have all in 1m35s instead of 15m00s: pc-02 \(link of 100 Mbit\/s\)\.$/m,
   );
 });
+
+test('the headline says how large each disk of the image is', () => {
+  assert.match(renderPlan(plan([])), /^Plan: win11-lab@3 \(disk of 256\.1 GB, 41\.0 GB used\) to 0 hosts/);
+  const several = { ...plan([]), moreDiskBytes: [1e12, 2e12] };
+  assert.match(renderPlan(several), /^Plan: win11-lab@3 \(disks of 256\.1 GB, 1\.0 TB and 2\.0 TB, 41\.0 GB used\)/);
+});

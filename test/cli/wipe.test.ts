@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { renderReceipt } from '#cli/receipt.ts';
+import { renderReport } from '#cli/report-view.ts';
 import { describeSamples, renderWipePlan } from '#cli/wipe-view.ts';
 import type { WipeResult } from '#protocol/wipe.ts';
-import { failure, planHost, session, T0, task } from './sample-views.ts';
+import { failure, planHost, disk as sampleDisk, session, T0, task } from './sample-views.ts';
 
 test('the plan of a wipe names each disk, what is lost for good, which disks stay, and who is refused', () => {
   const refused = failure('DISK_NONE', { host: 'pc-02', rule: 'order=2', disks: 'none' }).error;
@@ -39,4 +40,53 @@ test('a receipt warns of a disk that was to erase itself and did not', () => {
   };
   const view = session('completed', [task('pc-01', 'succeeded', { wipeResult })], { kind: 'wipe' });
   assert.match(renderReceipt(view, T0), /^Warning: pc-01: the firmware has frozen it$/m);
+});
+
+test('of a host with several disks plan, receipt and report name each, and say which was not wiped', () => {
+  const other = {
+    ...sampleDisk,
+    path: '/dev/sdb',
+    transport: 'sata',
+    content: '',
+    removable: false,
+    readOnly: false,
+    inUse: false,
+  };
+  const twin = { disk: { ...sampleDisk, serial: 'S2' }, diskPath: '/dev/sdb', lost: 'ext4' };
+  const text = renderWipePlan({ planId: 'p', method: 'auto', hosts: [planHost('dock', { twins: [twin] })] });
+  assert.match(text, /^Plan: wipe \(auto\) 2 disks of 1 host$/m);
+  assert.match(text, /^dock +away .*\n- +- +Samsung 980 \/dev\/sdb +S2 +256\.1 GB +ext4$/m);
+  assert.match(text, /Erases 2 disks, 512\.1 GB in all/);
+  const one = { disk: { ...other, path: '/dev/sda' }, method: 'zeros', how: 'blkdiscard --zeroout' } as const;
+  const samples = { sampledBlocks: 258, sampleBytes: 1024 ** 2, emptyBlocks: 258 };
+  const { error } = failure('WIPE_NOT_CLEAN', { host: 'dock', method: 'x', count: 1, disk: 'y', offset: 0 });
+  const first = { ...one, ...samples, warning: 'the firmware has frozen it' };
+  const wipeResult: WipeResult = { ...first, disks: [first, { disk: other, error }] };
+  const dock = task('dock', 'failed', { wipeResult, twins: [sampleDisk] });
+  const view = session('failed', [dock], { kind: 'wipe' });
+  const receipt = renderReceipt(view, T0);
+  assert.match(
+    receipt,
+    /^dock +done +\/dev\/sda .* blkdiscard --zeroout +258 blocks .*\n- +failed WIPE_NOT_CLEAN +\/dev\/sdb /m,
+  );
+  assert.match(receipt, /^Warning: dock: \/dev\/sda Samsung 980 .*: the firmware has frozen it$/m);
+  const counts = {
+    passes: 0,
+    repairs: 0,
+    parked: 0,
+    attempt: 1,
+    wave: 1,
+    sessionId: 1,
+    kind: 'wipe',
+    image: '',
+  } as const;
+  const page = renderReport(
+    { ...view, cancelled: 0, running: 0, receipts: [{ ...dock, ...counts, wiped: wipeResult }] },
+    T0,
+  );
+  assert.match(page, /1 of 2 disks wiped/);
+  assert.match(
+    page,
+    /Disks of dock:\n {2}done {4}\/dev\/sda .*: blkdiscard .*\n {2}FAILED {2}\/dev\/sdb .*: WIPE_NOT_CLEAN/,
+  );
 });

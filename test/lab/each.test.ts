@@ -83,6 +83,23 @@ test('the disks of a dock take one stream: one that breaks fails alone and is na
     [undefined, undefined, 'clean'],
   );
   await road.assertDisks('one', [own, twin.path]);
+
+  const audit = await road.lab.fleetcast([
+    ...['audit', 'dock', '--image', 'one', '--disk', 'each', '--skip-refused', '--on-done', 'stay'],
+  ]);
+  assert.equal(audit.exitCode, 3, audit.stdout + audit.stderr);
+  assert.match(
+    audit.stdout,
+    /^dock +equal +\S+dock\.img .* 0 B\n- +equal +\S+dock\.second\.img .* 0 B\n- +differs \(partition table too\) +\S+dock-3\.img /m,
+  );
+
+  const wipe = ['wipe', '--hosts', 'dock', '--disk', 'each'];
+  assert.match(await road.cli([...wipe, '--dry-run']), /wipe \(auto\) 4 disks of 1 host[\s\S]*Erases 4 disks, /);
+  const wiped = await road.cli([...wipe, '--yes', '--on-done', 'reboot']);
+  assert.match(wiped, /^dock +done +\S+dock\.img .*all empty .*(\n- +done +\S+ .*all empty.*){3}$/m);
+  for (const path of [own, twin.path, broken.path]) {
+    assert.equal((await run(['sfdisk', '--json', path], { okCodes: [0, 1] })).exitCode, 1, path);
+  }
   await road.untilAsleep(['dock']);
 });
 

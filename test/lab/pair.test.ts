@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { checkDisks, type DiskFacts, readDiskFacts } from '#lab/foreign-check.ts';
 import { buildGoldenDisk, planGoldenDisk } from '#lab/golden-disk.ts';
 import { scratchOf } from '#lab/run-folder.ts';
+import { writeInto } from '../client-agent/test-disk.ts';
 import { noLab } from './lab-turn.ts';
 import { Road } from './road.ts';
 
@@ -40,6 +41,7 @@ test('a machine of two disks is one image, cast once, and each disk lands on its
   const words = ['deploy', 'pair', '--hosts', 'pc-1,pc-2'];
   const shown = await road.lab.fleetcast([...words, '--dry-run']);
   assert.equal(shown.exitCode, 11);
+  assert.match(shown.stdout, /^Plan: pair@1 \(disks of \d+\.\d MB and \d+\.\d MB, /);
   assert.match(shown.stdout, /pc-1 [^\n]*pc-1\.img .*disk 1: exact[\s\S]*a-pc-1\.img .*disk 2: exact/);
   assert.match(shown.stdout, /pc-2: which of its disks takes which of the 2 disks of the image .* is not clear/);
 
@@ -63,8 +65,16 @@ test('a machine of two disks is one image, cast once, and each disk lands on its
   assert.deepEqual([castBytes, httpBytes, keptBytes > 0], [0, 0, true]);
   await assertPair();
 
-  const audit = await road.lab.fleetcast(['audit', 'pc-1', '--image', 'pair']);
-  assert.match(audit.stderr, /pair holds 2 disks, and an audit works with images of one/);
+  // In the first partition of its data disk.
+  writeInto(disks[3]!, 1024 * 1024, Buffer.alloc(4096, 'spoilt'));
+  const audit = await road.lab.fleetcast(['audit', 'pc-1', '--image', 'pair', '--on-done', 'stay']);
+  assert.equal(audit.exitCode, 3, audit.stdout + audit.stderr);
+  assert.match(audit.stdout, /^pc-1 +equal +\S+\/pc-1\.img .* 0 B\n- +differs +\S+\/a-pc-1\.img [^\n]* 1 +\d+\.\d % /m);
+  assert.match(audit.stdout, /1 done \(0 equal, 1 differs\)/);
+  const swapped = await road.lab.fleetcast([
+    ...['audit', 'pc-1', '--image', 'pair', '--disk', `serial=${data}; serial=${system}`],
+  ]);
+  assert.match(swapped.stdout, /pc-1: the disk .* has \d+ bytes, (which is too small|the image)/, swapped.stderr);
 
   async function assertPair() {
     for (const [i, facts] of golden.entries()) {

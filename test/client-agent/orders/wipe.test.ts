@@ -3,10 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { problemOf } from '#agent/orders/disk-failure.ts';
 import { runWipe } from '#agent/orders/wipe.ts';
 import { blkdiscardArgv } from '#agent/wipe/eraser-choice.ts';
 import type { Inventory, Progress, WipeOrder } from '#protocol/agent-api.ts';
 import { type Disk, identityOf } from '#protocol/disk.ts';
+import { silentLogger } from '#system/log.ts';
 import { run } from '#system/run.ts';
 import { tempFolder } from '#test/temp-folder.ts';
 import { diskOf } from '../test-disk.ts';
@@ -23,7 +25,7 @@ function makeDisk(t: TestContext): Disk {
 async function wipe(disk: Disk, method: WipeOrder['method'], step: WipeOrder['step'] = 'wipe') {
   const order = { kind: 'wipe' as const, rev: 'r', taskId: 1, sessionId: 1, disk: identityOf(disk), method, step };
   const told: Progress[] = [];
-  const machine = { readInventory: async () => ({ disks: [disk] }) as unknown as Inventory };
+  const machine = { readInventory: async () => ({ disks: [disk] }) as unknown as Inventory, log: silentLogger };
   const signal = new AbortController().signal;
   const result = await runWipe(order, { machine, signal, onProgress: (progress) => told.push(progress) });
   return { result, told };
@@ -60,6 +62,45 @@ test('the check writes nothing and refuses what the disk cannot do', async (t) =
   await assert.rejects(wipe({ ...disk, inUse: true, usedBy: 'mounted at /' }, 'zeros'), { code: 'DISK_IN_USE' });
   await assert.rejects(wipe({ ...disk, readOnly: true }, 'zeros'), { code: 'DISK_READ_ONLY' });
   assert.ok(readFileSync(disk.path).equals(before));
+});
+
+test('several disks are wiped at once; one that breaks fails alone, and nothing is written before each was checked', async (t) => {
+  const disks = [makeDisk(t), makeDisk(t), makeDisk(t)].map((disk, i) => ({ ...disk, serial: `D${i}` }));
+  // It ends before it says it does.
+  const cut = { ...disks[1]!, sizeBytes: BYTES + 1024 * 1024 };
+  const run = async (one: Disk, step: WipeOrder['step']) => {
+    const there = [disks[0]!, one, disks[2]!];
+    const [disk, ...moreDisks] = there.map(identityOf);
+    const order = {
+      ...({ kind: 'wipe', rev: 'r', taskId: 1, sessionId: 1, method: 'zeros' } as const),
+      disk: disk!,
+      moreDisks,
+      step,
+    };
+    const machine = { readInventory: async () => ({ disks: there }) as unknown as Inventory, log: silentLogger };
+    const told: Progress[] = [];
+    const onProgress = (progress: Progress) => void told.push(progress);
+    return { result: await runWipe(order, { machine, signal: new AbortController().signal, onProgress }), told };
+  };
+  await assert.rejects(run({ ...disks[1]!, inUse: true }, 'wipe'), { code: 'DISK_IN_USE' });
+  await run(cut, 'check');
+  assert.ok(disks.every(({ path }) => !isZero(path)));
+  const { result, told } = await run(cut, 'wipe');
+  assert.deepEqual(
+    result!.disks!.map((one) => ('error' in one ? one.error.code : one.how)),
+    ['zeros were written', 'DISK_READ_FAILED', 'zeros were written'],
+  );
+  assert.deepEqual([result!.sampledBlocks, result!.emptyBlocks, problemOf(result!)?.code], [42, 42, 'DISKS_FAILED']);
+  assert.deepEqual(
+    disks.map(({ path }) => isZero(path)),
+    [true, false, true],
+  );
+  const { doneBytes, totalBytes } = told.findLast(({ phase }) => phase === 'wipe')!;
+  assert.deepEqual([doneBytes, totalBytes], [2 * BYTES, 3 * BYTES + 1024 * 1024]);
+  const whole = await run(disks[1]!, 'wipe');
+  assert.equal(problemOf(whole.result!), undefined);
+  assert.equal(whole.told.at(-1)!.phase, 'sample');
+  await assert.rejects(run({ ...cut, path: '/nowhere' }, 'wipe'));
 });
 
 test('a real block device is wiped by blkdiscard, which the kernel refuses while it is mounted', {

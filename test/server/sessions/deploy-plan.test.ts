@@ -289,11 +289,13 @@ test('"each" plans every disk of the host; one that cannot take the image is nam
   assert.notEqual(plan([host(1, disks.slice(0, 2))], { disk: 'each' }).planId, planId);
 });
 
-test('a host none of whose disks can take the image is refused; an audit looks at one disk', () => {
+test('a host none of whose disks can take the image is refused; an audit reads what a deployment would write', () => {
   const small = [disk({ sizeBytes: 9 * GB }), disk({ sizeBytes: 9 * GB, path: '/dev/sdb', serial: 'W2' })];
   assert.equal(plan([host(1, small)], { disk: 'each' }).hosts[0]!.refused?.code, 'DISK_TOO_SMALL');
   const two = [disk(), disk({ path: '/dev/sdb', serial: 'W2' })];
-  assert.equal(plan([host(1, two)], { disk: 'each', audit: true }).hosts[0]!.refused?.code, 'DISK_AMBIGUOUS');
+  const [audited] = plan([host(1, two)], { disk: 'each', audit: true }).hosts;
+  assert.deepEqual([audited!.disk?.serial, audited!.twins?.map((twin) => twin.disk.serial)], ['W1', ['W2']]);
+  assert.equal(plan([host(1, two)], { audit: true }).hosts[0]!.refused?.code, 'DISK_AMBIGUOUS');
 });
 
 test('the plan repeats what the capture of the image had to say', () => {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { WipeRequest } from '#protocol/admin/wipe-api.ts';
+import { identityOf } from '#protocol/disk.ts';
+import { knownError } from '#protocol/errors.ts';
 import type { WipeResult } from '#protocol/wipe.ts';
 import { letRun } from './held-clock.ts';
 import { SessionBench } from './session-bench.ts';
@@ -84,4 +86,50 @@ test('a wipe that is cancelled stops at the host', async (t) => {
   await letRun();
   assert.equal(bench.sessions.view(sessionId).state, 'cancelled');
   assert.match(step(bench, 'pc-1'), /^release/);
+});
+
+test('a host with several disks wipes them by one order; when one fails, what became of the others is kept', async (t) => {
+  const bench = new SessionBench(t);
+  bench.addHosts('dock', 'pc-1');
+  const { inventory } = bench.hosts.get('dock');
+  const [first] = inventory!.disks;
+  const second = { ...first!, path: '/disks/dock-2', serial: 'D-dock-2' };
+  bench.hosts.hello(bench.hostId('dock'), { ...inventory!, disks: [first!, second] });
+  await bench.forget();
+  const each: WipeRequest = { ...request, hosts: ['dock', 'pc-1'], disk: 'each' };
+  const plan = bench.sessions.planWipe(each);
+  assert.deepEqual(
+    plan.hosts.map(({ disk, twins = [] }) => [disk?.serial, ...twins.map((twin) => twin.disk.serial)]),
+    [[first!.serial, 'D-dock-2'], ['D-pc-1']],
+  );
+  const list = bench.sessions.planWipe({ ...each, disk: `serial=D-dock-2; serial=${first!.serial}` });
+  assert.deepEqual([list.hosts[0]!.disk?.serial, list.hosts[1]!.refused?.code], ['D-dock-2', 'DISK_NONE']);
+  assert.notEqual(list.planId, plan.planId);
+
+  const { sessionId } = bench.sessions.startWipe({ ...each, planId: plan.planId });
+  bench.arrive('dock');
+  await letRun();
+  const order = bench.order('dock');
+  assert.deepEqual(order.kind === 'wipe' && order.moreDisks, [identityOf(second)]);
+  await bench.restart();
+  bench.report('dock', { status: 'done' });
+  await letRun();
+  const contents = () => bench.hosts.get('dock').inventory!.disks.map(({ content }) => content);
+  assert.ok(contents().every((content) => /half-wiped by session/.test(content)));
+  const one = wiped(bench, 'dock');
+  const error = knownError('WIPE_NOT_CLEAN', { host: 'dock', method: 'x', count: 1, disk: 'y', offset: 0 }).toBody();
+  const wipeResult: WipeResult = {
+    ...one,
+    disks: [
+      { disk: first!, error },
+      { ...one, disk: second },
+    ],
+  };
+  bench.report('dock', { status: 'failed', error, wipeResult });
+  await letRun();
+  const [task] = bench.sessions.view(sessionId).tasks;
+  assert.deepEqual([task!.state, task!.wipeResult], ['failed', wipeResult]);
+  assert.deepEqual(contents(), [`half-wiped by session ${sessionId}`, '']);
+  await bench.restart();
+  assert.deepEqual(bench.sessions.reports.session(sessionId).receipts[0]!.wiped, wipeResult);
 });
