@@ -108,7 +108,16 @@ async function benchServerFit(kind: Kind, tree: string, folder: string, treeMiB:
     let addedBytes = 0;
     // Btrfs does not give back all that is free.
     const toBytes = Math.ceil((sizeBytes * 0.75) / MiB) * MiB;
-    const o = { store, catalog, ref: 'one', toBytes, name: 'two', workDir: join(folder, 'work'), zstdLevel: 3, signal };
+    const o = {
+      store,
+      catalog,
+      ref: 'one',
+      sizes: { toBytes },
+      name: 'two',
+      workDir: join(folder, 'work'),
+      zstdLevel: 3,
+      signal,
+    };
     for await (const line of fitImage(o)) addedBytes = line.done?.addedBytes ?? addedBytes;
     const wrote = storageBytes() - before;
     const metrics = { imageMB: usedBytes / 1e6, wroteMB: wrote / 1e6, addedToStoreMB: addedBytes / 1e6 };

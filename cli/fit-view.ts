@@ -1,4 +1,5 @@
 /** What a fit changes, in words for people. */
+import type { FittedChange } from '#protocol/admin/image-api.ts';
 import type { FitChange } from '#protocol/fit.ts';
 import { formatBytes } from './size.ts';
 
@@ -13,12 +14,13 @@ export function grownOf<T extends FitChange>(changes: readonly T[]): T[] {
 }
 
 /** `partition 2 (ext4) from 20.0 GB to 9.0 GB`, of what has become smaller. */
-export function describeShrunk(changes: readonly FitChange[]): string {
+export function describeShrunk(changes: readonly FittedChange[]): string {
   return changes
     .filter(({ fromBytes, sizeBytes }) => sizeBytes < fromBytes)
-    .map(({ partition, filesystem = 'unknown', container, fromBytes, sizeBytes, volumes = [] }) => {
+    .map(({ disk, partition, filesystem = 'unknown', container, fromBytes, sizeBytes, volumes = [] }) => {
       const inner = volumes.map((volume) => `${nameOfInner(volume, filesystem)} ${fromTo(volume)}`).join(' and ');
-      const outer = `partition ${partition} (${nameOfKind(filesystem, container)}) ${fromTo({ fromBytes, sizeBytes })}`;
+      const number = disk === undefined ? partition : `${partition} of disk ${disk + 1}`;
+      const outer = `partition ${number} (${nameOfKind(filesystem, container)}) ${fromTo({ fromBytes, sizeBytes })}`;
       return inner === '' ? outer : `${outer} with ${inner}`;
     })
     .join(', ');

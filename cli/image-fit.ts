@@ -1,6 +1,6 @@
 /** `fleetcast image fit`: an image for smaller disks, made on the server. */
 import { Command, Option } from 'commander';
-import type { FitLine } from '#protocol/admin/image-api.ts';
+import type { FitImageRequest, FitLine } from '#protocol/admin/image-api.ts';
 import { parseSize } from '#protocol/disk-rule.ts';
 import { KnownError, knownError } from '#protocol/errors.ts';
 import { apiPath } from './daemon-link.ts';
@@ -11,7 +11,7 @@ import { formatBytes, percentOf } from './size.ts';
 import { usageError } from './usage-error.ts';
 
 interface FitOptions {
-  to: number;
+  to: Pick<FitImageRequest, 'toBytes' | 'disks'>;
   as?: string;
   dryRun?: boolean;
 }
@@ -23,7 +23,10 @@ export function fitCommand(cli: Cli): Command {
     )
     .argument('<image>', 'NAME (its newest version) or NAME@VERSION')
     .addOption(
-      new Option('--to <size>', 'size of the smallest disk that it is for: 100G, 60022480896')
+      new Option(
+        '--to <size>',
+        'size of the smallest disk that it is for: 100G, 60022480896; of an image of several disks those that are to fit, in its order: 2=100G or 1=60G,2=100G',
+      )
         .argParser(parseTo)
         .makeOptionMandatory(),
     )
@@ -48,7 +51,7 @@ async function followFit(
   { to, as: name, dryRun }: FitOptions,
 ): Promise<FitLine> {
   const isShown = terminal.isErrorTerminal && !isJson;
-  const body = { toBytes: to, ...(name === undefined ? {} : { name }), ...(dryRun === true ? { dryRun } : {}) };
+  const body = { ...to, ...(name === undefined ? {} : { name }), ...(dryRun === true ? { dryRun } : {}) };
   for await (const line of link.postForLines('fitLine', apiPath`/images/${ref}/fit`, body)) {
     if (isShown) terminal.error(`\r\x1b[K${line.done || line.planned || line.error ? '' : progressOf(line)}`);
     if (line.error !== undefined) throw new KnownError(line.error);
@@ -58,9 +61,10 @@ async function followFit(
   throw knownError('DAEMON_UNREACHABLE', { socket: link.socketPath, reason: 'it ended in the middle of the fitting' });
 }
 
-function progressOf({ phase, partition, volume, doneBytes, totalBytes }: FitLine): string {
+function progressOf({ phase, disk, partition, volume, doneBytes, totalBytes }: FitLine): string {
   const inner = volume === undefined ? '' : ` (${volume})`;
-  const where = partition === undefined ? '' : `partition ${partition}${inner}: `;
+  const outer = disk === undefined ? '' : ` of disk ${disk + 1}`;
+  const where = partition === undefined ? '' : `partition ${partition}${outer}${inner}: `;
   if (phase !== 'restore') return `${where}making it smaller and storing what is new …`;
   const percent = percentOf(doneBytes, totalBytes) ?? 100;
   return `${where}${progressBar(percent, 24)} ${percent} %  copied out of the store`;
@@ -77,8 +81,22 @@ function describe({ image, version, isNew, addedBytes, changes }: NonNullable<Fi
   return `${made}: ${describeShrunk(changes)}. ${formatBytes(addedBytes)} are new in the store.\nDeploy it: fleetcast deploy ${image} …`;
 }
 
-function parseTo(text: string): number {
-  const bytes = Math.floor(parseSize(text) ?? 0);
+/** `100G`, or disks counted from 1: `1=60G,2=100G`. */
+function parseTo(text: string): FitOptions['to'] {
+  if (!text.includes('=')) return { toBytes: parseBytes(text, text) };
+  const disks = text.split(',').map((part) => {
+    const [, number = '', size = ''] = /^\s*(\d{1,2})\s*=(.*)$/.exec(part) ?? [];
+    if (Number(number) < 1) throw usageError(`--to ${text} is not a list like 1=60G,2=100G`, 'image fit');
+    return { disk: Number(number) - 1, toBytes: parseBytes(size.trim(), text) };
+  });
+  if (new Set(disks.map(({ disk }) => disk)).size < disks.length) {
+    throw usageError(`--to ${text} names a disk twice`, 'image fit');
+  }
+  return { disks };
+}
+
+function parseBytes(size: string, text: string): number {
+  const bytes = Math.floor(parseSize(size) ?? 0);
   if (bytes < 1) throw usageError(`--to ${text} is not a size like 100G or 60022480896`, 'image fit');
   return bytes;
 }

@@ -7,7 +7,7 @@
  * | POST   /images/IMAGE/rename | { name } → ImageView |
  * | DELETE /images/IMAGE | → 204. NAME@VERSION removes one version |
  * | POST   /images/IMAGE/verify · /store/verify | → lines of JSON: VerifyLine. Reads every chunk |
- * | POST   /images/IMAGE/fit | { toBytes, name?, dryRun? } → lines of JSON: FitLine. Makes a smaller image of it |
+ * | POST   /images/IMAGE/fit | { toBytes or disks, name?, dryRun? } → lines of JSON: FitLine. Makes a smaller image of it |
  * | POST   /store/prune | { dryRun } → PruneAnswer |
  */
 import { type Static, Type } from 'typebox';
@@ -66,26 +66,39 @@ export const verifyLineSchema = Type.Object({
 export type VerifyLine = Static<typeof verifyLineSchema>;
 
 export const fitImageSchema = Type.Object({
-  /** Size of the disk that it is to fit, in bytes. */
-  toBytes: Type.Integer({ minimum: 1 }),
+  /** Size of the disk that it is to fit, in bytes; of an image of several disks that of the only one that does not fit. */
+  toBytes: Type.Optional(Type.Integer({ minimum: 1 })),
+  /** Instead: of an image of several disks each that is to fit, counted from 0, and what; the others stay as they are. */
+  disks: Type.Optional(
+    Type.Array(Type.Object({ disk: Type.Integer({ minimum: 0 }), toBytes: Type.Integer({ minimum: 1 }) }), {
+      minItems: 1,
+    }),
+  ),
   /** Name of the image that is made; absent: NAME-100G. */
   name: Type.Optional(Type.String()),
   /** Say what would become smaller, and change nothing. */
   dryRun: Type.Optional(Type.Boolean()),
 });
 
+export type FitImageRequest = Static<typeof fitImageSchema>;
+
+/** `disk`: of an image of several, counted from 0. */
+const fittedChangeSchema = Type.Object({ ...fitChangeSchema.properties, disk: Type.Optional(Type.Integer()) });
+export type FittedChange = Static<typeof fittedChangeSchema>;
+
 /** How far the making of a fitted image is; the last line is `done` or has the error. */
 export const fitLineSchema = Type.Object({
   /** restore: volumes are copied out of the store · fit: filesystems become smaller · store: what is new goes into the store. */
   phase: Type.Union([Type.Literal('restore'), Type.Literal('fit'), Type.Literal('store')]),
-  /** The volume that is worked on. */
+  /** The volume that is worked on; `disk` of an image of several, counted from 0, absent: the first. */
+  disk: Type.Optional(Type.Integer()),
   partition: Type.Optional(Type.Integer()),
   /** A logical volume of it. */
   volume: Type.Optional(Type.String()),
   doneBytes: Type.Integer(),
   totalBytes: Type.Integer(),
   /** With `dryRun` only, in the one line that comes then; `totalBytes` would be copied out of the store. */
-  planned: Type.Optional(Type.Object({ image: nameSchema, changes: Type.Array(fitChangeSchema) })),
+  planned: Type.Optional(Type.Object({ image: nameSchema, changes: Type.Array(fittedChangeSchema) })),
   done: Type.Optional(
     Type.Object({
       image: nameSchema,
@@ -93,7 +106,7 @@ export const fitLineSchema = Type.Object({
       manifestId: Type.String(),
       isNew: Type.Boolean(),
       addedBytes: Type.Integer(),
-      changes: Type.Array(fitChangeSchema),
+      changes: Type.Array(fittedChangeSchema),
     }),
   ),
   error: Type.Optional(errorBodySchema),

@@ -29,7 +29,13 @@ export const diskErrors = {
   },
   IMAGE_HAS_DISKS: {
     status: 409,
-    message: '{image} holds {count} disks, and {what} works with images of one',
+    message:
+      '{image} holds {count} disks ({sizes}), and {misfits} of them do not fit {toBytes} bytes: which is meant is not clear',
+    next: 'Say it, in the order of the image: fleetcast image fit {image} --to {to}',
+  },
+  IMAGE_LACKS_DISK: {
+    status: 409,
+    message: '{image} has no disk {disk}: it holds {count} ({sizes})',
     next: 'fleetcast image show {image}',
   },
   DISK_RULES_DIFFER: {

@@ -11,7 +11,7 @@ export const fitErrors = {
     status: 409,
     message:
       '{host}: the disk {disk} has {haveBytes} bytes, the image as it is needs {needBytes}; made smaller, it fits',
-    next: 'fleetcast image fit {image}@{version} --to {haveBytes}   then deploy the image that it makes',
+    next: 'fleetcast image fit {image}@{version} --to {to}   then deploy the image that it makes',
   },
   FIT_IMPOSSIBLE: {
     status: 409,
@@ -20,8 +20,8 @@ export const fitErrors = {
   },
   SHRINK_IMPOSSIBLE: {
     status: 409,
-    message: 'The image {image} cannot be made to fit {toBytes} bytes; the least is {needBytes}: {why}',
-    next: 'Fit it to a larger disk: fleetcast image fit {image} --to {needBytes}',
+    message: 'The image {image}{which} cannot be made to fit {toBytes} bytes; the least is {needBytes}: {why}',
+    next: 'Fit it to a larger disk: fleetcast image fit {image} --to {to}',
   },
   SHRINK_NEEDLESS: {
     status: 409,

@@ -7,6 +7,7 @@ import { type ErrorBody, KnownError, knownError } from '#protocol/errors.ts';
 import type { Logger } from '#system/log.ts';
 import type { Catalog } from '../images/catalog.ts';
 import type { ChunkStore } from '../images/chunk-store.ts';
+import type { FitSizes } from '../images/fit-sizes.ts';
 import { fitImage } from '../images/image-fitter.ts';
 import type { EventLog } from '../inventory/events.ts';
 import type { App } from './app.ts';
@@ -35,13 +36,16 @@ export function addFitRoutes(app: App, services: FitServices): void {
     },
     async ({ params, body }, reply) => {
       const { image } = catalog.resolve(params.image);
-      const { toBytes, name = fittedName(image, toBytes), dryRun: isDryRun = false } = body;
+      const { toBytes, disks, name = fittedName(image, body), dryRun: isDryRun = false } = body;
+      if ((toBytes === undefined) === (disks === undefined)) {
+        throw knownError('INVALID_REQUEST', { problem: 'either toBytes or disks' });
+      }
       const endFit = gate.beginFit();
       const stop = new AbortController();
       const lines = fitImage({
         ...services,
         ref: params.image,
-        toBytes,
+        sizes: body,
         name,
         isDryRun,
         workDir: store.fitDir,
@@ -57,11 +61,18 @@ export function addFitRoutes(app: App, services: FitServices): void {
   );
 }
 
-/** `win11-60G`: the name says what size of disk it is for, in powers of ten as on the disk's label. */
-function fittedName(image: string, toBytes: number): string {
-  const isLarge = toBytes >= 1e9;
-  const size = (toBytes / (isLarge ? 1e9 : 1e6)).toFixed(1).replace(/\.0$/, '');
-  return `${image}-${size}${isLarge ? 'G' : 'M'}`;
+/** `win11-60G`, `lab-disk2-60G`: the name says what size of disk it is for. */
+function fittedName(image: string, { toBytes, disks = [] }: FitSizes): string {
+  if (toBytes !== undefined) return `${image}-${sayLabel(toBytes)}`;
+  const named = disks.toSorted((a, b) => a.disk - b.disk);
+  return [image, ...named.map((one) => `disk${one.disk + 1}-${sayLabel(one.toBytes)}`)].join('-');
+}
+
+/** In powers of ten, as on the disk's label. */
+function sayLabel(bytes: number): string {
+  const isLarge = bytes >= 1e9;
+  const size = (bytes / (isLarge ? 1e9 : 1e6)).toFixed(1).replace(/\.0$/, '');
+  return `${size}${isLarge ? 'G' : 'M'}`;
 }
 
 /** The status is sent when the first line is: what goes wrong later comes as the last line. */

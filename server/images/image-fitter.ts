@@ -4,16 +4,16 @@
  */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { FitLine } from '#protocol/admin/image-api.ts';
+import type { FitLine, FittedChange } from '#protocol/admin/image-api.ts';
 import { usedBytesOf } from '#protocol/chunk.ts';
 import { knownError } from '#protocol/errors.ts';
-import { fitTo } from '#protocol/fit.ts';
 import { placeContainers } from '#protocol/luks-container.ts';
 import { encodeManifest, type Manifest, type Volume } from '#protocol/manifest.ts';
-import { layoutsOf } from '#protocol/source-disk.ts';
+import { partOfDisk } from '#protocol/source-disk.ts';
 import type { Catalog } from './catalog.ts';
 import type { ChunkStore } from './chunk-store.ts';
 import { containerWorks, type FitWork } from './container-fitter.ts';
+import { type FitSizes, sizesOfDisks } from './fit-sizes.ts';
 import { changesOfPlan, planShrink, type ShrinkPlan } from './shrink-plan.ts';
 import { VolumeTooSmall } from './volume-fitter.ts';
 import { type FittedVolume, keepVolume, type RefitContext, refitVolume } from './volume-refit.ts';
@@ -25,7 +25,8 @@ export interface FitImageOptions {
   readonly catalog: Catalog;
   /** NAME (its newest version) or NAME@3. */
   readonly ref: string;
-  readonly toBytes: number;
+  /** Of which disk of the image, and how large the disk is that it is to fit. */
+  readonly sizes: FitSizes;
   /** Of the image that is made. */
   readonly name: string;
   /** Copies are made in it; it is made. */
@@ -38,21 +39,21 @@ export interface FitImageOptions {
 
 /**
  * Yields lines of progress and a last one with `done`; of a dry run the plan only. Nothing is left behind when it does not come to its end.
- * Throws IMAGE_UNKNOWN, VERSION_UNKNOWN, SHRINK_NEEDLESS, SHRINK_IMPOSSIBLE, SHRINK_FAILED, FIT_NO_ROOM, IMAGE_DAMAGED, NOT_ROOT,
+ * Throws IMAGE_UNKNOWN, VERSION_UNKNOWN, IMAGE_HAS_DISKS, IMAGE_LACKS_DISK, SHRINK_NEEDLESS, SHRINK_IMPOSSIBLE, SHRINK_FAILED, FIT_NO_ROOM, IMAGE_DAMAGED, NOT_ROOT,
  * STORE_FULL, NAME_INVALID; AbortError when the signal fires.
  */
 export async function* fitImage(o: FitImageOptions): AsyncGenerator<FitLine> {
-  const { store, catalog, ref, toBytes } = o;
+  const { store, catalog, ref } = o;
   const { image, version } = catalog.resolve(ref);
   const source = `${image}@${version.version}`;
   const manifest = await catalog.loadManifest(version.manifestId);
-  const count = layoutsOf(manifest.head).length;
-  if (count > 1) throw knownError('IMAGE_HAS_DISKS', { image: ref, count, what: 'image fit' });
-  if (fitTo(manifest.head, toBytes, 'none').fit !== undefined)
-    throw knownError('SHRINK_NEEDLESS', { image: ref, toBytes });
-  const firstPlan = requirePlan(o, manifest, new Map());
+  const disks = sizesOfDisks(ref, manifest.head, o.sizes).map((toBytes, i): DiskToFit => {
+    const isOne = manifest.head.moreDisks === undefined;
+    return { ref, part: partOfDisk(manifest, i), toBytes, ...(isOne ? {} : { disk: i }) };
+  });
+  const plans = disks.map((disk) => requirePlan(disk, new Map()));
   if (o.isDryRun === true) {
-    yield planLine(o.name, manifest, firstPlan);
+    yield planLine(o.name, disks, plans);
     return;
   }
   if (process.getuid?.() !== 0)
@@ -62,17 +63,17 @@ export async function* fitImage(o: FitImageOptions): AsyncGenerator<FitLine> {
   const folder = await mkdtemp(join(o.workDir, 'fit-'));
   const intake = await store.beginIntake();
   try {
-    const { fitted, plan } = yield* fitVolumes({ ...o, source, folder, intake, manifest });
-    const { chunkBytes, hash, layout, containers } = manifest.head;
-    const ids = Buffer.concat(fitted.map((volume) => volume.ids));
-    const placed = containers && { containers: placeContainers(containers, layout, plan.fit.layout) };
-    const manifestBytes = encodeManifest({ chunkBytes, hash, layout: plan.fit.layout, ...placed }, fitted, ids);
+    const fitted: FittedDisk[] = [];
+    for (const disk of disks) {
+      fitted.push(yield* fitDisk({ ...o, source, folder, intake, manifest: disk.part }, disk));
+    }
+    const manifestBytes = encodeFitted(manifest, fitted);
     const { addedBytes } = await intake.finish();
     const { sourceHost, warnings } = version;
     const made = await catalog.addVersion({
       ...{ image: o.name, sourceHost, manifestBytes, warnings, addedBytes, fittedFrom: source },
     });
-    const changes = changesOfPlan(manifest.volumes, plan);
+    const changes = disks.flatMap((disk, i) => changesOfDisk(disk, fitted[i]!.plan));
     yield { phase: 'store', doneBytes: addedBytes, totalBytes: addedBytes, done: { ...made, addedBytes, changes } };
   } catch (error) {
     await intake.abort();
@@ -82,13 +83,61 @@ export async function* fitImage(o: FitImageOptions): AsyncGenerator<FitLine> {
   }
 }
 
+/** A disk of the image. */
+interface DiskToFit {
+  readonly ref: string;
+  readonly part: Manifest;
+  /** Size of the disk that it is to fit; undefined: it stays as it is. */
+  readonly toBytes: number | undefined;
+  /** Of an image of several: which it is, counted from 0. */
+  readonly disk?: number;
+}
+
+interface FittedDisk {
+  readonly volumes: readonly FittedVolume[];
+  /** Undefined: it is as it was. */
+  readonly plan: ShrinkPlan | undefined;
+}
+
+async function* fitDisk(o: FitImageOptions & RefitContext, disk: DiskToFit): AsyncGenerator<FitLine, FittedDisk> {
+  if (disk.toBytes !== undefined) return yield* fitVolumes(o, disk);
+  const { part } = disk;
+  const volumes = part.volumes.map((volume) => {
+    const { startBytes, sizeBytes } = volume;
+    return keepVolume(part, volume, { startBytes, sizeBytes });
+  });
+  return { volumes, plan: undefined };
+}
+
+/** The manifest of the smaller image. Pure. */
+function encodeFitted(manifest: Manifest, fitted: readonly FittedDisk[]): Buffer {
+  const { chunkBytes, hash } = manifest.head;
+  const heads = fitted.map(({ plan }, i) => {
+    const { layout, containers = [] } = partOfDisk(manifest, i).head;
+    if (plan === undefined) return { layout, containers };
+    return { layout: plan.fit.layout, containers: placeContainers(containers, layout, plan.fit.layout) };
+  });
+  const [layout, ...moreDisks] = heads.map((head) => head.layout);
+  const containers = heads.flatMap((head) => head.containers);
+  const volumes = fitted.flatMap((disk) => disk.volumes);
+  const more = {
+    ...(moreDisks.length === 0 ? {} : { moreDisks }),
+    ...(containers.length === 0 ? {} : { containers }),
+  };
+  const ids = Buffer.concat(volumes.map((volume) => volume.ids));
+  return encodeManifest({ chunkBytes, hash, layout: layout!, ...more }, volumes, ids);
+}
+
+function changesOfDisk({ part, disk }: DiskToFit, plan: ShrinkPlan | undefined): FittedChange[] {
+  if (plan === undefined) return [];
+  return changesOfPlan(part.volumes, plan).map((change) => (disk === undefined ? change : { ...change, disk }));
+}
+
 /** Tries the plan; when a filesystem turns out to need more than was thought, another plan is made with that knowledge. */
-async function* fitVolumes(
-  o: FitImageOptions & RefitContext,
-): AsyncGenerator<FitLine, { fitted: FittedVolume[]; plan: ShrinkPlan }> {
+async function* fitVolumes(o: FitImageOptions & RefitContext, disk: DiskToFit): AsyncGenerator<FitLine, FittedDisk> {
   const leastOf = new Map<number, number>();
   for (;;) {
-    const plan = requirePlan(o, o.manifest, leastOf);
+    const plan = requirePlan(disk, leastOf)!;
     const fitted: FittedVolume[] = [];
     let tooSmall: { index: number; leastBytes: number; triedBytes: number } | undefined;
     for (const { index, kept, refit } of worksOf(o.manifest, plan)) {
@@ -100,7 +149,7 @@ async function* fitVolumes(
         break;
       }
     }
-    if (tooSmall === undefined) return { fitted, plan };
+    if (tooSmall === undefined) return { volumes: fitted, plan };
     // Each round knows one volume more exactly, or wants more room for it than the last one: it ends.
     leastOf.set(tooSmall.index, Math.max(tooSmall.leastBytes, tooSmall.triedBytes + MIB));
   }
@@ -118,26 +167,27 @@ function worksOf(manifest: Manifest, plan: ShrinkPlan): FitWork[] {
   });
 }
 
-function planLine(image: string, manifest: Manifest, plan: ShrinkPlan): FitLine {
-  const pieces = worksOf(manifest, plan).flatMap(({ refit }) => refit?.pieces ?? []);
+function planLine(image: string, disks: readonly DiskToFit[], plans: readonly (ShrinkPlan | undefined)[]): FitLine {
+  const changes = disks.flatMap((disk, i) => changesOfDisk(disk, plans[i]));
+  const pieces = disks.flatMap(({ part }, i) => {
+    const plan = plans[i];
+    return plan === undefined ? [] : worksOf(part, plan).flatMap(({ refit }) => refit?.pieces ?? []);
+  });
   const totalBytes = pieces.reduce((sum, { extents }) => sum + usedBytesOf(extents), 0);
-  return {
-    phase: 'restore',
-    doneBytes: 0,
-    totalBytes,
-    planned: { image, changes: changesOfPlan(manifest.volumes, plan) },
-  };
+  return { phase: 'restore', doneBytes: 0, totalBytes, planned: { image, changes } };
 }
 
-/** Throws SHRINK_IMPOSSIBLE. */
+/** Undefined: it stays as it is. Throws SHRINK_IMPOSSIBLE. */
 function requirePlan(
-  { ref, toBytes }: FitImageOptions,
-  manifest: Manifest,
+  { ref, part, toBytes, disk }: DiskToFit,
   leastOf: ReadonlyMap<number, number>,
-): ShrinkPlan {
-  const { plan, least } = planShrink(manifest, toBytes, leastOf);
+): ShrinkPlan | undefined {
+  if (toBytes === undefined) return undefined;
+  const { plan, least } = planShrink(part, toBytes, leastOf);
   if (plan !== undefined) return plan;
-  throw knownError('SHRINK_IMPOSSIBLE', { image: ref, toBytes, needBytes: least.bytes, why: least.why });
+  const { bytes: needBytes, why } = least;
+  const [which, to] = disk === undefined ? ['', needBytes] : [`, disk ${disk + 1},`, `${disk + 1}=${needBytes}`];
+  throw knownError('SHRINK_IMPOSSIBLE', { image: ref, which, toBytes, needBytes, to, why });
 }
 
 /** Its filesystem becomes smaller, or its boot sector has to learn where it lies. */

@@ -64,13 +64,14 @@ export async function* refitVolume(o: RefitContext, refit: Refit): AsyncGenerato
   const { manifest, folder, signal } = o;
   const { pieces, startBytes, sizeBytes, pack } = refit;
   const [first] = pieces as [Volume, ...Volume[]];
-  const { kind, partition, filesystem = '', startBytes: fromStartBytes } = first;
+  const { kind, disk, partition, filesystem = '', startBytes: fromStartBytes } = first;
   const { within = first.within } = refit;
   const totalBytes = pieces.reduce((sum, piece) => sum + usedBytesOf(piece.extents), 0);
   await requireRoom(folder, totalBytes);
   const line = (phase: FitLine['phase'], doneBytes: number): FitLine => {
     const volume = within?.name.includes('/') ? { volume: within.name } : {};
-    return { phase, doneBytes, totalBytes, ...(partition === undefined ? {} : { partition }), ...volume };
+    const place = { ...(disk === undefined ? {} : { disk }), ...(partition === undefined ? {} : { partition }) };
+    return { phase, doneBytes, totalBytes, ...place, ...volume };
   };
   const file = join(folder, 'volume');
   const [knownIds, madePath] = [join(folder, 'known-ids'), join(folder, 'manifest')];
@@ -98,7 +99,8 @@ export async function* refitVolume(o: RefitContext, refit: Refit): AsyncGenerato
     const [whole] = made.volumes;
     const { extents, indices: _, firstOrdinal: __, ...head } = whole!;
     // It was captured as a disk of its own.
-    const place = { kind, startBytes, sizeBytes, ...(partition === undefined ? {} : { partition }) };
+    const where = { ...(disk === undefined ? {} : { disk }), ...(partition === undefined ? {} : { partition }) };
+    const place = { kind, startBytes, sizeBytes, ...where };
     return { head: { ...head, ...place, ...(within === undefined ? {} : { within }) }, extents, ids: made.ids };
   } finally {
     for (const path of [file, madePath]) await rm(path, { force: true });

@@ -14,6 +14,7 @@ import { canonicalJson, type Manifest } from '#protocol/manifest.ts';
 import { layoutsOf, partOfDisk } from '#protocol/source-disk.ts';
 import type { Twin } from '#protocol/twin.ts';
 import type { NewTask } from '../db/task-row.ts';
+import { sayTo } from '../images/fit-sizes.ts';
 import { planShrink } from '../images/shrink-plan.ts';
 import { mapDisks } from './disk-mapping.ts';
 import { USUAL_LINK_MBIT, WIRE_SHARE } from './pass-cost.ts';
@@ -204,12 +205,15 @@ function chooseTargets(host: HostView, { manifest }: PlanImage, request: DeployR
 
 /** The parts of an image of several disks, each on its own disk: all of them, or none. */
 function planParts(host: HostView, disks: readonly Disk[], image: PlanImage, request: DeployRequest) {
-  const parts = disks.map((disk, i) => {
-    const part = { ...image, manifest: partOfDisk(image.manifest, i) };
-    return { disk, part, refused: whyUnfit(host.name, disk, part, true) };
+  const parts = disks.map((disk, i) => ({ disk, part: { ...image, manifest: partOfDisk(image.manifest, i) } }));
+  const to = sayTo(parts.map(({ disk, part }) => (misfitOf(disk, part) === undefined ? undefined : disk.sizeBytes)));
+  const refusals = parts.flatMap(({ disk, part }) => {
+    const refused = whyUnfit(host.name, disk, part, to);
+    return refused === undefined ? [] : { disk, refused };
   });
-  const unfit = parts.find(({ refused }) => refused !== undefined);
-  if (unfit !== undefined) return { ...nameDisk(unfit.disk), refused: unfit.refused! };
+  // What no command mends is told first.
+  const unfit = refusals.find(({ refused }) => refused.code !== 'IMAGE_NEEDS_FIT') ?? refusals[0];
+  if (unfit !== undefined) return { ...nameDisk(unfit.disk), refused: unfit.refused };
   const [first, ...twins] = parts.map(({ disk, part }) => planDisk(disk, part, request));
   return { ...first!, twins: twins.map((twin, i) => ({ ...twin, source: i + 1 })) };
 }
@@ -229,20 +233,26 @@ function planDisk(disk: Disk, { manifest }: PlanImage, { grow }: DeployRequest) 
   return { ...nameDisk(disk), fit: isLarger ? ('larger' as const) : ('exact' as const) };
 }
 
-function whyUnfit(host: string, disk: Disk, { image, version, manifest }: PlanImage, isPart = false) {
+function misfitOf(disk: Disk, { manifest }: PlanImage) {
+  return fitTo(manifest.head, disk.sizeBytes, 'none').misfit;
+}
+
+/** `to`: what `image fit` would be told. */
+function whyUnfit(host: string, disk: Disk, planImage: PlanImage, to = String(disk.sizeBytes)) {
+  const { image, version, manifest } = planImage;
   const { layout } = manifest.head;
   const shown = `${disk.path} ${describeDisk(disk)}`;
   if (disk.sectorBytes !== layout.sectorBytes) {
     const sizes = { have: disk.sectorBytes, need: layout.sectorBytes };
     return knownError('DISK_SECTOR_SIZE', { host, disk: shown, ...sizes }).toBody();
   }
-  const { misfit } = fitTo(manifest.head, disk.sizeBytes, 'none');
+  const misfit = misfitOf(disk, planImage);
   if (misfit === undefined) return undefined;
   const sizes = { host, disk: shown, haveBytes: disk.sizeBytes, needBytes: misfit.leastBytes };
-  // An image of several disks is not made smaller (image-fitter.ts).
-  if (layout.label === 'none' || isPart) return knownError('DISK_TOO_SMALL', sizes).toBody();
+  if (layout.label === 'none') return knownError('DISK_TOO_SMALL', sizes).toBody();
   const { least } = planShrink(manifest, disk.sizeBytes);
-  if (least === undefined) return knownError('IMAGE_NEEDS_FIT', { ...sizes, image, version: version.version }).toBody();
+  if (least === undefined)
+    return knownError('IMAGE_NEEDS_FIT', { ...sizes, image, version: version.version, to }).toBody();
   return knownError('FIT_IMPOSSIBLE', { ...sizes, needBytes: least.bytes, why: least.why }).toBody();
 }
 

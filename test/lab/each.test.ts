@@ -96,7 +96,7 @@ test('the disks of a dock take one stream: one that breaks fails alone and is na
   const wipe = ['wipe', '--hosts', 'dock', '--disk', 'each'];
   assert.match(await road.cli([...wipe, '--dry-run']), /wipe \(auto\) 4 disks of 1 host[\s\S]*Erases 4 disks, /);
   const wiped = await road.cli([...wipe, '--yes', '--on-done', 'reboot']);
-  assert.match(wiped, /^dock +done +\S+dock\.img .*all empty .*(\n- +done +\S+ .*all empty.*){3}$/m);
+  assert.match(wiped, /^dock +done +\S+dock-4\.img .*all empty .*(\n- +done +\S+ .*all empty.*){3}$/m);
   for (const path of [own, twin.path, broken.path]) {
     assert.equal((await run(['sfdisk', '--json', path], { okCodes: [0, 1] })).exitCode, 1, path);
   }

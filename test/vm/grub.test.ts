@@ -145,7 +145,7 @@ test('a GRUB whose /boot is a logical volume boots from a smaller and from a lar
     assert.match(said[0]!, /^GRUB in the boot record: its core is at sector \d+ now, not 407552$/);
     return consoleOfBios(path, folder);
   };
-  await linesOf(fitImage({ ...options, name: 'small', toBytes: 160 * MiB }));
+  await linesOf(fitImage({ ...options, name: 'small', sizes: { toBytes: 160 * MiB } }));
   assert.match(await bootFrom('small', smaller, 160 * MiB), /BOOTED-FROM-LVM/);
   assert.match(await bootFrom('one', larger, 302 * MiB), /BOOTED-FROM-LVM/);
 });

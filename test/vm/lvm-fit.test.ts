@@ -77,7 +77,7 @@ test('LVM that was fitted is activated, sound, and has its files, also where a v
   await fillVolume(source, 80, 8, (image) => run(['mkswap', image]));
   await fillVolume(source, 88, 304, (image) => xfs.make(image, tree));
   const { catalog, lay, options } = await captureImage(t, source, folder);
-  await linesOf(fitImage({ ...options, name: 'small', toBytes: SMALLER_MIB * MiB }));
+  await linesOf(fitImage({ ...options, name: 'small', sizes: { toBytes: SMALLER_MIB * MiB } }));
   await lay('small', smaller, SMALLER_MIB * MiB);
 
   const manifest = await catalog.loadManifest(catalog.resolve('one').version.manifestId);

@@ -1,4 +1,4 @@
-/** A disk captured into a store of its own by the agent's code, as the image `one`. */
+/** A disk, or several, captured into a store of its own by the agent's code, as the image `one`. */
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { runCapture } from '#agent/orders/capture.ts';
@@ -12,7 +12,7 @@ import { diskOf } from '#test/client-agent/test-disk.ts';
 import { openTestStore } from './test-store.ts';
 
 /** `options` are those of a fit of that image; copies are made in `folder`. */
-export async function captureImage(t: TestContext, disk: string, folder: string) {
+export async function captureImage(t: TestContext, disk: string | readonly string[], folder: string) {
   const { store, catalog } = await openTestStore(t);
   const intake = await store.beginIntake();
   const link = {
@@ -23,12 +23,12 @@ export async function captureImage(t: TestContext, disk: string, folder: string)
       return catalog.addVersion({ image: 'one', sourceHost: 'pc-1', manifestBytes, warnings: [], addedBytes });
     },
   };
-  const source = diskOf(disk);
+  const sources = [disk].flat().map((path) => diskOf(path));
   const ids = { kind: 'capture' as const, rev: '', taskId: 1, sessionId: 1 };
-  const order = { ...ids, disk: source, chunkBytes: 64 * 1024, zstdLevel: 1 };
+  const order = { ...ids, disk: sources[0]!, chunkBytes: 64 * 1024, zstdLevel: 1 };
   const signal = new AbortController().signal;
-  await runCapture(order, { disks: [source], link, signal, onProgress: () => undefined });
-  const options: Omit<FitImageOptions, 'toBytes' | 'name'> = {
+  await runCapture(order, { disks: sources, link, signal, onProgress: () => undefined });
+  const options: Omit<FitImageOptions, 'sizes' | 'name'> = {
     ...{ store, catalog, ref: 'one', workDir: join(folder, 'work'), zstdLevel: 1, signal },
   };
   /** Lays an image, its newest version, on an empty file, its volumes where `fit` says. Answers where they lie. */

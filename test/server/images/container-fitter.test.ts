@@ -29,7 +29,7 @@ test('an image with LVM is made smaller: packed when that suffices, with smaller
 
   await t.test('a dry run says so, and makes nothing', async () => {
     const [line, ...others] = await linesOf(
-      fitImage({ ...o.options, name: 'dry', toBytes: 130 * MiB, isDryRun: true }),
+      fitImage({ ...o.options, name: 'dry', sizes: { toBytes: 130 * MiB }, isDryRun: true }),
     );
     assert.deepEqual(others, []);
     assert.deepEqual(
@@ -113,7 +113,7 @@ test('an image with LVM is made smaller: packed when that suffices, with smaller
   });
 
   async function fit(name: string, mebibytes: number) {
-    return (await linesOf(fitImage({ ...o.options, name, toBytes: mebibytes * MiB }))).at(-1)!;
+    return (await linesOf(fitImage({ ...o.options, name, sizes: { toBytes: mebibytes * MiB } }))).at(-1)!;
   }
 
   async function bytesOf(image: string) {
@@ -162,7 +162,7 @@ test('an image with LUKS is made smaller: the filesystem in it, and the containe
   const manifestBytes = encodeManifest(head, volumes, plain.ids);
   await catalog.addVersion({ image: 'locked', sourceHost: 'pc-1', manifestBytes, warnings: [], addedBytes: 0 });
 
-  await linesOf(fitImage({ ...options, ref: 'locked', name: 'small', toBytes: 100 * MiB }));
+  await linesOf(fitImage({ ...options, ref: 'locked', name: 'small', sizes: { toBytes: 100 * MiB } }));
   const manifest = await catalog.loadManifest(catalog.resolve('small').version.manifestId);
   assert.deepEqual(manifest.head.containers, [{ ...container, sizeBytes: 98 * MiB }]);
   const volume = manifest.volumes.at(-1)!;

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { FitLine } from '#protocol/admin/image-api.ts';
 import { KnownError } from '#protocol/errors.ts';
+import { idAt, type Manifest } from '#protocol/manifest.ts';
+import { chunksOf, partOfDisk } from '#protocol/source-disk.ts';
 import { fitImage } from '#server/images/image-fitter.ts';
 import { writeVolumeFile } from '#server/images/volume-file.ts';
 import { run } from '#system/run.ts';
@@ -27,7 +29,7 @@ test('an image that was fitted has every file, and its NTFS knows where it lies 
 }, async (t) => {
   const o = await makeImage(t);
   const before = await o.catalog.loadManifest(o.catalog.resolve('one').version.manifestId);
-  const lines = await linesOf(fitImage({ ...o.options, toBytes: 150 * MiB }));
+  const lines = await linesOf(fitImage({ ...o.options, sizes: { toBytes: 150 * MiB } }));
 
   const { done } = lines.at(-1)!;
   assert.equal(done?.image, 'one-150M');
@@ -75,13 +77,13 @@ test('a filesystem that needs more than was thought ends in the least size that 
   skip: needsRoot,
 }, async (t) => {
   const o = await makeImage(t);
-  const { least } = await refusedWith(fitImage({ ...o.options, toBytes: 64 * MiB }), 'SHRINK_IMPOSSIBLE');
+  const { least } = await refusedWith(fitImage({ ...o.options, sizes: { toBytes: 64 * MiB } }), 'SHRINK_IMPOSSIBLE');
   assert.ok(least > 64 * MiB && least < 150 * MiB);
   assert.equal(o.catalog.list().length, 1);
   // The least size that is told holds, or a better known one is told; the second time it is a true one.
   let toBytes = least;
   for (let tries = 0; tries < 3; tries++) {
-    const error = await linesOf(fitImage({ ...o.options, toBytes })).catch((one: unknown) => one);
+    const error = await linesOf(fitImage({ ...o.options, sizes: { toBytes } })).catch((one: unknown) => one);
     if (!(error instanceof KnownError)) break;
     assert.equal(error.code, 'SHRINK_IMPOSSIBLE');
     toBytes = leastOf(error);
@@ -93,12 +95,69 @@ test('a filesystem that needs more than was thought ends in the least size that 
 test('broken off in the middle, it leaves neither files nor an image', { skip: needsRoot }, async (t) => {
   const o = await makeImage(t);
   const stop = new AbortController();
-  const lines = fitImage({ ...o.options, toBytes: 150 * MiB, signal: stop.signal });
+  const lines = fitImage({ ...o.options, sizes: { toBytes: 150 * MiB }, signal: stop.signal });
   assert.equal((await lines.next()).value.phase, 'restore');
   stop.abort();
   await assert.rejects(linesOf(lines), { name: 'AbortError' });
   assert.deepEqual(readdirSync(o.options.workDir), []);
   assert.equal(o.catalog.list().length, 1);
+});
+
+test('of an image of several disks those that are named become smaller, and the others stay to the byte', {
+  skip: needsRoot,
+}, async (t) => {
+  const folder = tempFolder(t);
+  const disks = [join(folder, 'system'), join(folder, 'data')] as const;
+  const [tree, file] = [join(folder, 'tree'), join(folder, 'ext4')];
+  mkdirSync(tree);
+  makeTree(tree);
+  for (const [i, path] of disks.entries()) {
+    const sizeBytes = [48 * MiB, 160 * MiB][i]!;
+    makeEmptyFile(path, sizeBytes + 2 * MiB);
+    await run(['sfdisk', '--quiet', path], { input: `label: gpt\n\nstart=2048, size=${sizeBytes / 512}\n` });
+    makeEmptyFile(file, sizeBytes);
+    await ext4.make(file, tree);
+    writeInto(path, MiB, readFileSync(file));
+  }
+  const o = await captureImage(t, disks, folder);
+  const source = await o.catalog.loadManifest(o.catalog.resolve('one').version.manifestId);
+  const dry = await linesOf(fitImage({ ...o.options, name: 'x', sizes: { toBytes: 100 * MiB }, isDryRun: true }));
+  assert.deepEqual(
+    dry.at(-1)!.planned?.changes.map(({ disk, partition }) => [disk, partition]),
+    [[1, 1]],
+    'the system disk fits as it is',
+  );
+  const impossible = { ...o.options, name: 'x', sizes: { disks: [{ disk: 1, toBytes: 2 * MiB }] } };
+  await assert.rejects(linesOf(fitImage(impossible)), {
+    code: 'SHRINK_IMPOSSIBLE',
+    message: /^The image one, disk 2, cannot/,
+    next: /--to 2=\d+$/,
+  });
+
+  const sizes = { disks: [{ disk: 1, toBytes: 100 * MiB }] };
+  const lines = await linesOf(fitImage({ ...o.options, name: 'small', sizes }));
+  assert.ok(
+    lines.some(({ disk, partition }) => disk === 1 && partition === 1),
+    'progress says which disk',
+  );
+  const manifest = await o.catalog.loadManifest(o.catalog.resolve('small').version.manifestId);
+  assert.deepEqual(
+    [manifest.head.layout, manifest.head.moreDisks?.map(({ diskBytes }) => diskBytes)],
+    [source.head.layout, [100 * MiB]],
+  );
+  const idsOf = (one: Manifest) =>
+    [...chunksOf(partOfDisk(one, 0))].map((i) => Buffer.from(idAt(one, i)).toString('hex'));
+  assert.deepEqual(idsOf(manifest), idsOf(source));
+  for (const disk of [0, 1]) {
+    const volume = partOfDisk(manifest, disk).volumes.find(({ filesystem }) => filesystem === 'ext4')!;
+    const path = join(folder, `laid-${disk}`);
+    await writeVolumeFile({ ...o, image: 'x', manifest, volume, path, signal: o.options.signal, onWritten: () => {} });
+    await ext4.check(path);
+    const out = join(folder, `out-${disk}`);
+    mkdirSync(out);
+    await ext4.extract(path, out, tree);
+    assert.deepEqual(digestTree(out), digestTree(tree));
+  }
 });
 
 async function makeImage(t: TestContext) {
