@@ -1,45 +1,28 @@
-/** The daemon as a whole: opens everything in order, and closes it in the other. */
+/** The daemon as a whole: opens everything in order, and closes it in the other. What lies between database and APIs is services.ts. */
 import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { DaemonStatus } from '#protocol/admin/status-api.ts';
 import { knownError } from '#protocol/errors.ts';
-import { systemClock } from '#system/clock.ts';
 import { makeFolder } from '#system/folder.ts';
 import type { Logger } from '#system/log.ts';
 import { BootAssets } from './boot/boot-assets.ts';
-import { makeBootDirector } from './boot/boot-director.ts';
-import { formatAddress, parseAddress, readAddress } from './boot/dhcp/address.ts';
-import { reservationProblem } from './boot/dhcp/reservation.ts';
+import type { BootInterface } from './boot/boot-interface.ts';
+import { formatAddress, readAddress } from './boot/dhcp/address.ts';
+import type { Subnet } from './boot/dhcp/subnet.ts';
 import { readSubnets } from './boot/full-mode.ts';
 import { NetworkBoot } from './boot/network-boot.ts';
 import { chooseBootInterfaces } from './boot-interfaces.ts';
 import type { Config } from './config.ts';
-import { ChoiceTable } from './db/choice-table.ts';
-import { openDatabase } from './db/database.ts';
 import { HostTable } from './db/host-table.ts';
-import { KeptClock } from './db/kept-clock.ts';
 import { LeaseTable } from './db/lease-table.ts';
-import { Doctor } from './doctor/doctor.ts';
 import { makeAdminApp } from './http/admin-app.ts';
 import { claimSocket, listenOnSocket } from './http/admin-socket.ts';
 import { makeAgentApp } from './http/agent-app.ts';
 import type { App } from './http/app.ts';
 import { listenAlso } from './http/second-listener.ts';
-import { StoreGate } from './http/store-gate.ts';
-import { Catalog } from './images/catalog.ts';
-import { ChunkStore } from './images/chunk-store.ts';
-import { EventLog } from './inventory/events.ts';
-import { Finishers } from './inventory/finishers.ts';
-import { Groups } from './inventory/groups.ts';
-import { Hosts } from './inventory/hosts.ts';
-import { normalizeMac } from './inventory/mac.ts';
-import { Secrets } from './inventory/secrets.ts';
-import { Tokens } from './inventory/tokens.ts';
-import { Waker } from './inventory/wake.ts';
-import { chooseNetwork, linkNames, requireCastsOn } from './network.ts';
-import { Schedules } from './schedules/schedules.ts';
-import { Sessions } from './sessions/sessions.ts';
+import { chooseNetwork, type DeploymentNetwork, linkNames, requireCastsOn } from './network.ts';
+import { openServices, type Services } from './services.ts';
 
 const VERSION: string = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')).version;
 
@@ -54,119 +37,21 @@ export interface Daemon {
  * Starts the daemon and answers when both APIs listen. What is open is closed again when a later part fails.
  * Throws INTERFACE_…, SOCKET_TAKEN, PORT_TAKEN, BOOT_…, STORE_LOCKED, DATABASE_…, FOLDER_UNUSABLE.
  */
-export async function serve(options: { config: Config; log: Logger }): Promise<Daemon> {
-  const { config, log } = options;
+export async function serve({ config, log }: { config: Config; log: Logger }): Promise<Daemon> {
   await using opened = new AsyncDisposableStack();
-  const network = chooseNetwork(networkInterfaces(), linkNames(), config.network.interface);
-  requireCastsOn(network, config.cast.interface);
-  const bootInterfaces = chooseBootInterfaces(
-    [{ name: network.interface, dhcp: config.boot.dhcp }, ...config.boot.interface],
-    config.network.agentPort,
-    networkInterfaces(),
-    linkNames(),
-  );
-  const subnets = readSubnets(config.boot.subnet);
-  const ownAddresses = bootInterfaces.map(({ address }) => parseAddress(address));
+  const place = choosePlace(config);
   const { dataDir, socket } = config.daemon;
+  const bootDir = join(dataDir, 'boot');
   await claimSocket(socket);
-  for (const path of [dataDir, join(dataDir, 'boot')]) await makeFolder(path, '[daemon] data_dir, or serve --data-dir');
+  for (const path of [dataDir, bootDir]) await makeFolder(path, '[daemon] data_dir, or serve --data-dir');
 
-  const clock = systemClock;
-  const database = openDatabase(join(dataDir, 'fleetcast.db'));
-  opened.defer(() => void database.close());
-  const storeDir = join(dataDir, 'store');
-  const store = opened.adopt(await ChunkStore.open({ dir: storeDir, database, log }), (one) => one.close());
-  const catalog = await Catalog.open({ dir: storeDir, database, store, clock });
-
-  const events = new EventLog(database, clock);
-  const hosts: Hosts = new Hosts({
-    database,
-    events,
-    clock,
-    lostAfterMs: config.session.lostAfterS * 1000,
-    runningSessionOf: (hostId) => sessions.running.sessionOf(hostId),
-    addressProblem: (address) =>
-      bootInterfaces.some(({ dhcp }) => dhcp === 'full')
-        ? reservationProblem(address, subnets, ownAddresses)
-        : undefined,
-  });
-  opened.defer(() => hosts.presence.write());
-  const groups = new Groups({ database, hosts, events });
-  const choices = new ChoiceTable(database);
-  const finishers = new Finishers({ database, dir: join(dataDir, 'finishers'), events, clock });
-  const secrets = new Secrets({
-    dir: join(dataDir, 'secrets'),
-    ...{ database, events },
-    sessionNaming: (secret) => sessions.running.sessionNaming(secret),
-  });
-  await secrets.removeLeftovers();
-  const kept = new KeptClock(database, clock);
-  const tokens = new Tokens({ database, hosts, events, clock, kept, bootTokenMs: config.session.bootTokenS * 1000 });
-  const waker = new Waker(network, {
-    clock,
-    secureOnOf: (hostId) => hosts.settings.secureOnOf(hostId),
-    repeats: config.session.wakeRepeats,
-  });
-  const sessions: Sessions = new Sessions({
-    ...{ database, config, hosts, finishers, secrets, events, catalog, store, clock, log, network, waker },
-  });
-  opened.defer(() => sessions.stop());
-  const gate = new StoreGate(() => sessions.running.anySession());
-  const schedules = new Schedules({
-    ...{ database, config, hosts, events, catalog, sessions, clock, log },
-    requireNoPrune: () => gate.requireNoPrune(),
-  });
-  opened.defer(() => schedules.runs.stop());
-
-  const doctor: Doctor = new Doctor({ config, hosts, sessions, waker, events, clock, network });
-  opened.defer(() => doctor.stop());
-
-  const agentUrl = `http://${network.address}:${config.network.agentPort}`;
-  const director = makeBootDirector(agentUrl, {
-    hostOf: ({ mac, uuid }) => {
-      const host = hosts.sawBoot(mac, uuid);
-      return host && { ...host, isRegistered: host.inventory !== undefined };
-    },
-    isCalled: (hostId) => sessions.running.isCalled(hostId) || doctor.isCalled(hostId),
-    issueToken: (host, { mac, uuid }) => {
-      const text = `${host.name} (${normalizeMac(mac)}) boots the agent`;
-      events.add({ subject: 'host', action: 'boots-agent', text, hostId: host.hostId, host: host.name });
-      return tokens.issueBoot(host.hostId, { mac: normalizeMac(mac), systemUuid: uuid });
-    },
-  });
-  const startedAtMs = clock.nowMs();
-  const status = (): DaemonStatus => ({
-    version: VERSION,
-    pid: process.pid,
-    startedAtMs,
-    interface: network.interface,
-    address: network.address,
-    agentUrl,
-    dataDir,
-    hosts: hosts.count(),
-    images: catalog.list().length,
-    runningSessions: sessions.running.count,
-    rssBytes: process.memoryUsage.rss(),
-  });
-
+  const agentUrl = `http://${place.network.address}:${config.network.agentPort}`;
+  const services = await openServices(opened, { config, log, agentUrl, ...place });
+  const status = statusOf(services, { config, agentUrl, network: place.network });
   const { promise: open, resolve: openAgentApp } = Promise.withResolvers<void>();
-  const services = {
-    hosts,
-    groups,
-    finishers,
-    secrets,
-    choices,
-    tokens,
-    events,
-    catalog,
-    store,
-    sessions,
-    schedules,
-    gate,
-    director,
-    assets: BootAssets.open(join(dataDir, 'boot')),
-    waker,
-    clock,
+  const shared = {
+    ...services,
+    assets: BootAssets.open(bootDir),
     agentUrl,
     kernelArgs: config.boot.kernelArgs,
     debugShell: config.boot.debugShell === 'on',
@@ -176,35 +61,12 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
     version: VERSION,
     status,
   };
-  const agentApp = opened.adopt(await makeAgentApp(services), (app) => app.close());
-  await listenOnPort(agentApp, network.address, config.network.agentPort);
-  for (const { address } of bootInterfaces.slice(1)) {
-    opened.adopt(await listenAlso(agentApp, address, config.network.agentPort), (one) => one.close());
-  }
-  const hostTable = new HostTable(database);
-  const networkBoot = opened.adopt(
-    await NetworkBoot.start({
-      settings: config.boot,
-      interfaces: bootInterfaces,
-      subnets,
-      hasOthers: hasOtherAddresses(bootInterfaces.map((one) => one.interface)),
-      assets: services.assets,
-      leases: new LeaseTable(database),
-      reservations: {
-        addressOf: (mac) => readAddress(hosts.settings.addressKeptFor(mac) ?? ''),
-        macOf: (address) => hosts.settings.macKeeping(formatAddress(address)),
-      },
-      isRegistered: (mac) => hostTable.byMac(mac)?.approval === 'approved',
-      onUnknown: ({ mac, uuid }) => void hosts.sawBoot(mac, uuid),
-      clock,
-      kept,
-      log,
-      onEvent: (action, text) => void events.add({ subject: 'daemon', action, text }),
-    }),
-    (one) => one.stop(),
-  );
-  const adminApp = opened.adopt(await makeAdminApp({ ...services, networkBoot, doctor }), (app) => app.close());
+  await openAgentApi(opened, await makeAgentApp(shared), place.bootInterfaces, config.network.agentPort);
+  const networkBoot = await startNetworkBoot(shared, { config, log, ...place });
+  opened.adopt(networkBoot, (one) => one.stop());
+  const adminApp = opened.adopt(await makeAdminApp({ ...shared, networkBoot }), (app) => app.close());
   await listenOnSocket(adminApp, socket);
+  const { sessions, schedules, events } = services;
   sessions.resume();
   schedules.runs.resume();
   openAgentApp();
@@ -221,6 +83,84 @@ export async function serve(options: { config: Config; log: Logger }): Promise<D
       return stopping;
     },
   };
+}
+
+/** Where it serves: the deployment network, and all interfaces on which machines boot, the deployment's first. */
+interface Place {
+  readonly network: DeploymentNetwork;
+  readonly bootInterfaces: readonly BootInterface[];
+  readonly subnets: readonly Subnet[];
+}
+
+/** Throws INTERFACE_…, BOOT_…, CONFIG_BAD_VALUE. */
+function choosePlace(config: Config): Place {
+  const network = chooseNetwork(networkInterfaces(), linkNames(), config.network.interface);
+  requireCastsOn(network, config.cast.interface);
+  const bootInterfaces = chooseBootInterfaces(
+    [{ name: network.interface, dhcp: config.boot.dhcp }, ...config.boot.interface],
+    config.network.agentPort,
+    networkInterfaces(),
+    linkNames(),
+  );
+  return { network, bootInterfaces, subnets: readSubnets(config.boot.subnet) };
+}
+
+function statusOf(
+  { hosts, catalog, sessions, clock }: Services,
+  { config, agentUrl, network }: { config: Config; agentUrl: string; network: DeploymentNetwork },
+): () => DaemonStatus {
+  const startedAtMs = clock.nowMs();
+  return () => ({
+    version: VERSION,
+    pid: process.pid,
+    startedAtMs,
+    interface: network.interface,
+    address: network.address,
+    agentUrl,
+    dataDir: config.daemon.dataDir,
+    hosts: hosts.count(),
+    images: catalog.list().length,
+    runningSessions: sessions.running.count,
+    rssBytes: process.memoryUsage.rss(),
+  });
+}
+
+/** Listens on every interface on which machines boot. */
+async function openAgentApi(
+  opened: AsyncDisposableStack,
+  app: App,
+  interfaces: readonly BootInterface[],
+  port: number,
+): Promise<void> {
+  opened.adopt(app, (one) => one.close());
+  const [first, ...others] = interfaces;
+  await listenOnPort(app, first!.address, port);
+  for (const { address } of others) opened.adopt(await listenAlso(app, address, port), (one) => one.close());
+}
+
+function startNetworkBoot(
+  { hosts, events, database, clock, kept, assets }: Services & { readonly assets: BootAssets },
+  { config, log, bootInterfaces, subnets }: Place & { readonly config: Config; readonly log: Logger },
+): Promise<NetworkBoot> {
+  const hostTable = new HostTable(database);
+  return NetworkBoot.start({
+    settings: config.boot,
+    interfaces: bootInterfaces,
+    subnets,
+    hasOthers: hasOtherAddresses(bootInterfaces.map((one) => one.interface)),
+    assets,
+    leases: new LeaseTable(database),
+    reservations: {
+      addressOf: (mac) => readAddress(hosts.settings.addressKeptFor(mac) ?? ''),
+      macOf: (address) => hosts.settings.macKeeping(formatAddress(address)),
+    },
+    isRegistered: (mac) => hostTable.byMac(mac)?.approval === 'approved',
+    onUnknown: ({ mac, uuid }) => void hosts.sawBoot(mac, uuid),
+    clock,
+    kept,
+    log,
+    onEvent: (action, text) => void events.add({ subject: 'daemon', action, text }),
+  });
 }
 
 async function listenOnPort(app: App, address: string, port: number): Promise<void> {
