@@ -18,6 +18,8 @@ export interface PassProbeOptions {
   readonly parkings: Pick<Parkings, 'setAsideSlowPaths'>;
   readonly clock: Clock;
   readonly log: Logger;
+  /** What the slowest of their links carries, in Mbit/s; undefined: more than the server sends. */
+  linkCapOf(tasks: readonly LiveTask[]): number | undefined;
   /** The host has another order. */
   onOrder(hostId: number): void;
   /** A ready host hears too little of a cast. */
@@ -81,7 +83,9 @@ export class PassProbe {
     live.probe = probe;
     for (const { row } of tasks) this.#options.onOrder(row.hostId);
     try {
-      const mbit = requestOf(live.row)?.maxMbit ?? maxMbit ?? PROBE_MBIT;
+      const asked = requestOf(live.row)?.maxMbit ?? maxMbit ?? PROBE_MBIT;
+      // Quicker than the cast will be, it would fill the buffers of good ports, and accuse their hosts.
+      const mbit = Math.min(asked, this.#options.linkCapOf(tasks) ?? asked);
       const send = (round: number) => sendProbe(probe.order, { address, ttl, mbit, clock }, signal, round);
       return await probe.run(send, clock, signal);
     } finally {

@@ -15,7 +15,6 @@ import { type PackReader, planFrames, readFrames } from '../transfer/frame-sourc
 import { interfaceRate, readLinkMbit } from '../transfer/interface-rate.ts';
 import { PortAllocator } from '../transfer/port-allocator.ts';
 import { RateShare } from '../transfer/rate-share.ts';
-import { linkCap } from './link-cap.ts';
 import type { LivePass, LiveSession, LiveTask } from './live-session.ts';
 import type { Parkings } from './parkings.ts';
 import {
@@ -50,8 +49,8 @@ export interface PassRunnerOptions {
   onOrder(hostId: number): void;
   /** A ready host hears too little of a cast. */
   onDeaf(live: LiveSession, task: LiveTask, problem: string): void;
-  /** Of the host, as its inventory says. */
-  linkMbitOf(this: void, task: LiveTask): number | undefined;
+  /** What the slowest of their links carries, in Mbit/s; undefined: more than the server sends. */
+  linkCapOf(tasks: readonly LiveTask[]): number | undefined;
   /** Moves these ready tasks to receiving, together with `alsoCommit`, in one transaction. */
   beginReceiving(live: LiveSession, tasks: readonly LiveTask[], alsoCommit: () => void): void;
   /** Something changed that the session's decisions look at. */
@@ -176,7 +175,7 @@ export class PassRunner {
     if (!isWanted || pass.abort.signal.aborted) return this.#end(live, pass, true);
 
     const castId = `${sessionId}-${pass.pass}`;
-    const linkMbit = linkCap(tasks.map(this.#options.linkMbitOf), readLinkMbit(this.#options.interface));
+    const linkMbit = this.#options.linkCapOf(tasks);
     const cast = { castId, nonce: randomBytes(NONCE_BYTES), ports, plan, receivers: tasks.length, linkMbit };
     const view = castViewOf(cast, pass.pass, readableMs(clock.steadyMs(), pass.began));
     pass.order = castOrderOf(live.row, cast, config);

@@ -23,12 +23,14 @@ import type { Hosts } from '../inventory/hosts.ts';
 import { checkName } from '../inventory/name.ts';
 import type { Secrets } from '../inventory/secrets.ts';
 import { runCast } from '../transfer/cast.ts';
+import { readLinkMbit } from '../transfer/interface-rate.ts';
 import { isUdpPortFree } from '../transfer/udp-port.ts';
 import { AgentCalls } from './agent-calls.ts';
 import type { TaskMove } from './decide-task.ts';
 import { DeltaAdvisor } from './delta-advisor.ts';
 import { diskNotesOf } from './disk-note.ts';
 import { HostPower } from './host-power.ts';
+import { linkCap } from './link-cap.ts';
 import type { LiveTask } from './live-session.ts';
 import { PassRunner } from './pass-runner.ts';
 import { Planner } from './planner.ts';
@@ -258,7 +260,10 @@ export class Sessions {
         const moves = tasks.map((task): { task: LiveTask; move: TaskMove } => ({ task, move: { to: 'receiving' } }));
         this.#runner.moveTasks(live, moves, alsoCommit);
       },
-      linkMbitOf: ({ row }) => this.#options.hosts.byId(row.hostId)?.inventory?.linkMbit,
+      linkCapOf: (tasks) => {
+        const links = tasks.map(({ row }) => this.#options.hosts.byId(row.hostId)?.inventory?.linkMbit);
+        return linkCap(links, readLinkMbit(network.interface));
+      },
       onOrder: (hostId) => this.agents.orderChanged(hostId),
       onDeaf: (live, task, problem) => {
         const why = `${task.row.host} ${problem}. It fetches the image over HTTP`;
