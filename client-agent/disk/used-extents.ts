@@ -1,4 +1,4 @@
-/** Finds what of a volume is used: partclone's block map for the filesystems that it knows, nothing for swap, else raw. */
+/** Finds what of a volume is used: the filesystem's own bookkeeping for Btrfs, partclone's block map for the others that it knows, nothing for swap, else raw. */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { KnownError } from '#protocol/errors.ts';
 import type { VolumeHead } from '#protocol/manifest.ts';
 import { run } from '#system/run.ts';
 import { type BlockProbe, probeBlock } from './block-probe.ts';
-import { addCopies, readChunks } from './btrfs-chunks.ts';
+import { mapBtrfs } from './btrfs-map.ts';
 import { isContainer, mapContainer } from './container-map.ts';
 import { DirectFile } from './direct-file.ts';
 import { subtractExtents, uniteExtents } from './extent-set.ts';
@@ -30,7 +30,7 @@ export interface VolumeMap {
   readonly warnings: readonly string[];
 }
 
-/** What is taken around a place that a filesystem uses and partclone does not know, in bytes. */
+/** What is taken around a place that a filesystem uses and no map of it knows, in bytes. */
 const MARGIN_BYTES = 4096;
 /** Milliseconds for one map; a map of a full 4 TB NTFS takes a minute or two. */
 const MAP_LIMIT_MS = 15 * 60_000;
@@ -43,6 +43,9 @@ const BOOT_SPACE_BYTES = 64 * 1024;
 const BITLOCKER =
   'encrypted by BitLocker, carried as it is, its free space too. Every host gets the keys of the source, and asks for its recovery key where a TPM was to open it. To carry only used blocks, decrypt it first: manage-bde -off C:';
 
+/** Says in the manifest that a Btrfs was mapped by its own extent tree (btrfs-map.ts). */
+const EXTENT_TREE = 'extent-tree';
+
 /**
  * The partclone program for what blkid finds. Not that of APFS (0.3.36): it reads the space manager of whichever checkpoint lies first, and
  * of that only the first block of chunks, so that all beyond 16 GB counts as free.
@@ -54,7 +57,6 @@ const partcloneFor: Readonly<Record<string, string>> = {
   vfat: 'partclone.fat',
   ntfs: 'partclone.ntfs',
   xfs: 'partclone.xfs',
-  btrfs: 'partclone.btrfs',
   exfat: 'partclone.exfat',
   f2fs: 'partclone.f2fs',
   hfsplus: 'partclone.hfsp',
@@ -88,39 +90,54 @@ async function mapFilesystem(
     const map = mapSwap(disk.path, head);
     if (map !== undefined) return map;
   }
-  const program = probe.type === undefined ? undefined : partcloneFor[probe.type];
-  if (program === undefined) {
+  const map = probe.type === 'btrfs' ? EXTENT_TREE : partcloneFor[probe.type ?? ''];
+  if (map === undefined) {
     return { head: { ...head, map: 'raw' }, warnings: rawWarnings(span, probe) };
   }
-  const extents = (await distrustOf(probe.type!, disk, span)) ?? (await runPartclone(program, disk, span, signal));
+  const extents = await orReadError(
+    async () =>
+      (await distrustOf(probe.type!, disk, span)) ??
+      (await (map === EXTENT_TREE ? readExtentTree(disk, span, signal) : runPartclone(map, disk, span, signal))),
+  );
   if (typeof extents === 'string') {
     const warning = `${nameOfVolume(span)}: taken raw, because the used blocks of its ${probe.type} cannot be told: ${extents}`;
     return { head: { ...head, map: 'raw' }, warnings: [warning] };
   }
-  const skipped = uniteExtents(extents, runsThatPartcloneSkips(probe.type!, disk.path, span));
-  const all = probe.type === 'btrfs' ? await withCopiesOf(skipped, disk, span) : skipped;
-  const found = { head: { ...head, map: program }, extents: all, warnings: [] };
+  const all = uniteExtents(extents, runsThatMapsSkip(probe.type!, disk.path, span));
+  const found = { head: { ...head, map }, extents: all, warnings: [] };
   return probe.type === 'ntfs' ? withoutScratch(found, disk, span) : found;
 }
 
-/** The map of a Btrfs with the second copy of what it keeps twice. Throws PROGRAM_MISSING, PROGRAM_FAILED. */
-function withCopiesOf(extents: Extents, disk: MappedDisk, span: VolumeSpan): Promise<Extents> {
-  return withLoopDevice({ ...span, ...disk, mode: 'read' }, async (device) =>
-    addCopies(extents, await readChunks(device), span.sizeBytes),
-  );
+/** Why no map is to be believed. Throws PROGRAM_MISSING, DISK_READ_FAILED. */
+function distrustOf(type: string, disk: MappedDisk, span: VolumeSpan): Promise<string | undefined> {
+  return findDistrust(type, {
+    read: (offset, length) => DirectFile.readSpan(disk.path, span.startBytes + offset, length),
+    withDevice: (use) => withLoopDevice({ ...span, ...disk, mode: 'read' }, use),
+  });
 }
 
-/** Why partclone is not asked at all. Throws PROGRAM_MISSING. */
-async function distrustOf(type: string, disk: MappedDisk, span: VolumeSpan): Promise<string | undefined> {
+/** Where the disk cannot be read there is no map: reading every block says so, or rescues what it can. */
+async function orReadError<T>(find: () => Promise<T>): Promise<T | string> {
   try {
-    return await findDistrust(type, {
-      read: (offset, length) => DirectFile.readSpan(disk.path, span.startBytes + offset, length),
-      withDevice: (use) => withLoopDevice({ ...span, ...disk, mode: 'read' }, use),
-    });
+    return await find();
   } catch (error) {
-    // Where it cannot be read, reading every block says so, or rescues what it can.
     if (error instanceof KnownError && error.code === 'DISK_READ_FAILED') return error.message;
     throw error;
+  }
+}
+
+/** A string is the reason why there is no map. Throws DISK_READ_FAILED. */
+async function readExtentTree(disk: MappedDisk, span: VolumeSpan, signal?: AbortSignal): Promise<Extents | string> {
+  const file = DirectFile.open(disk.path, 'read');
+  const read = (offset: number, length: number) => {
+    const bytes = Buffer.alloc(length);
+    file.readAt(bytes, span.startBytes + offset, length);
+    return bytes;
+  };
+  try {
+    return await mapBtrfs(read, span.sizeBytes, signal);
+  } finally {
+    file.close();
   }
 }
 
@@ -184,7 +201,7 @@ function lastLineOf(log: string): string | undefined {
   return lines.findLast((line) => line !== '' && !/^(Partclone fail|Make sure|[-=*]+)/.test(line));
 }
 
-function runsThatPartcloneSkips(type: string, path: string, span: VolumeSpan): Extents {
+function runsThatMapsSkip(type: string, path: string, span: VolumeSpan): Extents {
   const runs: [number, number][] = [[0, BOOT_SPACE_BYTES]];
   // NTFS keeps a copy of its boot sector behind its last cluster: in no map of partclone's, nor in its images.
   if (type === 'ntfs') {
