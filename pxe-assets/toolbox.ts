@@ -28,7 +28,7 @@ export const toolbox: readonly Tool[] = [
     packages: ['util-linux', 'mount', 'fdisk', 'gdisk'],
     programs: [
       ...['sfdisk', 'sgdisk', 'partx', 'blkid', 'lsblk', 'blockdev', 'blkdiscard', 'wipefs', 'fstrim', 'losetup'],
-      ...['mount', 'umount', 'findmnt', 'mountpoint', 'mkswap', 'swaplabel', 'setpriv', 'flock', 'fallocate'],
+      ...['mount', 'umount', 'findmnt', 'mountpoint', 'mkswap', 'swaplabel', 'setpriv', 'choom', 'flock', 'fallocate'],
     ],
     modules: ['loop', 'zram'],
   },

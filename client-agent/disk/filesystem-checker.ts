@@ -8,6 +8,10 @@ export type Checked = { readonly check: 'clean' } | { readonly damage: string } 
 /** What checkers say as they go, and about themselves: e2fsck 1.47, xfs_repair 6.13, btrfs 6.14. */
 const chatter =
   /^(e2fsck \d|Pass \d|Phase \d|- |\[\d\/\d\]|No modify flag|Opening filesystem|Checking filesystem|UUID: |Cannot get host|Repair may fail|the image and the host)/;
+/** When memory runs out (a checker may want gigabytes), the kernel ends the checker and not the agent: choom(1). */
+const FIRST_TO_GO = ['choom', '-n', '1000', '--'];
+/** By choom(1), for a program that it does not find. */
+const NOT_STARTED = 127;
 const MOST_LINES = 2;
 const MOST_CHARACTERS = 300;
 
@@ -39,14 +43,15 @@ export async function checkFilesystem(
   const [program] = argv;
   if (limitMs <= 0) return { why: `no time was left for ${program}` };
   try {
-    await run(argv, { limitMs, signal });
+    await run([...FIRST_TO_GO, ...argv], { limitMs, signal });
     return { check: 'clean' };
   } catch (error) {
     if (!(error instanceof KnownError) || error.code !== 'PROGRAM_FAILED') throw error;
     // Whoever is cut short, by us or by a kernel without memory, has not said that anything is wrong.
     const how = howEnded(error);
     if (how !== undefined) return { why: `${program} did not come to its end: ${how}` };
-    const { stdout, stderr } = error.cause as { stdout: string; stderr: string };
+    const { stdout, stderr, exitCode } = error.cause as { stdout: string; stderr: string; exitCode: number };
+    if (exitCode === NOT_STARTED) return { why: `there is no ${program} here` };
     return { damage: `${program}: ${complaintIn(stdout, stderr)}` };
   }
 }

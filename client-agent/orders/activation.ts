@@ -78,9 +78,13 @@ async function activateGroup(places: readonly LaidContainer[], looker: Looker): 
   const [place] = places as [LaidContainer];
   return whileThere(places, looker, async (devices) => {
     const texts = devices.map(readGroupOn);
-    const group = texts.find((text) => typeof text !== 'string');
+    const groups = texts.filter((text) => typeof text !== 'string');
+    const [group] = groups;
     if (group === undefined) throw broken(place, String(texts[0]));
     const { content } = group;
+    if (groups.some((other) => other.content.id !== content.id)) {
+      return notActivated(place, 'there are two groups of that name');
+    }
     const whyNot = whyNotActivated(place.name, content, devices.length);
     if (whyNot !== undefined) return notActivated(place, whyNot);
     try {
@@ -112,10 +116,10 @@ async function whileThere(
       areThere = true;
       return use(nodes);
     }
-    const { startBytes, sizeBytes, isOnMirror } = next;
+    const { startBytes, sizeBytes, mirror } = next;
     const goOn = (node: string) => withNodes(others, [...nodes, node]);
     return withOverlay({ path, startBytes, sizeBytes, sectorBytes }, (overlay) =>
-      isOnMirror ? withMirror(overlay, goOn) : goOn(overlay),
+      mirror === undefined ? goOn(overlay) : withMirror(overlay, goOn),
     );
   };
   try {

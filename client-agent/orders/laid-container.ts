@@ -13,8 +13,8 @@ export interface LaidContainer {
   readonly partition?: number;
   readonly startBytes: number;
   readonly sizeBytes: number;
-  /** A physical volume of LVM on the software mirror that this span is a member of. */
-  readonly isOnMirror: boolean;
+  /** A physical volume of LVM on a software mirror that this span is a member of: the id of that array. */
+  readonly mirror?: string;
 }
 
 export interface LaidContainers {
@@ -27,7 +27,7 @@ type Head = Pick<ManifestHead, 'layout' | 'volumes' | 'containers'>;
 
 export function containersOn({ layout, volumes, containers = [] }: Head): LaidContainers {
   const places: LaidContainer[] = containers.map((one) => ({
-    ...{ kind: 'luks', name: one.uuid, isOnMirror: false, ...payloadOf(one) },
+    ...{ kind: 'luks', name: one.uuid, ...payloadOf(one) },
     ...(one.partition === undefined ? {} : { partition: one.partition }),
   }));
   const others: Activation[] = [];
@@ -36,9 +36,13 @@ export function containersOn({ layout, volumes, containers = [] }: Head): LaidCo
     const { kind, name, luks } = volume.within;
     const on = partition === undefined ? {} : { partition };
     const span = spanOf(layout, containers, volume);
-    const isOnMirror = kind === 'lvm' && volumes.some((one) => one.within?.kind === 'md' && isBeside(one, volume));
-    if (span !== undefined && (isOnMirror || span.startBytes === startBytes)) {
-      places.push({ kind, name, ...on, ...span, isOnMirror });
+    const array = volumes.find((one) => one.within?.kind === 'md' && isBeside(one, volume))?.within?.name;
+    const mirror = kind === 'lvm' && array !== undefined ? { mirror: array } : {};
+    // The other half, on the same disk, shows the very same physical volume.
+    if (mirror.mirror !== undefined && places.some((one) => one.name === name && one.mirror === mirror.mirror))
+      continue;
+    if (span !== undefined && (mirror.mirror !== undefined || span.startBytes === startBytes)) {
+      places.push({ kind, name, ...on, ...span, ...mirror });
     } else {
       const whyNot =
         luks === undefined ? 'it lies within another container' : 'the container that it lies in is not open';

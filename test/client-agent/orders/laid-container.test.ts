@@ -37,7 +37,7 @@ test('a container is activated from all of its partition, also when its second m
     part(2, 0, undefined, ext4),
   ];
   assert.deepEqual(containersOn({ layout: layoutOf(2), volumes }), {
-    places: [{ kind: 'lvm', name: 'lab', partition: 1, startBytes: MiB, sizeBytes: 100 * MiB, isOnMirror: false }],
+    places: [{ kind: 'lvm', name: 'lab', partition: 1, startBytes: MiB, sizeBytes: 100 * MiB }],
     others: [],
   });
 });
@@ -61,18 +61,32 @@ test('LVM on a mirror is activated from the mirror, and in a LUKS container from
   ];
   const { places, others } = containersOn({ layout: layoutOf(2), volumes, containers: [container as LuksContainer] });
   assert.deepEqual(
-    places.map(({ kind, name, startBytes, isOnMirror }) => [kind, name, startBytes / MiB, isOnMirror]),
+    places.map(({ kind, name, startBytes, mirror }) => [kind, name, startBytes / MiB, mirror]),
     [
-      ['luks', luks, 117, false],
-      ['md', md.name, 1, false],
-      ['lvm', 'two', 1, true],
-      ['lvm', 'vault', 117, false],
+      ['luks', luks, 117, undefined],
+      ['md', md.name, 1, undefined],
+      ['lvm', 'two', 1, md.name],
+      ['lvm', 'vault', 117, undefined],
     ],
   );
   assert.deepEqual(others, []);
   assert.deepEqual(
     places.slice(0, 2).map((place) => volumeIn(volumes, place)),
     [undefined, undefined],
+  );
+});
+
+test('both halves of a mirror on one disk are started, and the LVM on it from one of them', () => {
+  const md = { kind: 'md', name: 'c'.repeat(32) } as const;
+  const volumes = [1, 2].flatMap((partition) => [part(partition, 0, md), part(partition, 1, lvm('two'))]);
+  const { places } = containersOn({ layout: layoutOf(2), volumes });
+  assert.deepEqual(
+    places.map(({ kind, partition }) => [kind, partition]),
+    [
+      ['md', 1],
+      ['lvm', 1],
+      ['md', 2],
+    ],
   );
 });
 
