@@ -1,12 +1,15 @@
 /** Runs an own finisher: a program of the admin, as root in the agent, with the target's root mounted. */
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { elfMachine, interpreterOf, whyNoProgram } from '#protocol/finisher-program.ts';
 import type { FinisherContext } from './finisher.ts';
+import { endPrograms, RUN_VARIABLE } from './left-programs.ts';
 
 /** Between TERM and KILL, in ms. */
 const GRACE_MS = 2000;
@@ -38,6 +41,7 @@ export async function runOwnProgram(
 ): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'fleetcast-finisher-'));
   const path = join(folder, 'finisher');
+  const run = randomUUID();
   try {
     await writeFile(path, bytes, { mode: 0o700 });
     // A session of its own: what it starts is ended with it.
@@ -45,7 +49,7 @@ export async function runOwnProgram(
     if (why !== undefined) throw new Error(why);
     const child = spawn(path, [], {
       cwd: folder,
-      env: environmentOf(context),
+      env: { ...environmentOf(context), [RUN_VARIABLE]: run },
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -64,12 +68,15 @@ export async function runOwnProgram(
       throw startFailure(error as NodeJS.ErrnoException);
     } finally {
       context.signal.removeEventListener('abort', stop);
-      // What it left running holds its pipes open too.
+      // What it left running holds its pipes open too, and the target's filesystem.
       signalGroup(child.pid, 'SIGKILL');
+      await endPrograms(run);
     }
-    await closed;
+    const isClosed = await Promise.race([closed.then(() => true), delay(GRACE_MS, false)]);
+    for (const stream of [child.stdout, child.stderr]) stream.destroy();
     context.signal.throwIfAborted();
     const [code, signal] = end;
+    if (!isClosed) throw new Error('something that it started goes on, and cannot be ended');
     if (code !== 0) throw new Error(signal === null ? `exit code ${code}` : `signal ${signal}`);
   } finally {
     await rm(folder, { recursive: true, force: true });

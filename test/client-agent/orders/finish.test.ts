@@ -155,6 +155,28 @@ test('an own finisher is ended at its time limit, with the programs that it star
   assert.match(result!.log, /failed: it took longer than 1 s/);
 });
 
+test('a finisher may not leave a service running: what it has started, in whatever session, ends with it', {
+  skip,
+}, async (t) => {
+  const script =
+    '#!/bin/sh\ncd "$FLEETCAST_ROOT"\nsetsid sleep 600 &\nsetsid sh -c "setsid sleep 600 & sleep 600" &\nexit 0\n';
+  const target = await disk(t, script);
+  const results = await runFinishers(order([own(script, 'fail', 60), ...builtIn('hostname')]), target.options);
+  assert.deepEqual(
+    results.map(({ outcome }) => outcome),
+    ['done', 'done'],
+  );
+  assert.ok(await target.hasTable());
+});
+
+test('a finisher that prints without end is ended at its time limit', { skip }, async (t) => {
+  const script = '#!/bin/sh\ntrap "" TERM\nexec yes "on and on"\n';
+  const target = await disk(t, script);
+  const [result] = await runFinishers(order([own(script, 'warn', 1)]), target.options);
+  assert.match(result!.log, /^….*on and on\n.*failed: it took longer than 1 s$/s);
+  assert.ok(result!.log.length <= MAX_LOG_CHARS + 1);
+});
+
 test('a file of the admin is laid with its placeholders filled in, through links of the target only', {
   skip,
 }, async (t) => {
