@@ -21,7 +21,7 @@ import { buildGoldenDisk, planGoldenDisk } from './golden-disk.ts';
 import { Lab } from './lab.ts';
 import { GOLDEN } from './machines.ts';
 import { requireRoot } from './require-root.ts';
-import { scratchOf } from './run-folder.ts';
+import { keepRun, scratchOf } from './run-folder.ts';
 import { requireVirtualMachines, vmFirmwareTitles } from './virtual-machine.ts';
 
 const GROUP = 'room';
@@ -128,6 +128,7 @@ async function runDemo(options: DemoOptions, signal: AbortSignal): Promise<boole
     for (const line of lines) console.log(line);
     if (options.keep) {
       isKept = true;
+      keepRun(lab.folder);
       tellHowToPlay(lab, vms);
     }
     if (options.vms.length === 0) say('With real firmware, from power-on to the restored system: npm run demo -- --vm');
@@ -242,7 +243,7 @@ function tellHowToPlay(lab: Lab, vms: DemoVms): void {
       `  ip netns exec ${hosts[1]!.namespace} bash                    (a shell on the network of ${hosts[1]!.name})`,
       `  ls ${join(lab.folder.path, 'disks')}`,
       ...vms.consolePaths.map((path) => `  tail -f ${path}`),
-      'To remove it: npm run lab:clean',
+      `To remove it: npm run lab:clean -- --lab ${lab.folder.run}`,
       '',
     ].join('\n'),
   );

@@ -7,9 +7,11 @@ import { endProcesses, processesIn } from './process-record.ts';
 import { restoreReceiveBuffer } from './receive-buffer.ts';
 import {
   hasLivingOwner,
+  isKept,
   labRoot,
   listRunFolders,
   livingProcesses,
+  ownerOf,
   type RunFolder,
   removeRunFolder,
 } from './run-folder.ts';
@@ -27,7 +29,7 @@ export interface Removed {
 
 /** Ends the run's programs, removes its namespaces, control groups, loop devices, mounts and files. May be repeated. */
 export async function removeRun(folder: RunFolder): Promise<Removed> {
-  const namespaces = (await listNamespaces()).filter((name) => name.startsWith(`${LAB_PREFIX}${folder.run}-`));
+  const namespaces = namespacesOf(folder, await listNamespaces());
   liftSlowDisks(folder);
   const recorded = livingProcesses(folder);
   await endProcesses(recorded, GRACE_MS);
@@ -46,22 +48,62 @@ export async function removeRun(folder: RunFolder): Promise<Removed> {
   return { run: folder.run, processes: recorded.length + orphans.length, namespaces: namespaces.length };
 }
 
-/** Removes every run whose program has ended, lab namespaces that have no run folder at all, and those that ended tests left behind. */
-export async function removeDeadRuns(): Promise<Removed[]> {
-  const removed: Removed[] = [];
-  const folders = listRunFolders();
-  for (const folder of folders) if (!hasLivingOwner(folder)) removed.push(await removeRun(folder));
+/** What is to become of a lab when leftovers are removed. */
+export type Fate = 'in-use' | 'kept' | 'leftover';
 
-  const known = new Set(folders.map((folder) => folder.run));
-  const strays = (await listNamespaces()).filter((name) => {
-    const named = /^fc-([0-9a-f]{4})-/.exec(name);
-    return named === null ? isOrphaned(name) : !known.has(named[1]!);
+/** A kept lab stands as long as its network does, which no restart of the machine survives. Pure. */
+export function fateOf(lab: { isOwned: boolean; isKept: boolean; hasNetwork: boolean }): Fate {
+  if (lab.isOwned) return 'in-use';
+  return lab.isKept && lab.hasNetwork ? 'kept' : 'leftover';
+}
+
+export interface FoundRun {
+  readonly folder: RunFolder;
+  readonly fate: Fate;
+  /** Command line of the program that made it; absent: not known. */
+  readonly madeBy: string | undefined;
+  /** Programs that run in it. */
+  readonly programs: number;
+}
+
+/** All labs of this machine. */
+export async function findRuns(): Promise<FoundRun[]> {
+  const all = await listNamespaces();
+  return listRunFolders().map((folder) => {
+    const namespaces = namespacesOf(folder, all);
+    const isOwned = hasLivingOwner(folder);
+    return {
+      folder,
+      fate: fateOf({ isOwned, isKept: isKept(folder), hasNetwork: namespaces.length > 0 }),
+      madeBy: ownerOf(folder)?.what,
+      programs: new Set([...livingProcesses(folder), ...processesIn(namespaces)].map(({ pid }) => pid)).size,
+    };
   });
+}
+
+/**
+ * Removes lab namespaces that have no run folder, and those that ended tests left behind. `inhabited`: programs run in some that have
+ * no folder here; somebody may have made that lab with another TMPDIR, so they are ended only when `isAll`.
+ */
+export async function removeStrays(isAll: boolean): Promise<{ removed: Removed | undefined; inhabited: string[] }> {
+  const known = new Set(listRunFolders().map((folder) => folder.run));
+  const all = await listNamespaces();
+  const orphaned = all.filter((name) => isOrphaned(name));
+  const unknown = all.filter((name) => {
+    const run = /^fc-([0-9a-f]{4})-/.exec(name)?.[1];
+    return run !== undefined && !known.has(run);
+  });
+  const inhabited = isAll ? [] : unknown.filter((name) => processesIn([name]).length > 0);
+  const strays = [...orphaned, ...unknown].filter((name) => !inhabited.includes(name));
+  if (strays.length === 0) return { removed: undefined, inhabited };
   const orphans = processesIn(strays);
   await endProcesses(orphans, 1000);
   await tearDownNetwork(strays);
-  if (strays.length > 0) removed.push({ run: 'unknown', processes: orphans.length, namespaces: strays.length });
-  return removed;
+  return { removed: { run: 'unknown', processes: orphans.length, namespaces: strays.length }, inhabited };
+}
+
+function namespacesOf({ run }: RunFolder, all: readonly string[]): string[] {
+  return all.filter((name) => name.startsWith(`${LAB_PREFIX}${run}-`));
 }
 
 async function freeLoops(folder: RunFolder): Promise<void> {

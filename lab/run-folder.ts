@@ -6,9 +6,10 @@
  * |---|---|
  * | owner.json | ProcessRecord of the program that made the lab |
  * | processes/PID.json | ProcessRecord of one program that the lab started |
+ * | kept | nothing; it is there when the lab is meant to outlive the program that made it |
  */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isAlive, type ProcessRecord, recordOf } from './process-record.ts';
@@ -50,7 +51,7 @@ export function listRunFolders(): RunFolder[] {
     .map((run) => ({ run, path: join(labRoot(), run) }));
 }
 
-/** True while the program that made the lab runs. A lab that was kept (`--keep`) has no living owner. */
+/** True while the program that made the lab runs. */
 export function hasLivingOwner(folder: RunFolder): boolean {
   const owner = ownerOf(folder);
   return owner !== undefined && isAlive(owner);
@@ -59,6 +60,15 @@ export function hasLivingOwner(folder: RunFolder): boolean {
 /** The program that made the lab; it may have ended. */
 export function ownerOf(folder: RunFolder): ProcessRecord | undefined {
   return readRecord(join(folder.path, 'owner.json'));
+}
+
+/** The lab is for people from now on, and outlives this program. */
+export function keepRun(folder: RunFolder): void {
+  writeFileSync(join(folder.path, 'kept'), '');
+}
+
+export function isKept(folder: RunFolder): boolean {
+  return existsSync(join(folder.path, 'kept'));
 }
 
 export function noteProcess(folder: RunFolder, pid: number, what: string): ProcessRecord {

@@ -1,13 +1,13 @@
 /**
  * Makes a lab and leaves it up, to try fleetcast by hand: `eval "$(bin/node lab/up.ts --hosts 4)"` sets LAB (its folder) and
  * SERVER (the server's namespace). The golden machine and the hosts are off until `bin/node lab/power-on.ts $LAB`; no server
- * runs yet. `npm run lab:clean` takes it down.
+ * runs yet. `npm run lab:clean -- --lab $LAB` takes it down.
  */
 import { parseArgs } from 'node:util';
 import { KnownError } from '#protocol/errors.ts';
 import { buildGoldenDisk, planGoldenDisk } from './golden-disk.ts';
 import { Lab } from './lab.ts';
-import { scratchOf } from './run-folder.ts';
+import { keepRun, scratchOf } from './run-folder.ts';
 
 const USED_MIB = 96;
 const LINK_MBIT = 100;
@@ -27,7 +27,9 @@ try {
     await lab.takeDown();
     throw error;
   }
-  tell(`Lab ${lab.folder.run} is up: golden, ${names.join(', ')}. To remove it: npm run lab:clean`);
+  keepRun(lab.folder);
+  const { run } = lab.folder;
+  tell(`Lab ${run} is up: golden, ${names.join(', ')}. To remove it: npm run lab:clean -- --lab ${run}`);
   console.log(`export LAB=${lab.folder.path} SERVER=${lab.topology.serverNamespace}`);
 } catch (error) {
   if (!(error instanceof KnownError)) throw error;
