@@ -41,6 +41,8 @@ export interface LivePass {
   /** Absent while it is planned. */
   order: CastOrder | undefined;
   view: CastView | undefined;
+  /** What udp-sender is held to, in Mbit/s; absent: nothing, or it does not run yet. */
+  maxMbit?: number | undefined;
   /** Chunks that each task lacked when the pass began, by task id. */
   readonly lackedBefore: Map<number, number>;
   /** Settled when no sender runs any more. */

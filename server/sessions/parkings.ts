@@ -42,7 +42,7 @@ export class Parkings {
     this.#stragglers = new StragglerWatch({
       ...{ rule: config.cast, clock, log },
       addressOf: (hostId) => this.#addressOf(hostId),
-      wireOf: (live, tasks) => this.#wireOf(live, tasks),
+      wireOf: (live, tasks) => heldTo(live.pass?.maxMbit, this.#wireOf(live, tasks)),
     });
   }
 
@@ -144,4 +144,10 @@ export class Parkings {
   #addressOf(hostId: number): string | undefined {
     return this.#options.hosts.byId(hostId)?.inventory?.address;
   }
+}
+
+/** Nobody's leaving makes a cast quicker than udp-sender may send. */
+function heldTo(maxMbit: number | undefined, wire: Wire): Wire {
+  if (maxMbit === undefined) return wire;
+  return { ...wire, promisedBytesPerSecond: Math.min(wire.promisedBytesPerSecond, bytesPerSecondOf(maxMbit)) };
 }

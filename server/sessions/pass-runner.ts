@@ -198,6 +198,7 @@ export class PassRunner {
       onSkipped: (ordinal, error) => this.#options.onSkipped(live, ordinal, error),
     });
     const sender = senderPlanOf(live.row, planned, this.#options.interface, config);
+    pass.maxMbit = sender.maxMbit;
     const part = this.#rates.join({ weight: requestOf(live.row)?.weight ?? DEFAULT_WEIGHT, maxMbit: sender.maxMbit });
     let dropped = 0;
     const onProgress = (progress: CastProgress) => {
