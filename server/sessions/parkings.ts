@@ -19,6 +19,7 @@ import type { ProbePaths } from './probe-paths.ts';
 import { sayDropped, sayMbit, sayParked, saySetAside, sayVerdict } from './session-text.ts';
 import { chooseSetAside, type SetAsideFacts } from './set-aside.ts';
 import type { Wire } from './slow-cable.ts';
+import type { Straggler } from './straggler.ts';
 import { type CableVerdict, StragglerWatch } from './straggler-watch.ts';
 
 export interface ParkingsOptions {
@@ -110,15 +111,12 @@ export class Parkings {
   look(live: LiveSession): void {
     const { park, verdict } = this.#stragglers.look(live);
     if (verdict !== undefined) this.#noteVerdict(live, verdict);
-    for (const straggler of park) {
-      const task = live.tasks.get(straggler.taskId)!;
-      const times = (task.row.parking?.times ?? 0) + 1;
-      const { cause } = straggler;
-      const bytesPerSecond = cause === 'disk' ? straggler.writtenBytesPerSecond : straggler.paceBytesPerSecond;
-      const parking = { cause, bytesPerSecond: Math.round(bytesPerSecond), times };
-      const why = sayParked(task.row.host, straggler);
-      this.#options.moveTasks(live, [{ task, move: { to: 'preparing', action: 'parked', parking, why } }]);
-    }
+    if (park.length === 0) return;
+    this.#options.moveTasks(
+      live,
+      park.map((straggler) => moveOfParked(live.tasks.get(straggler.taskId)!, straggler)),
+    );
+    this.#stragglers.noteParked(live, park);
   }
 
   /** A host that was parked for nothing is like any other again. */
@@ -150,4 +148,11 @@ export class Parkings {
 function heldTo(maxMbit: number | undefined, wire: Wire): Wire {
   if (maxMbit === undefined) return wire;
   return { ...wire, promisedBytesPerSecond: Math.min(wire.promisedBytesPerSecond, bytesPerSecondOf(maxMbit)) };
+}
+
+function moveOfParked(task: LiveTask, straggler: Straggler): { task: LiveTask; move: TaskMove } {
+  const { cause } = straggler;
+  const bytesPerSecond = cause === 'disk' ? straggler.writtenBytesPerSecond : straggler.paceBytesPerSecond;
+  const parking = { cause, bytesPerSecond: Math.round(bytesPerSecond), times: (task.row.parking?.times ?? 0) + 1 };
+  return { task, move: { to: 'preparing', action: 'parked', parking, why: sayParked(task.row.host, straggler) } };
 }

@@ -69,6 +69,8 @@ export interface PassRunnerOptions {
 const STALL_LIMIT_MS = 20_000;
 /** A pass that leaves more than this share of what was lacking has not helped. */
 const FRUITLESS_SHARE = 0.9;
+/** A database that refuses is left alone for so long. */
+const KEEP_AGAIN_MS = 1000;
 /** Why a cast was ended, for people. */
 const UNHEARD = 'no host hears it any more';
 
@@ -200,15 +202,20 @@ export class PassRunner {
     const sender = senderPlanOf(live.row, planned, this.#options.interface, config);
     pass.maxMbit = sender.maxMbit;
     const part = this.#rates.join({ weight: requestOf(live.row)?.weight ?? DEFAULT_WEIGHT, maxMbit: sender.maxMbit });
+    const keep = this.#keeper();
     let dropped = 0;
     const onProgress = (progress: CastProgress) => {
       part.took(progress.takenBytes);
       pass.view = withProgress(pass.view!, progress, pass.began);
-      for (const address of progress.dropped.slice(dropped)) parkings.noteDropped(live, address);
-      dropped = progress.dropped.length;
+      if (progress.dropped.length > dropped) {
+        keep(() => {
+          for (const address of progress.dropped.slice(dropped)) parkings.noteDropped(live, address);
+          dropped = progress.dropped.length;
+        });
+      }
       this.#options.onProgress(live);
     };
-    const onWait = (wait: SenderWait) => parkings.noteWait(live, wait);
+    const onWait = (wait: SenderWait) => keep(() => parkings.noteWait(live, wait));
     const limits = { stallLimitMs: STALL_LIMIT_MS, startLimitMs: (sender.startTimeoutS + sender.maxWaitS) * 1000 };
     const { mbit } = part;
     const cast = this.#options.runCast({
@@ -222,6 +229,24 @@ export class PassRunner {
       onWait,
     });
     return cast.finally(part.leave);
+  }
+
+  /**
+   * Does what udp-sender's words call for. They come by themselves, so nobody would catch what the database refuses while its disk is
+   * full: then they are passed over for a while, and udp-sender says the same again.
+   */
+  #keeper(): (action: () => void) => void {
+    const { clock, log } = this.#options;
+    let againMs = 0;
+    return (action) => {
+      if (clock.steadyMs() < againMs) return;
+      try {
+        action();
+      } catch (error) {
+        againMs = clock.steadyMs() + KEEP_AGAIN_MS;
+        log.warn({ err: error }, 'what udp-sender says cannot be kept');
+      }
+    };
   }
 
   /** The sender has ended by itself or was ended. */

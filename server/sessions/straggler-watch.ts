@@ -123,13 +123,20 @@ export class StragglerWatch {
       wire: watched.wire,
     };
     const park = findStragglers(facts, this.#options.rule, watched.areCablesTrusted && watched.trial === undefined);
-    const cables = park.filter((straggler) => straggler.cause === 'cable');
-    if (cables.length > 0) {
-      const taskIds = cables.map(({ taskId }) => taskId);
-      const addresses = hosts.filter(({ taskId }) => taskIds.includes(taskId)).map(({ address }) => address);
-      watched.trial = { taskIds, addresses, sinceMs: nowMs, bytesPerSecond: cables[0]!.paceBytesPerSecond };
-    }
     return verdict === undefined ? { park } : { park, verdict };
+  }
+
+  /** These have left the running cast: from now on it is looked whether that has helped. */
+  noteParked(live: LiveSession, parked: readonly Straggler[]): void {
+    const watched = this.#watch(live);
+    const cables = parked.filter((straggler) => straggler.cause === 'cable');
+    if (watched === undefined || cables.length === 0) return;
+    watched.trial = {
+      taskIds: cables.map(({ taskId }) => taskId),
+      addresses: cables.map(({ taskId }) => watched.addresses.get(taskId) ?? ''),
+      sinceMs: this.#options.clock.steadyMs(),
+      bytesPerSecond: cables[0]!.paceBytesPerSecond,
+    };
   }
 
   #addressOf(watched: Watched, { row }: LiveTask): string {

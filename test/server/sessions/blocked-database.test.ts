@@ -87,3 +87,40 @@ test('an error in a statement is a bug, and no blocked database', () => {
   assert.equal(blockedError(new Error('SQLITE_FULL')), undefined);
   database.close();
 });
+
+test('what udp-sender says while nothing can be kept ends no daemon, and counts as soon as it can', async (t) => {
+  const bench = new SessionBench(t);
+  const room = ['pc-1', 'pc-2', 'pc-3'];
+  bench.addHosts(...room);
+  for (const [i, name] of room.entries()) {
+    bench.hosts.hello(bench.hostId(name), { ...bench.hosts.get(name).inventory!, address: `10.0.0.${i + 1}` });
+  }
+  await bench.deploy();
+  for (const name of room) await bench.done(name, 'all');
+  const { onWait, onProgress } = bench.casts[0]!.options;
+  const bare = { takenBytes: 1, sentBytes: 1, joined: [], retransmits: 0 };
+  let sentBytes = 0;
+  /** For so many seconds it waits for one host. */
+  const say = async (seconds: number, dropped: readonly string[]) => {
+    for (let s = 0; s < seconds; s++) {
+      await bench.clock.leap(1000);
+      sentBytes += 1e6;
+      const atMs = bench.clock.steadyMs();
+      const said = { atMs, addresses: ['10.0.0.3'], sentBytes, retransmits: 0, fullMs: atMs };
+      for (const isLong of [true, false]) onWait!({ ...said, isLong });
+      onProgress!({ ...bare, dropped });
+    }
+  };
+  const letGo = holdDatabase(bench);
+  await say(5, ['10.0.0.2']);
+  assert.deepEqual(
+    room.map((name) => bench.told(name)),
+    ['receive', 'receive', 'receive'],
+  );
+  letGo();
+  await say(5, ['10.0.0.2']);
+  assert.deepEqual(
+    room.map((name) => bench.told(name)),
+    ['receive', 'prepare', 'prepare'],
+  );
+});
