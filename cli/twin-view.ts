@@ -45,13 +45,20 @@ export function finishedDisks(hosts: readonly Finished[]): Finished[] {
       ? [{ host, ...finished }]
       : disks.map((disk) => ({
           ...disk,
-          ...(finished.chunks === undefined ? {} : { chunks: finished.chunks }),
+          ...ownOf(disk, finished.chunks),
           host: `${host} ${disk.disk.path}`,
         })),
   );
 }
 
-function lineOf(result: DiskResult, chunks: number): string {
+/** Chunks that belong on the disk: of an image of several disks its part. */
+function ownOf({ ownChunks }: DiskResult, chunks: number | undefined): { chunks?: number } {
+  const own = ownChunks ?? chunks;
+  return own === undefined ? {} : { chunks: own };
+}
+
+function lineOf(result: DiskResult, allChunks: number): string {
+  const { chunks = allChunks } = ownOf(result, allChunks);
   const { disk, error, castBytes, httpBytes, keptBytes = 0, verifiedChunks } = result;
   const name = `${disk.path} ${describeDisk(disk)}`;
   if (error !== undefined) return `FAILED  ${name}: ${error.code}`;

@@ -64,9 +64,11 @@ export function judgeDisks(disks: readonly Disk[], rules: string | undefined): J
     .map((last, i) => judged.map((one) => one[i]!).find(({ whyNot }) => whyNot === undefined) ?? last);
 }
 
-/** The rules of a list of them; mostly it is one. */
+/** The rules of a list of them; mostly it is one. Throws DISK_RULE_INVALID when one of several is empty: every disk would meet it. */
 export function rulesOf(rules: string | undefined): string[] {
-  return (rules ?? '').split(';').map((rule) => rule.trim());
+  const list = (rules ?? '').split(';').map((rule) => rule.trim());
+  if (list.length > 1 && list.includes('')) throw knownError('DISK_RULE_INVALID', { rule: rules! });
+  return list;
 }
 
 function judgeByOne(disks: readonly Disk[], rule: string | undefined): JudgedDisk[] {

@@ -12,6 +12,8 @@ import { chooseTaskDisks, nameDisk } from './deploy-plan.ts';
 
 /** Throws DISK_RULE_INVALID; what only concerns one host is in its `refused`. */
 export function makeWipePlan({ disk, method }: WipeRequest, hosts: readonly HostView[]): WipePlan {
+  // What is to be lost for good must be said: no rule would mean the only disk.
+  if (disk.trim() === '') throw knownError('DISK_RULE_INVALID', { rule: `'${disk}'` });
   for (const rule of rulesOf(disk)) parseDiskRule(rule);
   const planned = hosts.map((host) => planHost(host, disk));
   const targets = planned.map(({ hostId, disk: target, twins = [], refused }) => {

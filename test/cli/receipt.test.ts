@@ -85,3 +85,14 @@ test('of a host with several disks the receipt says what became of each', () => 
     /^Disks of pc-01:\n {2}done {4}\/dev\/\S+ Samsung.*all 160,000 chunks verified\n {2}FAILED {2}\/dev\/sdb .*: DISKS_FAILED$/m,
   );
 });
+
+test('a disk that took its part of an image of several is verified when all of that was', () => {
+  const whole = succeeded('pc-01').deployResult!;
+  const change = { partition: 2, filesystem: 'ext4', fromStartBytes: 0, startBytes: 0, fromBytes: 1, sizeBytes: 2 };
+  const part = { ...whole, ownChunks: 600, verifiedChunks: 600, fitted: [{ ...change, check: 'clean' as const }] };
+  const one = succeeded('pc-01', { deployResult: { ...whole, disks: [part, { ...part, ownChunks: 700 }] } });
+  const text = renderReceipt(session('completed', [one], ended), 0);
+  assert.match(text, /written, all 600 chunks verified\n.*written, 600 of 700 chunks verified$/m);
+  assert.match(text, /: verified, then fitted: .*fsck clean$/m);
+  assert.match(text, /: not verified; fitted: /);
+});

@@ -69,7 +69,9 @@ test('a wipe of other disks than the admin saw is refused', async (t) => {
   assert.throws(() => bench.sessions.startWipe({ ...request, method: 'discard', hosts: ['pc-1'], planId }), {
     code: 'PLAN_CHANGED',
   });
-  assert.throws(() => bench.sessions.planWipe({ ...request, disk: 'sda' }), { code: 'DISK_RULE_INVALID' });
+  for (const disk of ['sda', ' ', 'serial=D-pc-1;', ';serial=D-pc-1']) {
+    assert.throws(() => bench.sessions.planWipe({ ...request, disk }), { code: 'DISK_RULE_INVALID' }, disk);
+  }
   const refused = bench.sessions.planWipe({ ...request, disk: 'transport=floppy' });
   assert.deepEqual(
     refused.hosts.map((host) => host.refused?.code),
