@@ -5,7 +5,7 @@
  *   bin/node server/main.ts config show|check|page [--config F] [--json]
  *   bin/node server/main.ts boot build|check [--config F] [--data-dir D] [--mirror URL] [--arch A]
  *     [--non-free-firmware] [--locked | --update-lock] [--force] [--json]
- *   bin/node server/main.ts doctor [--config F] [--socket F] [--data-dir D]: lines of JSON (protocol/doctor.ts)
+ *   bin/node server/main.ts doctor [--config F] [--socket F] [--data-dir D]: lines of JSON (protocol/admin/doctor-api.ts)
  */
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';

@@ -1,6 +1,6 @@
 /**
- * Decides what a machine boots next. The ways in which it asks (HTTP now; DHCP, TFTP, iPXE and GRUB scripts later) are the
- * other files of this folder; sessions are unknown here.
+ * Decides what a machine boots next. How it asks (by DHCP, TFTP, or a script of iPXE or GRUB over HTTP) is the matter of the other
+ * files of this folder; sessions are unknown here.
  */
 import type { BootTarget } from '#protocol/agent-api.ts';
 

@@ -1,7 +1,7 @@
 /**
  * The DHCP sockets of one interface. What to answer is decided in decide-proxy.ts and decide-full.ts.
  *
- * Three sockets: one on 0.0.0.0:67 for broadcasts, bound to the interface where that is possible (../device-socket.ts); one on the
+ * Three sockets: one on 0.0.0.0:67 for broadcasts, bound to the interface where that is possible (boot/device-socket.ts); one on the
  * interface's own address, for what is sent to it alone and for every answer, so that a broadcast leaves by this interface
  * whatever the routes say; and in proxy mode one on port 4011 of the same address.
  */

@@ -199,7 +199,8 @@ test('an initramfs is built by the program of the system, with devices and kerne
   const program = '#!/bin/sh\ntest -e /proc/self/status && test -c /dev/null && echo "built $*" >/made\n';
   const target = await disk(t, '', {
     ...linux,
-    ...{ 'bin/sh': readFileSync('/bin/busybox', 'latin1'), 'usr/sbin/update-initramfs': program },
+    ...{ 'bin/sh': readFileSync('/bin/busybox', 'latin1') },
+    ...{ 'usr/sbin/update-initramfs': program, 'usr/sbin/mkinitramfs': program },
     ...{ 'proc/.keep': '', 'sys/.keep': '', 'dev/.keep': '' },
   });
   const [result] = await runFinishers(order(builtIn('initramfs')), target.options);
@@ -207,7 +208,8 @@ test('an initramfs is built by the program of the system, with devices and kerne
   assert.equal(await target.read('made'), 'built -u -k all\n');
   const own = await disk(t, '', {
     ...linux,
-    ...{ 'etc/fstab': 'UUID=1 / ext4\nUUID=2 /boot ext4 defaults 0 2\n', 'usr/sbin/update-initramfs': program },
+    ...{ 'etc/fstab': 'UUID=1 / ext4\nUUID=2 /boot ext4 defaults 0 2\n' },
+    ...{ 'usr/sbin/update-initramfs': program, 'usr/sbin/mkinitramfs': program },
   });
   await assert.rejects(
     runFinishers(order(builtIn('initramfs')), own.options),
