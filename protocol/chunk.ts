@@ -24,6 +24,7 @@ export function chunkIdOf(plain: Uint8Array): Buffer {
   return blake3(plain);
 }
 
+/** A power of two from 64 KiB to 4 MiB. */
 export function isChunkSize(bytes: number): boolean {
   return Number.isInteger(bytes) && bytes >= MIN_CHUNK_BYTES && bytes <= MAX_CHUNK_BYTES && (bytes & (bytes - 1)) === 0;
 }

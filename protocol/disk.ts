@@ -31,6 +31,7 @@ export type Disk = Static<typeof diskSchema>;
 export const diskIdentitySchema = Type.Pick(diskSchema, ['model', 'serial', 'wwn', 'sizeBytes', 'sectorBytes']);
 export type DiskIdentity = Static<typeof diskIdentitySchema>;
 
+/** What names the disk for good, of all that is known of it. */
 export function identityOf(disk: Disk): DiskIdentity {
   const { model, serial, wwn, sizeBytes, sectorBytes } = disk;
   return wwn === undefined ? { model, serial, sizeBytes, sectorBytes } : { model, serial, wwn, sizeBytes, sectorBytes };

@@ -38,6 +38,7 @@ export const auditResultSchema = Type.Object({
 export type AuditResult = Static<typeof auditResultSchema>;
 export type Drift = Omit<AuditResult, 'disk' | 'disks'>;
 
+/** Whether the disk is not what the image says. */
 export function isDrifted({
   layoutDiffers,
   differingChunks,

@@ -47,6 +47,7 @@ export type Layout = Static<typeof layoutSchema>;
 /** MBR types of an extended partition: it holds logical ones, no data of its own. */
 const extendedTypes = new Set(['5', 'f', '85', '05', '0f']);
 
+/** A partition of an MBR that only holds logical ones. */
 export function isExtended(layout: Pick<Layout, 'label'>, partition: Partition): boolean {
   return layout.label === 'dos' && extendedTypes.has(partition.type.toLowerCase());
 }

@@ -113,6 +113,7 @@ function alignUp(bytes: number): number {
   return Math.ceil(bytes / MIB) * MIB;
 }
 
+/** To a whole MiB. */
 export function alignDown(bytes: number): number {
   return Math.floor(bytes / MIB) * MIB;
 }

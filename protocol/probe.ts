@@ -36,6 +36,7 @@ export const probeHeardSchema = Type.Object({
   spanMs: Type.Optional(Type.Integer()),
 });
 
+/** `nonce`: 16 hex digits. `number`: of the datagram, from 0, through all rounds. */
 export function makeProbeDatagram(nonce: string, number: number): Buffer {
   const bytes = Buffer.alloc(PROBE_DATAGRAM_BYTES);
   MAGIC.copy(bytes);

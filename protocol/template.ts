@@ -35,6 +35,7 @@ export function fillTemplate(
   });
 }
 
+/** For text and attributes of XML 1.0. */
 export function escapeXml(value: string): string {
   const names: Readonly<Record<string, string>> = {
     '<': '&lt;',

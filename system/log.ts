@@ -3,6 +3,7 @@ import { type Logger, pino } from 'pino';
 
 export type { Logger };
 
+/** `level`: one of pino's; `name` stands in every line. */
 export function makeLogger(level: string, name: string): Logger {
   return pino({ name, level }, pino.destination({ dest: 2, sync: false }));
 }

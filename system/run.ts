@@ -82,6 +82,7 @@ export function programFailed(argv: readonly string[], outcome: string, stderr: 
   );
 }
 
+/** The Debian package that has the program. */
 export function packageFor(program: string): string {
   return packageOf[program] ?? (program.startsWith('partclone') ? 'partclone' : program);
 }

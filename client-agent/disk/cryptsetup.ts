@@ -61,6 +61,7 @@ export function killSlotArgv(path: string, slot: number): string[] {
   return ['cryptsetup', 'luksKillSlot', '--batch-mode', path, String(slot)];
 }
 
+/** Removes a token of LUKS2, which names a way to a key (cryptsetup-token(8)). */
 export function removeTokenArgv(path: string, token: number): string[] {
   return ['cryptsetup', 'token', 'remove', '--token-id', String(token), path];
 }
@@ -82,6 +83,7 @@ export interface OpenOptions {
   readonly keepFlags?: readonly string[] | undefined;
 }
 
+/** Opens a container as /dev/mapper/NAME; the key comes on standard input, to its last byte (cryptsetup-open(8)). */
 export function openArgv({ device, name, headerPath, mode, keepFlags = [] }: OpenOptions): string[] {
   const kept = keepFlags.flatMap((flag) => flagOptions[flag] ?? []);
   return [
@@ -112,6 +114,7 @@ export async function opensSlot(path: string, key: Uint8Array, slot: number): Pr
   return (await run(argv, { input: key, limitMs: LIMIT_MS, okCodes: [0, WRONG_KEY] })).exitCode === 0;
 }
 
+/** Throws PROGRAM_FAILED when it is in use or not open. */
 export async function closeContainer(name: string): Promise<void> {
   await run(['cryptsetup', 'close', name], { limitMs: LIMIT_MS });
 }

@@ -43,6 +43,7 @@ export async function withSectorSize<T>(
   return withLoopDevice({ path, startBytes: 0, sizeBytes, sectorBytes, mode }, use);
 }
 
+/** Shows a span of a disk or file as a block device and prints its path (losetup(8)). */
 export function attachArgv(span: LoopSpan): string[] {
   const argv = ['losetup', '--find', '--show'];
   if (span.mode === 'read') argv.push('--read-only');

@@ -9,6 +9,7 @@ export function isSection(value: ConfigValue | undefined): value is ConfigSectio
   return typeof value === 'object' && !Array.isArray(value);
 }
 
+/** The section of that name within; an empty one where there is none. */
 export function sectionOf(section: ConfigSection, name: string): ConfigSection {
   const value = section[name];
   return isSection(value) ? value : {};

@@ -7,6 +7,7 @@ import type { FitChange } from '#protocol/fit.ts';
 const HIDDEN_AT = 28;
 const SECTOR_BYTES = 512;
 
+/** Of the first sector of a volume. */
 export function hasExtlinux(sector: Buffer): boolean {
   const name = sector.toString('latin1', 3, 11);
   return sector.readUInt16LE(510) === 0xaa55 && (name === 'EXTLINUX' || name === 'SYSLINUX');

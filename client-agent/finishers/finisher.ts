@@ -36,6 +36,7 @@ export function onLinux(work: (root: RootFolder, context: FinisherContext) => Pr
   return async (context) => work(rootOf(context, 'linux'), context);
 }
 
+/** A finisher for Windows. Throws an Error when there is no Windows. */
 export function onWindows(work: (root: RootFolder, context: FinisherContext) => Promise<void>): Finisher {
   return async (context) => work(rootOf(context, 'windows'), context);
 }

@@ -1,8 +1,8 @@
+/** What deployments, audits and check-ups need of the machine that they run on. */
 import type { Inventory } from '#protocol/agent-api.ts';
 import type { Logger } from '#system/log.ts';
 import type { ServerLink } from '../server-link.ts';
 
-/** What deployments, audits and check-ups need of the machine that they run on. */
 export interface DeployMachine {
   readInventory(): Promise<Inventory>;
   readonly link: ServerLink;

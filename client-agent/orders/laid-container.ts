@@ -25,6 +25,7 @@ export interface LaidContainers {
 
 type Head = Pick<ManifestHead, 'layout' | 'volumes' | 'containers'>;
 
+/** `volumes` lie where they lie on the disk that was laid. */
 export function containersOn({ layout, volumes, containers = [] }: Head): LaidContainers {
   const places: LaidContainer[] = containers.map((one) => ({
     ...{ kind: 'luks', name: one.uuid, ...payloadOf(one) },

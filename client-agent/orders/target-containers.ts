@@ -203,6 +203,7 @@ export async function isOpenedBy(
   }
 }
 
+/** What the container holds, as a run of the disk. */
 export function payloadRun(container: LuksContainer): ClearedRun {
   const { startBytes, sizeBytes } = payloadOf(container);
   return { startBytes, endBytes: startBytes + sizeBytes };

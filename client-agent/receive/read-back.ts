@@ -64,6 +64,7 @@ export async function readBack(o: ReadBackOptions): Promise<number | undefined> 
   return doneBytes < LEAST_MEASURED_BYTES || seconds === 0 ? undefined : Math.round(doneBytes / seconds);
 }
 
+/** Plain bytes of these chunks together. */
 export function plainBytesOf(manifest: Manifest, ordinals: Iterable<number>): number {
   let sum = 0;
   for (const ordinal of ordinals) sum += placeOf(manifest, ordinal).plainBytes;

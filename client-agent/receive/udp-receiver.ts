@@ -52,6 +52,7 @@ export function udpReceiverArgv(interfaceName: string, cast: CastOrder): string[
   ];
 }
 
+/** Starts it at once; how it ended is in `ended`, which never rejects. */
 export function startUdpReceiver(interfaceName: string, cast: CastOrder): UdpReceiver {
   const [program, ...args] = udpReceiverArgv(interfaceName, cast) as [string, ...string[]];
   const child = execa(program, args, {

@@ -38,6 +38,7 @@ export function whyNoFormat({ oacs, fna, nn }: NvmeController): string | undefin
   return undefined;
 }
 
+/** User data erase of the namespace (nvme-format(1)). */
 export function formatArgv(path: string): string[] {
   return ['nvme', 'format', path, '--ses=1', '--force', `--timeout=${FORMAT_LIMIT_MS}`];
 }

@@ -51,6 +51,7 @@ function localBootOf(firmware: BootClient['firmware']): keyof typeof ipxeLocalBo
   return firmware === 'uefi-arm64' ? 'arm64' : 'uefi';
 }
 
+/** A script of iPXE: loads the agent, or boots the local disk in the way of this firmware. */
 export function ipxeScript(target: BootTarget, firmware: BootClient['firmware'], options: ScriptOptions): string {
   if (target.target === 'local') {
     return lines(

@@ -20,6 +20,7 @@ export interface SubnetSettings {
   readonly domain?: string;
 }
 
+/** The subnets of the config, whose texts were checked when it was read. */
 export function readSubnets(settings: readonly SubnetSettings[]): Subnet[] {
   return settings.map((one) => {
     const { address, netmask } = parseNetwork(one.network);

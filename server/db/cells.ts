@@ -11,6 +11,7 @@ export function presentJson(name: string, cell: unknown): object {
   return cell === null ? {} : { [name]: JSON.parse(cell as string) };
 }
 
+/** For a column that holds JSON or NULL. */
 export function toJson(value: object | undefined): string | null {
   return value === undefined ? null : JSON.stringify(value);
 }

@@ -29,6 +29,7 @@ export type ImageFile = Static<typeof imageFileSchema>;
 
 const namePattern = new RegExp(NAME_PATTERN);
 
+/** An image is a file of that name too. */
 export function isImageName(name: string): boolean {
   return namePattern.test(name);
 }

@@ -56,6 +56,7 @@ export interface PackFooter {
   readonly indexHash: Buffer;
 }
 
+/** The first bytes of every pack. */
 export function encodePackHeader(): Buffer {
   const out = Buffer.alloc(PACK_HEADER_BYTES);
   out.writeUInt32LE(HEADER_MAGIC, 0);

@@ -55,6 +55,7 @@ export function parseHostList(csv: string): HostLine[] {
   return lines;
 }
 
+/** CSV_INVALID about a line, counted from 1. */
 export function invalidLine(line: number, problem: string): Error {
   return knownError('CSV_INVALID', { line, path: 'the list', problem });
 }

@@ -9,6 +9,7 @@ export function isLateForLastCall({ state, hasWritten }: Pick<TaskRow, 'state' |
   return !hasWritten && state !== 'ready' && !isTaskEnded(state);
 }
 
+/** How the end of a window takes a host out of its session. */
 export function releasedByWindow(task: Pick<TaskRow, 'host' | 'hasWritten'>, schedule: string): TaskMove {
   const what = task.hasWritten ? 'its disk is half written' : 'its disk was not touched';
   return { to: 'cancelled', error: knownError('WINDOW_CLOSED', { host: task.host, schedule, what }).toBody() };

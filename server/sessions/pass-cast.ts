@@ -25,6 +25,7 @@ export interface PassCast {
   readonly linkMbit?: number | undefined;
 }
 
+/** What the admin asked for; undefined: it is no deployment. */
 export function requestOf(row: SessionRow): DeployRequest | undefined {
   return row.kind === 'deploy' ? row.request : undefined;
 }

@@ -87,6 +87,7 @@ export function bestPaceOf(casts: readonly CastView[]): number | undefined {
   return paces.length === 0 ? undefined : Math.max(...paces);
 }
 
+/** What a link of so many Mbit/s carries, headers apart. */
 export function bytesPerSecondOf(mbit: number): number {
   return ((mbit * 1e6) / 8) * WIRE_SHARE;
 }

@@ -18,6 +18,7 @@ export interface WakeFacts {
   readonly nowMs: number;
 }
 
+/** Whether the host is sent a magic packet now. */
 export function mayWake(facts: WakeFacts, rule: WakeRule): boolean {
   const { lastWakeMs, wakes, nowMs } = facts;
   if (lastWakeMs !== undefined && nowMs - lastWakeMs < rule.intervalMs) return false;

@@ -2,6 +2,7 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 
+/** At this moment: whoever is quicker has it. Never throws. */
 export async function isUdpPortFree(address: string, port: number): Promise<boolean> {
   const socket = createSocket('udp4');
   try {

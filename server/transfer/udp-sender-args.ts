@@ -30,6 +30,7 @@ const MOST_MBIT = 2100;
 /** Hellos before a one-way cast begins, 0.2 s apart: the receivers only listen, so nobody knows who is there. */
 const ONEWAY_HELLOS = 15;
 
+/** The whole command line, the program first. */
 export function udpSenderArgs(plan: SenderPlan): string[] {
   return [
     'udp-sender',

@@ -28,6 +28,7 @@ export function parseNetwork(text: string): { readonly address: Ipv4; readonly n
   return { address: parseAddress(address), netmask: (0xffff_ffff << (32 - Number(bits))) >>> 0 };
 }
 
+/** As four decimal numbers: `10.77.0.1`. */
 export function formatAddress(address: Ipv4): string {
   return `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`;
 }

@@ -35,6 +35,7 @@ export interface LeaseFacts {
   readonly boot: BootLookup;
 }
 
+/** The answer to one request of the client with this MAC, and what it changes of the leases. Pure. */
 export function decideFull(request: DhcpPacket, mac: string, facts: LeaseFacts): Decision {
   const { subnet } = facts;
   if (!facts.isAllowed) return ignore('not-registered');

@@ -62,6 +62,7 @@ export type Decision =
       readonly change?: LeaseChange;
     };
 
+/** No answer, for a counted reason; a declined or released address is a change all the same. */
 export function ignore(reason: IgnoreReason, change?: LeaseChange): Decision {
   return { kind: 'ignore', reason, ...(change === undefined ? {} : { change }) };
 }
@@ -100,6 +101,7 @@ export function echoedOptions(request: DhcpPacket): [number, Buffer][] {
   });
 }
 
+/** The value of an option that holds addresses: four bytes each, in order (RFC 2132). */
 export function addressBytes(...addresses: readonly Ipv4[]): Buffer {
   const bytes = Buffer.alloc(4 * addresses.length);
   for (const [i, address] of addresses.entries()) bytes.writeUInt32BE(address, 4 * i);

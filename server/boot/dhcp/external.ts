@@ -21,6 +21,7 @@ export interface ExternalFacts {
   readonly ipxeUefiUrl: string;
 }
 
+/** Lines for the configuration of another DHCP server, with comments that say where they belong. */
 export function renderExternal(kind: ExternalKind, facts: ExternalFacts): string {
   return { isc: renderIsc, kea: renderKea, dnsmasq: renderDnsmasq, windows: renderWindows }[kind](facts);
 }

@@ -10,6 +10,7 @@ export interface TftpFiles {
   find(name: string, client: string): TftpSource | undefined;
 }
 
+/** The same files for every client. */
 export function fixedFiles(files: ReadonlyMap<string, TftpSource>): TftpFiles {
   const byName = new Map([...files].map(([name, source]) => [plainName(name), source]));
   return { find: (name) => byName.get(name) };

@@ -71,11 +71,13 @@ export function dataHeader(block: number): Buffer {
   return bytes;
 }
 
+/** OACK (RFC 2347): the options that are taken, with the values that hold. */
 export function encodeOptionAck(options: ReadonlyMap<string, string>): Buffer {
   const pairs = [...options].map(([name, value]) => `${name}\0${value}\0`).join('');
   return Buffer.concat([Buffer.of(0, opcode.optionAck), Buffer.from(pairs, 'latin1')]);
 }
 
+/** ERROR (RFC 1350 §5): `code` 0 to 8, `text` for people. */
 export function encodeError(code: number, text: string): Buffer {
   return Buffer.concat([Buffer.of(0, opcode.error, 0, code), Buffer.from(`${text}\0`, 'latin1')]);
 }
