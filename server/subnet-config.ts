@@ -39,15 +39,9 @@ export const subnetTable = Type.Object({
 
 /** What holds for the casts of one interface. */
 export const castInterfaceTable = Type.Object({
-  name: Type.String({
-    minLength: 1,
-    maxLength: 15,
-    unit: 'name',
-    range: 'the name of an interface',
-    unset: 'must be set',
-    description:
-      'The interface that casts leave by: that of the deployment network. Another name is refused at the start.',
-  }),
+  name: interfaceName(
+    'The interface that casts leave by: that of the deployment network. Another name is refused at the start.',
+  ),
   mbit: Type.Number({
     minimum: 1,
     maximum: 100_000,
@@ -59,16 +53,17 @@ export const castInterfaceTable = Type.Object({
 
 /** An interface beside that of the deployment network, on which machines boot too. */
 export const interfaceTable = Type.Object({
-  name: Type.String({
-    minLength: 1,
-    maxLength: 15,
-    unit: 'name',
-    range: 'the name of an interface',
-    unset: 'must be set',
-    description: 'An interface beside [network] interface on which machines boot. Casts do not go there.',
-  }),
+  name: interfaceName('An interface beside [network] interface on which machines boot. Casts do not go there.'),
   dhcp: Type.Enum(['proxy', 'full', 'off'], { default: 'proxy', description: 'As boot.dhcp, on this interface.' }),
 });
+
+/** Linux has names of 1 to 15 bytes (IFNAMSIZ). */
+function interfaceName(description: string) {
+  return Type.String({
+    ...{ minLength: 1, maxLength: 15, unit: 'name', range: 'the name of an interface', unset: 'must be set' },
+    description,
+  });
+}
 
 function address(unset: string, description: string) {
   return Type.String({ pattern: IPV4_ADDRESS, unit: 'address', range: 'an IPv4 address', unset, description });

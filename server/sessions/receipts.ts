@@ -4,6 +4,7 @@ import type { Receipt } from '#protocol/admin/receipt-api.ts';
 import { isTaskEnded, type TaskState, taskStates } from '#protocol/states.ts';
 import type { SessionRow } from '../db/session-row.ts';
 import type { TaskRow } from '../db/task-row.ts';
+import { present } from './present.ts';
 
 /** Receipts of tasks of one session, in their order. `events` are those of the session, oldest first. */
 export function makeReceipts(session: SessionRow, tasks: readonly TaskRow[], events: readonly EventView[]): Receipt[] {
@@ -94,10 +95,4 @@ function attemptsIn(events: readonly EventView[]): EventView[][] {
 function isEnd(action: string): boolean {
   const state = taskStates.find((one) => one === action);
   return state !== undefined && isTaskEnded(state);
-}
-
-/** What is known of these. */
-function present<Facts extends object>(facts: Facts): { [Key in keyof Facts]?: NonNullable<Facts[Key]> } {
-  const known = Object.entries(facts).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(known) as { [Key in keyof Facts]?: NonNullable<Facts[Key]> };
 }

@@ -5,6 +5,7 @@ import type { CastView, SessionView, TaskView } from '#protocol/admin/session-ap
 import type { SessionRow } from '../db/session-row.ts';
 import type { TaskRow } from '../db/task-row.ts';
 import type { LiveSession, LiveTask } from './live-session.ts';
+import { present } from './present.ts';
 
 /** A running session, with its live progress. */
 export function viewLive(live: LiveSession, isLost: (task: LiveTask) => boolean): SessionView {
@@ -71,43 +72,17 @@ function viewWaves(row: SessionRow, request: DeployRequest, tasks: readonly Task
 }
 
 function viewTask(row: TaskRow): TaskView {
-  const {
-    taskId,
-    hostId,
-    host,
-    state,
-    wave,
-    disk,
-    twins,
-    error,
-    deployResult,
-    auditResult,
-    captureResult,
-    wipeResult,
-    finisherResults,
-    startedMs,
-    endedMs,
-    hasWritten,
-    parking,
-  } = row;
+  const { taskId, hostId, host, state, wave, disk, twins, startedMs, endedMs, hasWritten, parking } = row;
+  const { error, deployResult, auditResult, wipeResult, captureResult, finisherResults } = row;
   return {
-    taskId,
-    hostId,
-    host,
-    state,
-    wave,
-    disk,
-    ...(twins === undefined ? {} : { twins: twins.map((twin) => twin.disk) }),
-    isLost: false,
+    ...{ taskId, hostId, host, state, wave, disk, isLost: false },
     ...(hasWritten ? { hasWritten } : {}),
     ...(parking === undefined ? {} : { parkedBytesPerSecond: parking.bytesPerSecond, parkedFor: parking.cause }),
-    ...(error === undefined ? {} : { error }),
-    ...(deployResult === undefined ? {} : { deployResult }),
-    ...(auditResult === undefined ? {} : { auditResult }),
-    ...(wipeResult === undefined ? {} : { wipeResult }),
-    ...(captureResult === undefined ? {} : { captureResult }),
-    ...(finisherResults === undefined ? {} : { finisherResults }),
-    ...(startedMs === undefined ? {} : { startedAtMs: startedMs }),
-    ...(endedMs === undefined ? {} : { endedAtMs: endedMs }),
+    ...present({
+      twins: twins?.map((twin) => twin.disk),
+      ...{ error, deployResult, auditResult, wipeResult, captureResult, finisherResults },
+      startedAtMs: startedMs,
+      endedAtMs: endedMs,
+    }),
   };
 }

@@ -19,6 +19,7 @@ import type { Sessions } from '#server/sessions/sessions.ts';
 import { silentLogger } from '#system/log.ts';
 import { tempFolder } from '#test/temp-folder.ts';
 import { makeInventory } from '../inventory-fixture.ts';
+import { sampleRequest } from '../sample-request.ts';
 
 const MAC_1 = '52:54:00:77:00:01';
 const MANIFEST = 'ab'.repeat(32);
@@ -49,16 +50,7 @@ const session: SessionView = {
   tasks: [],
 };
 
-const deployRequest: DeployRequest = {
-  image: 'win11',
-  hosts: ['pc-01'],
-  groups: [],
-  start: { when: 'all' },
-  mode: 'multicast',
-  verify: 'full',
-  onDone: 'reboot',
-  skipRefused: false,
-};
+const deployRequest: DeployRequest = { ...sampleRequest, hosts: ['pc-01'] };
 
 /** The admin app over a real inventory; sessions and images are only what the routes ask of them. */
 async function makeAdmin(t: TestContext, facts: { runningSession?: number; usedBy?: number } = {}) {

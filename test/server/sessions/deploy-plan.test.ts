@@ -7,6 +7,7 @@ import type { Disk } from '#protocol/disk.ts';
 import { KnownError } from '#protocol/errors.ts';
 import type { Layout } from '#protocol/layout.ts';
 import { makeDeployPlan, tasksOfPlan } from '#server/sessions/deploy-plan.ts';
+import { sampleRequest as request } from '../sample-request.ts';
 
 const GB = 1e9;
 const layout: Layout = { label: 'none', sectorBytes: 512, diskBytes: 100 * GB, partitions: [] };
@@ -22,16 +23,6 @@ const version: VersionView = {
   storedBytes: 20 * GB,
   addedBytes: 0,
   warnings: [],
-};
-const request: DeployRequest = {
-  image: 'win11',
-  hosts: [],
-  groups: [],
-  start: { when: 'all' },
-  mode: 'multicast',
-  verify: 'full',
-  onDone: 'reboot',
-  skipRefused: false,
 };
 
 function disk(fields: Partial<Disk> = {}): Disk {

@@ -21,6 +21,7 @@ import { Secrets } from '#server/inventory/secrets.ts';
 import { Sessions, type SessionsOptions } from '#server/sessions/sessions.ts';
 import type { CastEnd, CastOptions } from '#server/transfer/cast.ts';
 import { silentLogger } from '#system/log.ts';
+import { sampleRequest } from '../sample-request.ts';
 import { HeldClock, letRun } from './held-clock.ts';
 
 export const CHUNKS = 200;
@@ -135,17 +136,7 @@ export class SessionBench {
   }
 
   request(fields: Partial<DeployRequest> = {}): DeployRequest {
-    return {
-      image: 'win11',
-      hosts: [...this.#agents.keys()],
-      groups: [],
-      start: { when: 'all' },
-      mode: 'multicast',
-      verify: 'full',
-      onDone: 'reboot',
-      skipRefused: false,
-      ...fields,
-    };
+    return { ...sampleRequest, hosts: [...this.#agents.keys()], ...fields };
   }
 
   /** A host that has received everything reads it back without a hole and ends its task. */
