@@ -80,7 +80,7 @@ async function mapLogicalVolume(
     return partOf(span, startBytes, sizeBytes, withinOf(span, { kind: 'lvm', name, ...offset, ...special }));
   });
   const [first] = parts as [VolumeSpan];
-  if (!isPlain) return parts.map((part) => rawOf(part));
+  if (!isPlain) return parts.map((part, i) => (i === 0 ? specialOf(part) : rawOf(part)));
   if (parts.length === 1) return mapVolume(disk, first);
   try {
     return await withLinearDevice(disk.path, parts, 'read', async (path) => {
@@ -88,7 +88,7 @@ async function mapLogicalVolume(
       const [map, ...others] = await mapVolume({ path, sectorBytes: disk.sectorBytes }, whole);
       // A container in a volume that lies in pieces, or a swap area: carried as it is.
       if (map === undefined || others.length > 0 || map.extents === undefined || map.head.swap !== undefined) {
-        return parts.map((part) => rawOf(part));
+        return parts.map((part, i) => ({ ...rawOf(part), warnings: i === 0 ? (map?.warnings ?? []) : [] }));
       }
       return parts.map((part, i) => cutMap(map, part, runs[i]!));
     });
@@ -126,6 +126,12 @@ function partOf(span: VolumeSpan, startBytes: number, sizeBytes: number, within:
 
 function rawOf(span: VolumeSpan, filesystem?: string): VolumeMap {
   return { head: { ...span, ...(filesystem === undefined ? {} : { filesystem }), map: 'raw' }, warnings: [] };
+}
+
+function specialOf(span: VolumeSpan): VolumeMap {
+  const reason =
+    'it is part of a thin pool, a snapshot, a mirror, a cache or a stripe set, or lies on other disks or partitions too';
+  return { ...rawOf(span), warnings: [`${nameOfVolume(span)}: taken raw: ${reason}`] };
 }
 
 function notUnderstood(span: VolumeSpan, filesystem: ContainerType, reason: string): VolumeMap {

@@ -1,13 +1,14 @@
 /**
  * What lies on a disk and in no partition is not carried, but for the boot area. Mostly it is what a deleted partition has left behind; now
- * and then somebody relies on it. So both ends of each gap are looked at, and the capture names those that hold something.
+ * and then somebody relies on it. So gaps are looked at, large ones at both ends, and the capture names those that hold something.
  */
 import { isExtended, type Layout } from '#protocol/layout.ts';
 import { DirectFile } from './direct-file.ts';
 import { tableSectorsOf, volumesOf } from './volumes.ts';
 
-/** At each end of a gap, in bytes. */
-const LOOKED_AT_BYTES = 256 * 1024;
+const PIECE_BYTES = 1024 * 1024;
+/** A gap of up to so many bytes is read from end to end, of a larger one a piece at each end. */
+const SMALL_BYTES = 16 * PIECE_BYTES;
 /** A longer list helps nobody. */
 const MAX_PLACES = 8;
 
@@ -63,10 +64,9 @@ function backupTables({ sectorBytes, diskBytes, lastLba }: Layout, tableBytes: n
   ];
 }
 
-function holdsData(file: DirectFile, { startBytes, endBytes }: Gap): boolean {
-  const last = Math.max(startBytes, endBytes - LOOKED_AT_BYTES);
-  return [startBytes, last].some((at) => {
-    const bytes = Buffer.alloc(Math.min(LOOKED_AT_BYTES, endBytes - at));
+function holdsData(file: DirectFile, gap: Gap): boolean {
+  return placesIn(gap).some((at) => {
+    const bytes = Buffer.alloc(Math.min(PIECE_BYTES, gap.endBytes - at));
     try {
       file.readAt(bytes, at, bytes.length);
     } catch {
@@ -74,4 +74,11 @@ function holdsData(file: DirectFile, { startBytes, endBytes }: Gap): boolean {
     }
     return bytes.some((byte) => byte !== 0);
   });
+}
+
+/** Where the pieces begin that are looked at. */
+function placesIn({ startBytes, endBytes }: Gap): number[] {
+  const sizeBytes = endBytes - startBytes;
+  if (sizeBytes > SMALL_BYTES) return [startBytes, endBytes - PIECE_BYTES];
+  return Array.from({ length: Math.ceil(sizeBytes / PIECE_BYTES) }, (_, i) => startBytes + i * PIECE_BYTES);
 }

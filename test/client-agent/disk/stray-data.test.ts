@@ -55,8 +55,13 @@ test('what lies in no partition is named, and clean disks are not', async (t) =>
     assert.deepEqual(findStrayData(path, await readLayout(path, 512)), []);
   }
   const path = await makePartitionedDisk(join(folder, 'disk'), 40 * MiB, ['label: dos', '', 'start=2048,size=2048']);
+  writeInto(path, 20 * MiB, Buffer.from('in the middle of a large gap, where nobody looks'));
+  assert.deepEqual(findStrayData(path, await readLayout(path, 512)), []);
   writeInto(path, 40 * MiB - 512, Buffer.from('PRIVHEAD'));
   assert.deepEqual(findStrayData(path, await readLayout(path, 512)), [
     `what lies in no partition is not carried, though something is there: bytes ${2 * MiB}–${40 * MiB - 1}`,
   ]);
+  const board = await makePartitionedDisk(join(folder, 'board'), 40 * MiB, ['label: dos', '', 'start=40960,size=2048']);
+  writeInto(board, 18 * MiB, Buffer.from('a boot loader of a small board, beyond the boot area'));
+  assert.match(findStrayData(board, await readLayout(board, 512)).join(), /: bytes 16777728–20971519$/);
 });
