@@ -16,7 +16,7 @@
  * | Btrfs | 65536 + 96, + 136 | 8 | log tree, 0: none; number of devices | Linux include/uapi/linux/btrfs_tree.h |
  * | F2FS | 1024 + 20, + 76 | 4 | log2 of blocks a segment; block of the first checkpoint | Linux include/linux/f2fs_fs.h |
  * | F2FS checkpoint | 0, 132, 136 | 8, 4, 4 | version; flags, 1: by unmounting; blocks of the pack, the last is a copy of the first | |
- * | exFAT | 106 | 2 | volume flags; 2: dirty | exFAT specification, 3.1.13 |
+ * | exFAT | 106, 110 | 2, 1 | volume flags, 2: dirty; number of FATs, each with a bitmap of its own | exFAT specification, 3.1.13, 3.1.16 |
  * | HFS+ | 1024 + 4 | 4 | big-endian; attributes, 0x800: found to be damaged | Apple TN1150 |
  * | Minix 1, 2 | 1024 + 16, + 18 | 2 | magic; state, 1: clean, 2: errors | Linux include/uapi/linux/minix_fs.h |
  */
@@ -52,7 +52,7 @@ export async function findDistrust(type: string, volume: VolumeReader): Promise<
     case 'f2fs':
       return distrustF2fs(volume.read);
     case 'exfat':
-      return (volume.read(0, 512).readUInt16LE(106) & 2) === 0 ? undefined : NOT_UNMOUNTED;
+      return distrustExfat(volume.read(0, 512));
     case 'hfsplus':
       return (volume.read(1024, 512).readUInt32BE(4) & 0x800) === 0 ? undefined : 'it is marked as damaged';
     case 'minix':
@@ -138,6 +138,12 @@ function distrustF2fs(read: ReadBytes): string | undefined {
 
 function versionOf(checkpoint: Buffer): bigint {
   return checkpoint.readBigUInt64LE(0);
+}
+
+/** Pure. */
+function distrustExfat(boot: Buffer): string | undefined {
+  if ((boot.readUInt16LE(106) & 2) !== 0) return NOT_UNMOUNTED;
+  return boot.readUInt8(110) > 1 ? 'partclone does not know which of its FATs counts' : undefined;
 }
 
 /** Version 3 has no such field. Pure. */

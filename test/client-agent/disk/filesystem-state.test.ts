@@ -207,10 +207,12 @@ test('an F2FS whose last checkpoint was not written to its end was not unmounted
   assert.equal(await findDistrust('f2fs', readerOf(image)), 'it was not unmounted cleanly');
 });
 
-test('an exFAT with its dirty flag is not believed', async () => {
+test('an exFAT with its dirty flag, or with two FATs, is not believed', async () => {
   const boot = Buffer.alloc(512);
   const volume = { read: () => boot, withDevice: () => Promise.reject(new Error('none')) };
   assert.equal(await findDistrust('exfat', volume), undefined);
+  boot[110] = 2;
+  assert.equal(await findDistrust('exfat', volume), 'partclone does not know which of its FATs counts');
   boot.writeUInt16LE(2, 106);
   assert.equal(await findDistrust('exfat', volume), 'it was not unmounted cleanly');
 });
