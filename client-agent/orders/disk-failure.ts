@@ -39,7 +39,7 @@ export function sayFailed({ disk, error }: FailedDisk): string {
   return `${disk.path} ${describeDisk(disk)}: ${withoutHost(error.message)}`;
 }
 
-/** What is said of a disk, without the host whose it is. */
+/** What is said of a disk, without the host that has it. */
 export function withoutHost(message: string): string {
   return message.replace('{host}: ', '');
 }

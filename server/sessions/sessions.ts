@@ -1,4 +1,4 @@
-/** The sessions: what the admin API asks of them, and how they are wired together. What agents ask is in agent-calls.ts. */
+/** The sessions: what the admin API asks of them, and how they are wired together. What agents ask is in agent-calls.ts and task-data.ts. */
 import type { CaptureRequest } from '#protocol/admin/capture-api.ts';
 import type { DeployRequest } from '#protocol/admin/deploy-api.ts';
 import type { HostView } from '#protocol/admin/host-api.ts';
