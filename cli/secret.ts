@@ -48,7 +48,7 @@ function addCommand(cli: Cli): Command {
         name,
         content: secret.toString('base64'),
       });
-      const next = `Use it: fleetcast capture HOST --as IMAGE --luks-secret ${name}   fleetcast deploy IMAGE … --luks-secret ${name}`;
+      const next = `Use it: fleetcast capture HOST --as IMAGE --luks-secret ${name}   fleetcast deploy IMAGE … --luks-secret ${name}   or for good: fleetcast group set GROUP --luks-secret ${name}`;
       show(invocation, added, () => `Secret ${name} added. ${next}`);
     });
   return withExample(command, 'fleetcast secret add room-101-disks --from-file /root/passphrase');

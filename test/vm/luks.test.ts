@@ -10,14 +10,20 @@ import type { LuksContainer } from '#protocol/luks-container.ts';
 import type { VolumeHead } from '#protocol/manifest.ts';
 import type { CaptureResult, DeployResult } from '#protocol/task-result.ts';
 import { makeEmptyFile } from '#test/client-agent/filesystems.ts';
+import { writeInto } from '#test/client-agent/test-disk.ts';
 import { takeWorkbenchTurn } from '../lab/lab-turn.ts';
 import { bundleAgentScript } from './agent-script.ts';
+import { consoleWithPassphrase, makeBiosGrub } from './bios-grub.ts';
 import { LUKS_ROAD } from './luks-road.ts';
 import { buildBootAssets, noVm } from './vm-road.ts';
 
 const MiB = 1024 * 1024;
 /** The last logical volume that can takes what the target has more. */
 const TARGET_BYTES = 400 * MiB;
+/** Three minutes of a processor that does nothing else. */
+const LIMIT_MS = 40 * 60_000;
+/** Between the table and the first partition there is room for a GRUB. */
+const GRUB_SECTOR = 40;
 const OLD = 'passphrase of the source';
 const NEW = 'passphrase of the room';
 const EXTRA = 'key of the admin';
@@ -52,12 +58,16 @@ for device in mapper/source2 mapper/source3 vault/root; do
 done
 lvm vgchange -qq -an vault
 for i in 2 3 4; do cryptsetup close source$i; done
-# It says how it was called, and makes key slots that take 10 ms to open instead of 2000.
+# It says how it was called, and makes key slots that take 10 ms to open instead of 2000, and 32 MiB instead of a quarter of what is free.
 mv /usr/sbin/cryptsetup /usr/sbin/cryptsetup.real
 cat >/usr/sbin/cryptsetup <<'END'
 #!/usr/bin/busybox sh
 echo "$*" >>/tmp/calls; busybox env >>/tmp/calls
-for word; do shift; [ "$word" = 2000 ] && word=10; set -- "$@" "$word"; done
+last=
+for word; do
+  shift; [ "$word" = 2000 ] && word=10; [ "$last" = --pbkdf-memory ] && word=32768
+  last=$word; set -- "$@" "$word"
+done
 exec cryptsetup.real "$@"
 END
 chmod 755 /usr/sbin/cryptsetup
@@ -140,7 +150,15 @@ test('LUKS containers are captured open, and laid with keys of their own', { ski
   });
   const road = await bundleAgentScript(ROAD);
   const files = { 'usr/lib/fleetcast/client-agent/road.js': road, 'add-slots': Buffer.from(ADD_SLOTS) };
-  const made = await runOnWorkbench({ assets, workDir, disks, script: MAKE, files, memoryMiB: 1536 });
+  const made = await runOnWorkbench({
+    assets,
+    workDir,
+    disks,
+    script: MAKE,
+    files,
+    memoryMiB: 1536,
+    limitMs: LIMIT_MS,
+  });
   assert.equal(made.exitCode, 0, made.output);
   const told = <T>(name: string) =>
     [...made.output.matchAll(new RegExp(`^${name} (.*)$`, 'gm'))].map((match) => JSON.parse(match[1]!) as T);
@@ -238,12 +256,13 @@ test('LUKS containers are captured open, and laid with keys of their own', { ski
   await t.test(
     'the secrets of the session alone open the target, which has the files of the source and has grown inside',
     async () => {
-      const { exitCode, output } = await runOnWorkbench({ assets, workDir, disks, script: OPEN, memoryMiB: 1536 });
+      const opened = { assets, workDir, disks, script: OPEN, memoryMiB: 1536, limitMs: LIMIT_MS };
+      const { exitCode, output } = await runOnWorkbench(opened);
       assert.equal(exitCode, 0, output);
       assert.deepEqual(output.match(/^(OPENS|OTHER|SAME KEY).*$/gm), null, output);
       assert.deepEqual(
         output.match(/^ (Label|PBKDF).*$|^Label.*$/gm)?.map((line) => line.trim()),
-        [...['Label: two', 'PBKDF: argon2id', 'PBKDF: argon2id', 'PBKDF: pbkdf2', 'PBKDF: pbkdf2']],
+        ['Label: two', 'PBKDF: argon2id', 'PBKDF: argon2id', 'PBKDF: pbkdf2', 'PBKDF: pbkdf2'],
       );
       assert.deepEqual(output.match(/^SAME \d$/gm), ['SAME 3', 'SAME 3'], output);
       assert.match(output, /^MIB 160 160$/m, output);
@@ -252,4 +271,20 @@ test('LUKS containers are captured open, and laid with keys of their own', { ski
       assert.match(output, /^CLEAR 0$/m);
     },
   );
+
+  await t.test('GRUB opens what was laid, version 1 and LVM in version 2, with the new passphrase', async () => {
+    const target = disks[1]!;
+    const { boot, core } = await makeBiosGrub({
+      ...{ folder, coreBytes: GRUB_SECTOR * 512, prefix: '(crypto0)/boot/grub' },
+      config: [
+        ...['terminal_input serial', 'cryptomount (hd0,gpt3)', 'cat (crypto0)/needle'],
+        ...['cryptomount (hd0,gpt4)', 'cat (lvm/vault-root)/needle', 'halt'],
+      ],
+      modules: ['cryptodisk', 'luks', 'luks2', 'lvm', 'cat', 'gcry_rijndael', 'gcry_sha256'],
+    });
+    writeInto(target, 0, boot);
+    writeInto(target, GRUB_SECTOR * 512, core);
+    const said = await consoleWithPassphrase(target, LAST);
+    assert.match(said, /NEEDLE in mapper\/source3[\s\S]*NEEDLE in vault\/root/, said);
+  });
 });
