@@ -1,6 +1,7 @@
 /**
- * What runs on the workbench to show LUKS containers: the agent's own capture and deployment, with a server in memory. JavaScript as
- * text, bundled as the agent is; what it finds it prints as lines of `NAME JSON`.
+ * What runs on the workbench to show LUKS containers and several disks: the agent's own capture, deployment and audit, with a server in
+ * memory. JavaScript as text, bundled as the agent is; what it finds it prints as lines of `NAME JSON`. Where it takes the name of a disk it
+ * takes a list too: one image of all, each its part of such an image, or the same image on each.
  */
 export const LUKS_ROAD = `
 import { readFileSync } from 'node:fs';
@@ -52,10 +53,12 @@ const uploadLink = {
   },
 };
 
-export async function capture(name, keys) {
-  const order = { kind: 'capture', rev: '1', taskId: 1, sessionId: 1, disk: identityOf(diskAt(name)), chunkBytes: 262144, zstdLevel: 1 };
+export async function capture(names, keys) {
+  const disks = [names].flat().map(diskAt);
+  const [disk, ...moreDisks] = disks.map(identityOf);
+  const order = { kind: 'capture', rev: '1', taskId: 1, sessionId: 1, disk, moreDisks, chunkBytes: 262144, zstdLevel: 1 };
   try {
-    const result = await runCapture(order, { disks: [diskAt(name)], link: uploadLink, keys: keys.map((key) => Buffer.from(key)), signal, onProgress });
+    const result = await runCapture(order, { disks, link: uploadLink, keys: keys.map((key) => Buffer.from(key)), signal, onProgress });
     const { head } = decodeManifest(manifestBytes);
     say('CAPTURED', { result, volumes: head.volumes, containers: head.containers, format: manifestBytes.readUInt16LE(4) });
   } catch (error) {
@@ -87,11 +90,19 @@ function framesOf(manifest, wanted, nonce) {
 
 const silent = { info() {}, debug() {}, warn() {}, error() {} };
 
-/** A machine with that disk whose secrets are what they are called. */
-function machineWith(name) {
+/** What an order says of the disks: each takes its part, or all of an image of one disk. */
+function orderedDisks(manifest, names) {
+  const [disk, ...others] = [names].flat().map((name) => identityOf(diskAt(name)));
+  const isPair = manifest.head.moreDisks !== undefined;
+  const twins = others.map((other, i) => ({ disk: other, ...(isPair ? { source: i + 1 } : {}) }));
+  return { disk, ...(twins.length === 0 ? {} : { twins }) };
+}
+
+/** A machine with those disks whose secrets are what they are called. */
+function machineWith(names) {
   let holes = 0;
   const machine = {
-    readInventory: async () => ({ disks: [diskAt(name)], interface: 'lo', serial: 'S', mac: '52:54:00:00:00:01', firmware: 'bios' }),
+    readInventory: async () => ({ disks: [names].flat().map(diskAt), interface: 'lo', serial: 'S', mac: '52:54:00:00:00:01', firmware: 'bios' }),
     link: {
       readManifest: async () => manifestBytes,
       putHoles: async (_taskId, set) => { holes = set.count; },
@@ -103,12 +114,12 @@ function machineWith(name) {
   return { machine, holes: () => holes };
 }
 
-export async function deploy(name, secrets, { hash = false, grow = undefined, finishing = undefined, stopAfter = undefined } = {}) {
+export async function deploy(names, secrets, { hash = false, grow = undefined, finishing = undefined, stopAfter = undefined } = {}) {
   const manifest = decodeManifest(manifestBytes);
-  const disk = diskAt(name);
-  const fit = grow === undefined ? {} : { fit: { ...fitTo(manifest.head, disk.sizeBytes, grow).fit, grow } };
-  const order = { kind: 'deploy', rev: '1', taskId: 2, sessionId: 2, manifestId: manifest.id, disk: identityOf(disk), round: 0, luksSecrets: secrets, ...fit };
-  const { machine, holes } = machineWith(name);
+  const ordered = orderedDisks(manifest, names);
+  const fit = grow === undefined ? {} : { fit: { ...fitTo(manifest.head, ordered.disk.sizeBytes, grow).fit, grow } };
+  const order = { kind: 'deploy', rev: '1', taskId: 2, sessionId: 2, manifestId: manifest.id, ...ordered, round: 0, luksSecrets: secrets, ...fit };
+  const { machine, holes } = machineWith(names);
   const job = new DeployJob(order, machine);
   try {
     const lacking = {};
@@ -128,9 +139,10 @@ export async function deploy(name, secrets, { hash = false, grow = undefined, fi
   }
 }
 
-export async function audit(name, secrets) {
-  const order = { kind: 'audit', rev: '1', taskId: 3, sessionId: 3, manifestId: decodeManifest(manifestBytes).id, disk: identityOf(diskAt(name)), luksSecrets: secrets };
-  const { chunks, differingChunks, layoutDiffers } = await runAudit(order, { machine: machineWith(name).machine, signal, onProgress });
-  say('AUDITED', { chunks, differingChunks, layoutDiffers });
+export async function audit(names, secrets) {
+  const manifest = decodeManifest(manifestBytes);
+  const order = { kind: 'audit', rev: '1', taskId: 3, sessionId: 3, manifestId: manifest.id, ...orderedDisks(manifest, names), luksSecrets: secrets };
+  const { chunks, differingChunks, strayBytes, layoutDiffers, disks } = await runAudit(order, { machine: machineWith(names).machine, signal, onProgress });
+  say('AUDITED', { chunks, differingChunks, strayBytes, layoutDiffers, disks });
 }
 `;
