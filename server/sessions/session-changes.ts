@@ -56,10 +56,10 @@ export class SessionChanges {
     return this.#options.view(sessionId);
   }
 
-  /** Begins with whoever is ready. May be repeated while it gathers. Throws SESSION_UNKNOWN, SESSION_ENDED, SESSION_NOT_GATHERING. */
+  /** Begins with whoever is ready. May be repeated while it gathers. Throws SESSION_UNKNOWN, SESSION_ENDED, SESSION_NOT_DEPLOY, SESSION_NOT_GATHERING. */
   startNow(sessionId: number): SessionView {
     const { runner, table, events } = this.#options;
-    const live = this.#options.running.get(sessionId);
+    const live = this.#deployment(sessionId);
     requireGathering(live);
     if (!live.row.isStartNow) {
       table.transaction(() => {

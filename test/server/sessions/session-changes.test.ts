@@ -114,13 +114,14 @@ test('adding passes over hosts that are in the session, and refuses those of ano
   );
 });
 
-test('a capture takes no further hosts', async (t) => {
+test('a capture takes no further hosts, and waits for no start', async (t) => {
   const bench = await benchWith(t, 'pc-1', 'pc-2');
   const { sessionId } = await bench.sessions.startCapture({ host: 'pc-1', image: 'x', onDone: 'reboot' });
   await assert.rejects(async () => add(bench, sessionId, { hosts: ['pc-2'] }), {
     code: 'SESSION_NOT_DEPLOY',
     message: `Session ${sessionId} is a capture: its hosts and its start are fixed`,
   });
+  assert.throws(() => bench.sessions.changes.startNow(sessionId), { code: 'SESSION_NOT_DEPLOY' });
 });
 
 test('an image that is captured must have a name that can be', async (t) => {
