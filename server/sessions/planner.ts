@@ -63,7 +63,7 @@ export class Planner {
     if (problem !== undefined) throw knownError('WAVES_INVALID', { waves: request.waves!.join(','), problem });
     const manifest = await catalog.loadManifest(version.manifestId);
     await this.#options.secrets.requireKnown(request.luksSecrets);
-    const secretChoices = await this.#options.secrets.choices();
+    const secretsOf = await this.#secretsFor(request, image, manifest.head.containers?.length);
     // A chunk that is known to be gone is told before any disk is touched, not after all of them are half written.
     const { packIds } = await store.locate(manifest.ids);
     const count = packIds.reduce((sum, packId) => (packId < 0 ? sum + 1 : sum), 0);
@@ -73,13 +73,6 @@ export class Planner {
     const finishersOf = ({ name, groups }: HostView) => {
       if (request.audit === true) return [];
       return finishers.chosenFor({ session: request.finishers, host: name, groups, image });
-    };
-    const secretsOf = ({ name, groups }: HostView) => {
-      const count = manifest.head.containers?.length;
-      if (count === undefined) return undefined;
-      const choice = secretChoices.chosenFor({ session: request.luksSecrets, host: name, groups, image });
-      if (choice === undefined) throw knownError('LUKS_SECRET_MISSING', { host: name, image, count });
-      return { ...choice, names: [...choice.names] };
     };
     const planImage = { image, version, manifest };
     const plan = makeDeployPlan(request, planImage, withSessions, config.cast.maxMbit, { finishersOf, secretsOf });
@@ -132,6 +125,17 @@ export class Planner {
     const average = version === undefined || version.chunks === 0 ? 0 : version.storedBytes / version.chunks;
     this.#bytesPerChunk.set(manifestId, average);
     return average;
+  }
+
+  /** What opens the containers of an image on each host. An image without any need not ask what secrets there are. */
+  async #secretsFor({ luksSecrets }: DeployRequest, image: string, count: number | undefined) {
+    if (count === undefined) return () => undefined;
+    const choices = await this.#options.secrets.choices();
+    return ({ name, groups }: HostView) => {
+      const choice = choices.chosenFor({ session: luksSecrets, host: name, groups, image });
+      if (choice === undefined) throw knownError('LUKS_SECRET_MISSING', { host: name, image, count });
+      return { ...choice, names: [...choice.names] };
+    };
   }
 
   #withSession(host: HostView): HostView {
