@@ -90,7 +90,7 @@ export class Uploads {
     while (this.#unanswered.length > unanswered) await this.#unanswered.shift();
   }
 
-  /** What the server says is final; that it was not there is not: what lacks is asked at the end of the pass. */
+  /** What the server says is final; that it was not there is not: what is lacking is asked at the end of the pass. */
   async #judge(answer: Promise<ChunksAnswer>): Promise<void> {
     try {
       await answer;

@@ -17,7 +17,7 @@ export interface SlotChange {
 }
 
 /**
- * Takes away every slot that is not of one of the keys, and every token, and adds (`addSlot`) what lacks. Undefined: none of the keys opens
+ * Takes away every slot that is not of one of the keys, and every token, and adds (`addSlot`) what is missing. Undefined: none of the keys opens
  * it, and nothing was changed. Throws PROGRAM_FAILED, PROGRAM_MISSING.
  */
 export async function keepOnlyKeys(

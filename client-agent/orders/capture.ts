@@ -143,7 +143,7 @@ async function uploadAll(
   const { found, sentChunks } = await sendVolumes(volumes, order.chunkBytes, tools, meter);
   const known = volumes.map((volume, i) => ({ ...volume, extents: found[i]!.extents }));
   const ids = Buffer.concat(found.map((chunks) => chunks.ids));
-  const sentAgain = await sendUntilNoneLacks(order, o, { known, ids }, tools, meter);
+  const sentAgain = await sendWhatIsLacking(order, o, { known, ids }, tools, meter);
 
   const contents = maps.map((map, i) => ({ head: map.head, extents: known[i]!.extents }));
   const manifest = encodeManifest(headOf(order, tables, sources), contents, ids);
@@ -193,7 +193,7 @@ async function sendVolumes(
 }
 
 /** Calls may break and the server may be restarted: sends what it lacks after all. Returns how many chunks that were. */
-async function sendUntilNoneLacks(
+async function sendWhatIsLacking(
   { taskId, chunkBytes }: CaptureOrder,
   { disks, link, signal }: Pick<CaptureOptions, 'disks' | 'link' | 'signal'>,
   { known, ids }: { known: readonly KnownVolume[]; ids: Buffer },

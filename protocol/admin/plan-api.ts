@@ -59,7 +59,7 @@ export const planHostSchema = Type.Object({
       hashSeconds: Type.Number(),
       /** Share of the image that it is expected to lack after hashing, 0 to 1. */
       moveShare: Type.Number(),
-      /** Hashing, and moving and verifying what lacks · moving and verifying everything. */
+      /** Hashing, and moving and verifying what is lacking · moving and verifying everything. */
       deltaSeconds: Type.Number(),
       fullSeconds: Type.Number(),
       because: Type.String(),

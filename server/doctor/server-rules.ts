@@ -30,7 +30,7 @@ export interface ServerFacts {
   /** Version of the Debian package; empty: it is there, whatever it is. */
   readonly udpSender: string | ErrorBody;
   readonly isClockSynchronised: boolean | undefined;
-  /** By kind of machine, the files that lack. */
+  /** By kind of machine, the files that are missing. */
   readonly bootFilesMissing: Readonly<Record<string, readonly string[]>>;
   /** `absent`: not made yet. Else what is wrong with it; undefined: nothing. */
   readonly database: 'absent' | 'good' | { readonly problem: string };

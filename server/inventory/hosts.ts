@@ -25,7 +25,7 @@ export interface HostsOptions {
   readonly clock: Clock;
   /** A host is `presence: 'agent'` while its agent spoke within this time. */
   readonly lostAfterMs: number;
-  /** The running session of a host; the sessions are made after the hosts, so main wires it. */
+  /** The running session of a host; the sessions are made after the hosts (services.ts). */
   readonly runningSessionOf?: (hostId: number) => number | undefined;
   /** Why DHCP cannot keep this IPv4 address for a host; undefined: it can. */
   readonly addressProblem?: (address: string) => string | undefined;

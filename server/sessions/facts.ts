@@ -58,7 +58,7 @@ export class Facts {
     this.#startedMs = options.clock.steadyMs();
   }
 
-  /** `isRepairTime`: the session has decided that what lacks is fetched over HTTP. */
+  /** `isRepairTime`: the session has decided that what is lacking is fetched over HTTP. */
   ofTask(live: LiveSession, task: LiveTask, isRepairTime: boolean): TaskFacts {
     const { row, holes, report } = task;
     const { row: session } = live;

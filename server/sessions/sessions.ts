@@ -126,7 +126,7 @@ export class Sessions {
   resume(): void {
     for (const row of this.#table.runningSessions()) {
       const live = this.running.load(row.sessionId);
-      // What an interrupted capture had uploaded is gone with its intake; the host begins anew and uploads only what lacks.
+      // What an interrupted capture had uploaded is gone with its intake; the host begins anew and uploads only what is lacking.
       this.#runner.moveTasks(
         live,
         live.tasksIn('capturing').map((task) => ({ task, move: { to: 'booting' } })),

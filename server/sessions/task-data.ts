@@ -144,7 +144,7 @@ export class TaskData {
     this.#options.events.add({ subject: 'image', action: 'damaged', text, sessionId });
   }
 
-  /** After a repair something still lacks: is it the store's fault? */
+  /** After a repair something is still lacking: is it the store's fault? */
   async #lookForDamage(live: LiveSession, manifest: Manifest, holes: HoleSet): Promise<void> {
     const plan = await planFrames({ store: this.#options.store, manifest, holes });
     for (const ordinal of await findDamaged(plan, manifest.chunkCount)) {
