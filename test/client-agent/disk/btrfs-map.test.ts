@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { mapBtrfs } from '#agent/disk/btrfs-map.ts';
@@ -31,8 +31,7 @@ for (const [kind, args] of [
     assert.equal(sink.lay(target).volumes[0]!.map, 'extent-tree');
     await run(['btrfs', 'check', '--readonly', '--check-data-csum', target]);
     // Both copies. Exit code 3: faults were found, also where they could be mended.
-    const scrubbed = await whileMounted(t, target, (folder) => run(['btrfs', 'scrub', 'start', '-B', '-r', folder]));
-    assert.match(scrubbed.stdout, /no errors found/);
+    assert.match(await whileMounted(t, target, 'btrfs scrub start -B -r .'), /no errors found/);
   });
 }
 
@@ -68,28 +67,35 @@ test('what a Btrfs says of itself must hold, else it has no map', { skip: needsR
 
 /** With subvolume, snapshot, and files that have come and gone since. */
 async function usedBtrfs(t: TestContext, args: readonly string[]): Promise<string> {
-  const image = join(tempFolder(t), 'source.img');
+  const folder = tempFolder(t);
+  const image = join(folder, 'source.img');
   makeEmptyFile(image, SIZE_BYTES);
   await run(['mkfs.btrfs', '-q', '-f', ...args, image]);
-  await whileMounted(t, image, async (folder) => {
-    const home = join(folder, 'home');
-    await run(['btrfs', 'subvolume', 'create', home]);
-    for (let i = 0; i < FILES; i++)
-      writeFileSync(join(home, nameOf(i)), Buffer.alloc(i % 20 === 0 ? 50_000 : 50, `${i} `));
-    await run(['btrfs', 'subvolume', 'snapshot', '-r', home, join(folder, 'before')]);
-    for (let i = 0; i < FILES; i += 3) rmSync(join(home, nameOf(i)));
-    for (let i = 1; i < FILES; i += 7) writeFileSync(join(home, nameOf(i)), Buffer.alloc(9000, `${i} again`));
-  });
+  for (const name of ['first', 'second']) mkdirSync(join(folder, name));
+  for (let i = 0; i < FILES; i++) {
+    writeFileSync(join(folder, 'first', nameOf(i)), Buffer.alloc(i % 20 === 0 ? 50_000 : 50, `${i} `));
+    if (i % 7 === 1) writeFileSync(join(folder, 'second', nameOf(i)), Buffer.alloc(9000, `${i} again`));
+  }
+  await whileMounted(
+    t,
+    image,
+    `
+btrfs subvolume create home >/dev/null
+cp -r ${folder}/first/. home
+btrfs subvolume snapshot -r home before >/dev/null
+rm home/*[147]-*
+cp -r ${folder}/second/. home`,
+  );
   return image;
 }
 
-async function whileMounted<T>(t: TestContext, image: string, use: (folder: string) => Promise<T>): Promise<T> {
+/**
+ * Runs a shell script in the folder where it is mounted; its output. In a namespace of its own: one that another test copies meanwhile would keep
+ * it mounted, and two with the same UUID cannot be.
+ */
+async function whileMounted(t: TestContext, image: string, script: string): Promise<string> {
   const folder = join(tempFolder(t), 'mount');
   mkdirSync(folder);
-  await run(['mount', '-o', 'loop', image, folder]);
-  try {
-    return await use(folder);
-  } finally {
-    await run(['umount', folder]);
-  }
+  const whole = `set -e; mount -o loop "$0" "$1"; cd "$1"\n${script}\ncd /; umount "$1"`;
+  return (await run(['unshare', '--mount', 'sh', '-c', whole, image, folder])).stdout;
 }
