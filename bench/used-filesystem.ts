@@ -65,7 +65,8 @@ export async function fillKind(
   }
   await run([...kind.mkfs, image]);
   if (kind.fill === 'mtools') {
-    await run(['mcopy', '-s', '-Q', '-i', image, join(tree, 'usr'), '::/'], { limitMs: LIMIT_MS });
+    // Names that differ in their case alone are one there (-o): the last of them stays, as with the others that cp fills.
+    await run(['mcopy', '-s', '-Q', '-o', '-i', image, join(tree, 'usr'), '::/'], { limitMs: LIMIT_MS });
     for (const path of gone) await run(['mdeltree', '-i', image, `::/${path}`], { okCodes: [0, 1] });
     return sizeBytes;
   }
