@@ -2,9 +2,12 @@
 import { existsSync } from 'node:fs';
 import { LAB_PREFIX } from './topology.ts';
 
+/** Of this process alone: for `planTopology`, where a test lays a lab's network without a lab. */
+export const OWN_RUN = `pid${process.pid}`;
+
 /** `name` is unique in this process. */
 export function ownNamespace(name: string): string {
-  return `${LAB_PREFIX}pid${process.pid}-${name}`;
+  return `${LAB_PREFIX}${OWN_RUN}-${name}`;
 }
 
 /** It is such a namespace, and the program that made it has ended. One whose pid another program has got by now seems in use. */

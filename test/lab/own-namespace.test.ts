@@ -1,10 +1,23 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { isOrphaned, ownNamespace } from '#lab/own-namespace.ts';
+import { isOrphaned, OWN_RUN, ownNamespace } from '#lab/own-namespace.ts';
+import { namespacesOf, planTopology } from '#lab/topology.ts';
 
 test('a namespace of a program that runs is left alone', () => {
   assert.equal(isOrphaned(ownNamespace('sw')), false);
+});
+
+test("a lab's network that a test lays without a lab is that of its program", () => {
+  const names = namespacesOf(planTopology(OWN_RUN, ['a'], 400));
+  assert.equal(names.length, 3);
+  for (const name of names) {
+    assert.equal(
+      isOrphaned(name, () => false),
+      true,
+      name,
+    );
+  }
 });
 
 test('a namespace of a program that has ended is a leftover', () => {

@@ -10,6 +10,7 @@ import { createInterface, type Interface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { zstdDecompressSync } from 'node:zlib';
 import { inNamespace, setUpNetwork, tearDownNetwork } from '#lab/network.ts';
+import { OWN_RUN } from '#lab/own-namespace.ts';
 import { namespacesOf, planTopology } from '#lab/topology.ts';
 import { chunkIdOf } from '#protocol/chunk.ts';
 import { FRAME_CHUNK, FRAME_HEADER_BYTES, readFrameHeader, type Trailer } from '#protocol/frame.ts';
@@ -20,7 +21,7 @@ import { makeChunks } from '../images/test-store.ts';
 import type { CastJob } from './cast-program.ts';
 
 const skip = noLab;
-const topology = planTopology(`c${process.pid.toString(36).slice(-3)}`, ['a', 'b'], 400);
+const topology = planTopology(OWN_RUN, ['a', 'b'], 400);
 const NODE = join(import.meta.dirname, '../../../bin/node');
 const CHUNKS = 40;
 let folder = '';
