@@ -21,7 +21,7 @@ export function renderContainers(hosts: readonly Laid[]): string | undefined {
 }
 
 /** `LVM vg0 activated and checked: vg0/root (ext4), vg0/home (xfs)`. */
-export function describeActivation(container: Activation): string {
+function describeActivation(container: Activation): string {
   const { whyNot, volumes } = container;
   const name = nameOf(container);
   if (whyNot !== undefined) return `${name} NOT activated: ${whyNot}`;

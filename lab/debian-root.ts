@@ -5,14 +5,14 @@ import { architectures } from '#pxe-assets/architecture.ts';
 import { installDebian } from '#pxe-assets/debian-root.ts';
 import { run } from '#system/run.ts';
 
-export const DEBIAN_PACKAGES: readonly string[] = [
+const DEBIAN_PACKAGES: readonly string[] = [
   ...['linux-image-cloud-amd64', 'systemd-sysv', 'udev', 'kmod', 'initramfs-tools', 'zstd'],
   ...['cryptsetup-initramfs', 'lvm2', 'btrfs-progs', 'e2fsprogs', 'dosfstools'],
   ...['grub-pc-bin', 'grub-efi-amd64-bin', 'grub-efi-amd64-signed', 'shim-signed', 'grub2-common', 'efibootmgr'],
 ];
 
 /** What it calls itself before a finisher has given it a name. */
-export const DEBIAN_NAME = 'golden-debian';
+const DEBIAN_NAME = 'golden-debian';
 
 /** Its words at the end of a boot. */
 export interface DebianWords {

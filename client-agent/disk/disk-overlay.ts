@@ -40,7 +40,7 @@ export async function withOverlay<T>(span: Omit<LoopSpan, 'mode'>, use: (node: s
 }
 
 /** `N`: what is written outlives nothing. Pure. */
-export function overlayTable(origin: string, store: string, sizeBytes: number): string {
+function overlayTable(origin: string, store: string, sizeBytes: number): string {
   return `0 ${sizeBytes / DM_SECTOR_BYTES} snapshot ${origin} ${store} N ${COPY_SECTORS}\n`;
 }
 

@@ -17,7 +17,7 @@ export async function withMirror<T>(member: string, use: (node: string) => Promi
 }
 
 /** `--run`: the other half is on another disk. No file says which arrays this machine has. */
-export function assembleArgv(node: string, member: string): string[] {
+function assembleArgv(node: string, member: string): string[] {
   return ['mdadm', '--assemble', node, '--config=none', '--run', member];
 }
 
